@@ -1,0 +1,1 @@
+"""Commands that the workflow's rules call: parse, load, call, save."""

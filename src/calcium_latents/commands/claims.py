@@ -1,0 +1,39 @@
+"""Put each claim of the papers beside our number: one table over all studies."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import run_command
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the table as CSV and as an HTML page; inputs are named STUDY.TABLE and may come again (rows are joined)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--input", action="append", default=[], metavar="STUDY.TABLE=PATH")
+    parser.add_argument("--scale", default="", help="named in the page's title")
+    parser.add_argument("--output", required=True, help="table (.csv)")
+    parser.add_argument("--page", required=True, help="the same to read (.html)")
+    options = parser.parse_args(arguments)
+
+    import pandas as pd
+
+    from calcium_latents.analysis.claims import claims_table, to_html
+    from calcium_latents.errors import UserError
+    from calcium_latents.figures import parse_inputs
+    from calcium_latents.files import atomic_path
+
+    tables: dict[str, dict[str, pd.DataFrame]] = {}
+    for name, paths in parse_inputs(options.input).items():
+        study, dot, table = name.partition(".")
+        if not dot:
+            raise UserError(f"--input: expected STUDY.TABLE=PATH, found {name!r}.")
+        tables.setdefault(study, {})[table] = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    claims = claims_table(tables)
+    with atomic_path(Path(options.output)) as temporary:
+        claims.to_csv(temporary, index=False)
+    with atomic_path(Path(options.page)) as temporary:
+        temporary.write_text(to_html(claims, options.scale), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,59 @@
+"""What all commands share: readable failures, parameters and inputs from the command line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from calcium_latents.errors import UserError
+
+
+def run_command(main: Callable[[], Any]) -> None:
+    """Run `main`; a UserError becomes one paragraph on standard error and exit status 2, without a traceback."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def parameters(text: str) -> dict[str, Any]:
+    """Parse `--parameters`: a JSON object, or the path of a JSON or YAML file that holds one."""
+    if not text.lstrip().startswith("{"):
+        path = Path(text)
+        if not path.is_file():
+            raise argparse.ArgumentTypeError(f"expected a JSON object or the path of a file, found {text!r}")
+        if path.suffix in {".yaml", ".yml"}:
+            import yaml
+
+            value = yaml.safe_load(path.read_text())
+        else:
+            value = json.loads(path.read_text())
+    else:
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise argparse.ArgumentTypeError(f"not a JSON object ({error}): {text!r}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"expected an object with named fields, found {type(value).__name__}")
+    return value
+
+
+def method_of(path: str | Path) -> tuple[str, int]:
+    """Return (model, seed) of a result at `.../{model}/seed-{seed}/file`, as the workflow lays them out.
+
+    Raises UserError when the path has another form.
+    """
+    model, seed = Path(path).parts[-3:-1] if len(Path(path).parts) >= 3 else ("", "")
+    if not seed.startswith("seed-") or not seed.removeprefix("seed-").isdigit():
+        raise UserError(f"{path}: expected a path of the form MODEL/seed-NUMBER/FILE")
+    return model, int(seed.removeprefix("seed-"))
+
+
+def add_parameters(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--parameters` to a command's parser."""
+    parser.add_argument(
+        "--parameters", type=parameters, default={}, metavar="JSON|FILE", help=f"{what}, as JSON or a JSON or YAML file"
+    )

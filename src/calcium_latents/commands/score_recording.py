@@ -1,0 +1,68 @@
+"""Score what methods say about samples that were hidden from them: likelihood of events, beside simple baselines."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from calcium_latents.commands.cli import method_of, run_command
+
+WINDOW_S = 10.0  # pieces of the session that the interval is resampled from
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the likelihoods by model and window, and the comparison with a constant rate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
+    parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
+    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scores", required=True, help="table (.csv)")
+    parser.add_argument("--comparison", required=True, help="table (.csv)")
+    options = parser.parse_args(arguments)
+
+    from calcium_latents.analysis import held_out
+    from calcium_latents.files import atomic_path
+    from calcium_latents.recordings import read_inferred, read_recording
+    from calcium_latents.recordings.hiding import hidden_samples
+    from calcium_latents.recordings.windows import stitch_windows
+
+    whole, shown = read_recording(options.recording), read_recording(options.shown)
+    events, hidden = whole["events"].values, hidden_samples(whole, shown)
+    minimum, rate_hz = float(whole.attrs["event_minimum"]), float(whole.attrs["imaging_rate_hz"])
+    rates = {}
+    for path in options.inferred:
+        model, seed = method_of(path)
+        session = stitch_windows(read_inferred(path), 0.0)
+        rates[model if model not in rates else f"{model}, seed {seed}"] = rates_at_samples(whole, session)
+
+    # bins that no window covers have no rate: no method is scored there
+    covered = np.all([np.isfinite(rate) for rate in rates.values()], axis=0)
+    training = np.isfinite(events) & ~hidden
+    constant = held_out.fit_constant_rate(events, training, minimum)
+    baselines = {"own": held_out.smoothed_own, "population": held_out.smoothed_population}
+    predictions = {"constant": constant}
+    for name, smoothed in baselines.items():
+        predictions[f"smoothed {name}"] = smoothed(events, training, constant, 1 / rate_hz)[0]
+    for name, rate in rates.items():
+        predictions[name] = held_out.from_event_rate(np.where(covered, rate, 0.0), rate_hz, constant, minimum)
+    scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
+    comparison = held_out.compare_held_out(scores, seed=options.seed)
+    for table, path in ((scores, options.scores), (comparison, options.comparison)):
+        with atomic_path(Path(path)) as temporary:
+            table.to_csv(temporary, index=False)
+
+
+def rates_at_samples(recording, session) -> np.ndarray:
+    """Return a stitched session's event rate (1/s) in the bin of every sample of `recording`: [trial, frame, neuron]."""
+    start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
+    sampled = start + recording["sample_offset"].values[:, None, :]
+    time = session["time"].values
+    bins = np.searchsorted(time, sampled + 1e-6, side="right") - 1
+    rates = session["event_rate"].values[0]
+    found = rates[np.clip(bins, 0, len(time) - 1), np.arange(rates.shape[1])]
+    return np.where((bins >= 0) & (sampled < time[-1] + np.diff(time).mean()), found, np.nan)
+
+
+if __name__ == "__main__":
+    run_command(main)

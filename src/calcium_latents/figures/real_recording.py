@@ -1,0 +1,142 @@
+"""A real recording through RADICaL: events, inferred event rates, factors, and the likelihood of held-out
+samples.
+
+Inputs:
+    recording: deconvolved.nc (continuous, one trial) or events.nc (trials) with events.
+    inferred: the model's inferred.nc on the same trials, or stitched to one continuous trial.
+    held_out (optional): CSV of `analysis.held_out.compare_held_out`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from calcium_latents.analysis.held_out import LIKELIHOODS
+from calcium_latents.figures import style
+from calcium_latents.figures.inputs import Inputs, read_runs, read_tables
+from calcium_latents.recordings import read_recording
+
+REQUIRED = ("recording", "inferred")
+OPTIONAL = ("held_out",)
+SHOWN_S = 20.0
+SHOWN_FACTORS = 5
+HELD_OUT_COLUMNS = (
+    "likelihood",
+    "model",
+    "reference",
+    "bits_per_event",
+    "lower_bits",
+    "upper_bits",
+    "windows",
+    "events",
+)
+
+
+@style.styled
+def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    recording = read_recording(inputs["recording"][0], ["events"])
+    runs = read_runs(inputs, ("event_rate", "factors"))
+    name = style.in_order(runs)[0]
+    run = runs[name]
+    events, events_time = _stretch(recording["events"], recording)
+    rate, rate_time = _stretch(run["event_rate"], recording)
+    order = _order(rate)
+    with_scores = bool(inputs.get("held_out"))
+    fig = style.figure(6.6 if with_scores else 5.2)
+    parts = fig.subfigures(2, 1, height_ratios=[2.6, 1]) if with_scores else [fig]
+    rows = [2.0, 2.0, 1.6] if "factors" in run else [2.0, 2.0]
+    axes = parts[0].subplots(len(rows), 1, sharex=True, height_ratios=rows)
+    neuron, at = np.nonzero((np.nan_to_num(events)[:, order] > 0).T)
+    sizes = events[:, order].T[neuron, at]
+    axes[0].scatter(
+        events_time[at],
+        neuron,
+        s=0.4 + 2.5 * np.minimum(sizes / np.percentile(sizes, 95), 1) if len(sizes) else 1,
+        c=style.BLACK,
+        linewidths=0,
+        rasterized=True,
+    )
+    axes[0].set(
+        ylim=(events.shape[1], 0),
+        ylabel="neuron",
+        title=f"deconvolved events (dot area: size); {events.shape[1]} neurons, by time of peak rate",
+    )
+    shown = rate[:, order].T
+    scale = np.maximum(np.nanpercentile(shown, 99, axis=1), 1e-9)[:, None]
+    edges = (rate_time[0], 2 * rate_time[-1] - rate_time[-2], len(shown), 0)
+    image = axes[1].imshow(
+        shown / scale, aspect="auto", extent=edges, cmap="viridis", vmin=0, vmax=1, interpolation="nearest"
+    )
+    axes[1].set(ylabel="neuron", title=f"event rates inferred by {style.label(name)}")
+    parts[0].colorbar(image, ax=axes[1], label="rate / 99th\npercentile", fraction=0.02, pad=0.01)
+    if "factors" in run:
+        factors, factor_time = _stretch(run["factors"], recording)
+        leading = np.argsort(-np.nanvar(factors, axis=0), kind="stable")[:SHOWN_FACTORS]
+        scaled = (factors[:, leading] - np.nanmean(factors[:, leading], axis=0)) / np.nanstd(
+            factors[:, leading], axis=0
+        )
+        for index in range(len(leading)):
+            axes[2].plot(factor_time, scaled[:, index] - 5 * index, color=style.PURPLE, lw=0.8)
+        axes[2].set(
+            yticks=[-5 * index for index in range(len(leading))],
+            yticklabels=[str(int(f)) for f in leading],
+            ylabel="factor",
+            title=f"the {len(leading)} factors that vary most, z-scored",
+        )
+    axes[-1].set(xlabel="time (s)", xlim=(events_time[0], events_time[-1]))
+    for axis, letter in zip(axes, "abc", strict=False):
+        style.panel_letter(axis, letter, x=-0.045, y=1.02)
+    if with_scores:
+        _held_out(parts[1], inputs)
+    return style.save(fig, output_stem)
+
+
+def _stretch(values: xr.DataArray, recording: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return up to `SHOWN_S` of the middle of the session [time, column] and its times (s).
+
+    Of trials, the middle one.
+    """
+    trial = values.sizes["trial"] // 2
+    data, time = values.values[trial], values["time"].values
+    middle = (float(recording["time"][0]) + float(recording["time"][-1])) / 2
+    keep = np.abs(time - middle) <= SHOWN_S / 2
+    return data[keep], time[keep]
+
+
+def _order(rate: np.ndarray) -> np.ndarray:
+    return np.argsort(np.nanargmax(np.where(np.isfinite(rate), rate, -1.0), axis=0), kind="stable")
+
+
+def _held_out(fig, inputs: Inputs) -> None:
+    """Panels d, e: gain over the constant rate of each neuron, in bits per held-out event."""
+    table = read_tables(inputs, "held_out", HELD_OUT_COLUMNS)
+    titles = {
+        "zero_inflated_gamma": "event and its size (zero-inflated gamma)",
+        "bernoulli": "event or none (Bernoulli)",
+    }
+    axes = fig.subplots(1, len(LIKELIHOODS))
+    for axis, likelihood, letter in zip(axes, LIKELIHOODS, "de", strict=True):
+        part = table[(table["likelihood"] == likelihood) & (table["model"] != table["reference"])]
+        models = style.in_order(part["model"])
+        for y, model in enumerate(models):
+            row = part[part["model"] == model].iloc[0]
+            error = [[row["bits_per_event"] - row["lower_bits"]], [row["upper_bits"] - row["bits_per_event"]]]
+            axis.errorbar(row["bits_per_event"], y, xerr=error, capsize=2, **style.appearance(model, models))
+        axis.axvline(0, color="0.4", lw=0.8, ls=":")
+        axis.set(
+            yticks=range(len(models)),
+            ylim=(len(models) - 0.5, -0.5),
+            title=titles[likelihood],
+            xlabel="gain over a constant rate (bits per event)",
+        )
+        axis.set_yticklabels([style.label(model) for model in models] if likelihood == LIKELIHOODS[0] else [])
+        style.panel_letter(axis, letter, x=-0.03)
+    row = table.iloc[0]
+    fig.supxlabel(
+        f"95 % paired bootstrap over {int(row['windows'])} windows; {int(row['events'])} held-out events; "
+        "constant rate: one per neuron",
+        fontsize=6,
+        color="0.3",
+    )

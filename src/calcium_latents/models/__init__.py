@@ -1,0 +1,1 @@
+"""Models of latent structure: pure mathematics, no files, no loops over data."""

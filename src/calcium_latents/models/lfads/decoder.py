@@ -1,0 +1,251 @@
+"""Controller and generator: from encoder codes to factors, step by step.
+
+At bin t (Zhu 2022, Methods; Pandarinath 2018, online methods):
+
+    controller input = dropout([lagged code of the data, previous factors])
+    inferred input   u_t ~ N(mean_t, exp(log variance_t)), both linear in the controller's state
+    generator        g_t = clip(GRU(u_t, g_{t-1}))
+    factors          f_t = W dropout(g_t), every factor's weights of unit length
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calcium_latents.models.lfads.encoder import (
+    gru_backward_through_reset,
+    gru_backward_through_update,
+    gru_step,
+    sum_over_time,
+)
+
+
+class DecoderWeights(NamedTuple):
+    """Weights of the loop; every tensor leads with the population axis P (C controller, G generator, F factors, U inputs)."""
+
+    controller_factors: Tensor  # [P, F, 3 C], previous factors to (reset, update, candidate)
+    controller_gates: Tensor  # [P, C, 2 C]
+    controller_candidate: Tensor  # [P, C, C]
+    inputs: Tensor  # [P, C, 2 U], controller to (mean, log variance)
+    inputs_bias: Tensor  # [P, 2 U]
+    generator_inputs: Tensor  # [P, U, 3 G]
+    generator_bias: Tensor  # [P, 3 G]
+    generator_gates: Tensor  # [P, G, 2 G]
+    generator_candidate: Tensor  # [P, G, G]
+    factors: Tensor  # [P, G, F], unit columns
+
+
+def plain_decoder(
+    codes: Tensor,
+    generator: Tensor,
+    controller: Tensor,
+    noise: Tensor,
+    generator_mask: Tensor | None,
+    factor_mask: Tensor | None,
+    weights: DecoderWeights,
+    clip: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run the loop with autograd: the readable reference of `decoder`.
+
+    Args:
+        codes: `[T, P, B, 3 C]`, contribution of the lagged encoder codes to the controller, bias included.
+        generator: `[P, B, G]`, the generator's initial state.
+        controller: `[P, B, C]`, the controller's initial state.
+        noise: `[T, P, B, U]`, standard normal.
+        generator_mask: `[T + 1, P, B, G]` scaled dropout mask between generator and factors; None for no dropout.
+        factor_mask: `[T, P, B, F]` scaled dropout mask of the factors fed back to the controller; None for none.
+        weights: see `DecoderWeights`.
+        clip: bound of the generator's state.
+
+    Returns:
+        factors `[T, P, B, F]`; (mean, log variance) of the inferred inputs `[T, P, B, 2 U]`; generator states
+        `[T, P, B, G]`.
+    """
+    sizes = controller.shape[-1], generator.shape[-1]
+
+    def to_factors(state: Tensor, t: int) -> Tensor:
+        return (state if generator_mask is None else state * generator_mask[t]) @ weights.factors
+
+    factors, all_factors, all_posteriors, all_states = to_factors(generator, 0), [], [], []
+    for t, code in enumerate(codes.unbind(0)):
+        feedback = factors if factor_mask is None else factors * factor_mask[t]
+        gates, candidate = (code + feedback @ weights.controller_factors).split([2 * sizes[0], sizes[0]], dim=-1)
+        controller = gru_step(gates, candidate, controller, weights.controller_gates, weights.controller_candidate)
+        posterior = controller @ weights.inputs + weights.inputs_bias[:, None]
+        mean, log_variance = posterior.chunk(2, dim=-1)
+        inputs = mean + torch.exp(0.5 * log_variance) * noise[t]
+        projected = inputs @ weights.generator_inputs + weights.generator_bias[:, None]
+        gates, candidate = projected.split([2 * sizes[1], sizes[1]], dim=-1)
+        generator = gru_step(gates, candidate, generator, weights.generator_gates, weights.generator_candidate)
+        generator = generator.clamp(-clip, clip)
+        factors = to_factors(generator, t + 1)
+        all_factors.append(factors)
+        all_posteriors.append(posterior)
+        all_states.append(generator)
+    return torch.stack(all_factors), torch.stack(all_posteriors), torch.stack(all_states)
+
+
+def decoder(
+    codes: Tensor,
+    generator: Tensor,
+    controller: Tensor,
+    noise: Tensor,
+    generator_mask: Tensor | None,
+    factor_mask: Tensor | None,
+    weights: DecoderWeights,
+    clip: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same as `plain_decoder`, with hand-written backpropagation through time.
+
+    The generator states that it returns carry no gradient: nothing in the loss reads them.
+    """
+    return _Decoder.apply(codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights)
+
+
+class _Decoder(torch.autograd.Function):
+    """Hand-written backpropagation through time of controller and generator."""
+
+    @staticmethod
+    def forward(ctx, codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights):
+        w = DecoderWeights(*weights)
+        steps, members, batch, _ = codes.shape
+        C, G, F = controller.shape[-1], generator.shape[-1], w.factors.shape[-1]
+        U = noise.shape[-1]
+        # controller rows: [factors | state] -> [gates | candidate's input part]; state rows of the latter are zero
+        mixed = codes.new_zeros(members, F + C, 3 * C)
+        mixed[:, :F] = w.controller_factors
+        mixed[:, F:, : 2 * C] = w.controller_gates
+        generator_mixed = codes.new_zeros(members, U + G, 3 * G)
+        generator_mixed[:, :U] = w.generator_inputs
+        generator_mixed[:, U:, : 2 * G] = w.generator_gates
+        inputs_bias = w.inputs_bias[:, None].expand(members, batch, 2 * U)
+        generator_bias = w.generator_bias[:, None].expand(members, batch, 3 * G)
+
+        new = codes.new_empty
+        left = new(steps, members, batch, F + C)  # [previous factors | previous controller state] of each step
+        right = new(steps, members, batch, U + G)  # [inferred input | previous generator state]
+        controller_all = new(steps + 1, members, batch, C)
+        generator_all = new(steps + 1, members, batch, G)
+        factors_all = new(steps + 1, members, batch, F)
+        posteriors = new(steps, members, batch, 2 * U)
+        controller_activations = new(steps, members, batch, 3 * C)
+        generator_activations = new(steps, members, batch, 3 * G)
+        controller_all[0], generator_all[0] = controller, generator
+        dropped = None if generator_mask is None else new(steps + 1, members, batch, G)
+
+        def to_factors(t):
+            state = generator_all[t]
+            if dropped is not None:
+                state = torch.mul(state, generator_mask[t], out=dropped[t])
+            torch.bmm(state, w.factors, out=factors_all[t])
+
+        product_c, product_g = torch.empty_like(controller_all[0]), torch.empty_like(generator_all[0])
+        to_factors(0)
+        for t in range(steps):
+            row, state = left[t], controller_all[t]
+            if factor_mask is None:
+                row[..., :F] = factors_all[t]
+            else:
+                torch.mul(factors_all[t], factor_mask[t], out=row[..., :F])
+            row[..., F:] = state
+            activation = torch.baddbmm(codes[t], row, mixed, out=controller_activations[t])
+            gates = activation[..., : 2 * C].sigmoid_()
+            torch.mul(gates[..., :C], state, out=product_c)
+            candidate = activation[..., 2 * C :].add_(torch.bmm(product_c, w.controller_candidate)).tanh_()
+            state = torch.lerp(candidate, state, gates[..., C:], out=controller_all[t + 1])
+
+            posterior = torch.baddbmm(inputs_bias, state, w.inputs, out=posteriors[t])
+            row, state = right[t], generator_all[t]
+            torch.mul(torch.exp(0.5 * posterior[..., U:]), noise[t], out=row[..., :U])
+            row[..., :U] += posterior[..., :U]
+            row[..., U:] = state
+            activation = torch.baddbmm(generator_bias, row, generator_mixed, out=generator_activations[t])
+            gates = activation[..., : 2 * G].sigmoid_()
+            torch.mul(gates[..., :G], state, out=product_g)
+            candidate = activation[..., 2 * G :].add_(torch.bmm(product_g, w.generator_candidate)).tanh_()
+            state = torch.lerp(candidate, state, gates[..., G:], out=generator_all[t + 1])
+            state.clamp_(-clip, clip)
+            to_factors(t + 1)
+
+        saved = (left, right, controller_all, generator_all, posteriors, controller_activations)
+        ctx.save_for_backward(*saved, generator_activations, noise, generator_mask, factor_mask, dropped, *weights)
+        ctx.clip = clip
+        generator_states = generator_all[1:]
+        ctx.mark_non_differentiable(generator_states)
+        return factors_all[1:], posteriors, generator_states
+
+    @staticmethod
+    def backward(ctx, grad_factors, grad_posteriors, _):
+        saved = ctx.saved_tensors
+        left, right, controller_all, generator_all, posteriors, activations_c, activations_g = saved[:7]
+        noise, generator_mask, factor_mask, dropped = saved[7:11]
+        w = DecoderWeights(*saved[11:])
+        steps, members, batch, U = noise.shape
+        C, G, F = controller_all.shape[-1], generator_all.shape[-1], w.factors.shape[-1]
+        clipped = bool((generator_all[1:].abs() >= ctx.clip).any())
+        transposed = DecoderWeights(*(weight.transpose(1, 2) if weight.dim() == 3 else weight for weight in w))
+
+        empty = torch.empty_like
+        grad_c, grad_g = empty(activations_c), empty(activations_g)  # pre-activations
+        products_c, products_g = empty(controller_all[1:]), empty(generator_all[1:])
+        grad_outputs = empty(posteriors)
+        factors_total = left.new_empty(steps + 1, members, batch, F)
+        factors_total[1:] = grad_factors
+        factors_total[0] = 0
+        d_controller, d_generator = torch.zeros_like(controller_all[0]), torch.zeros_like(generator_all[0])
+        half_noise_scale = 0.5 * torch.exp(0.5 * posteriors[..., U:]) * noise
+
+        def from_factors(t):
+            to_state = torch.bmm(factors_total[t], transposed.factors)
+            if generator_mask is not None:
+                to_state.mul_(generator_mask[t])
+            return to_state
+
+        for t in range(steps - 1, -1, -1):
+            d_generator.add_(from_factors(t + 1))
+            if clipped:
+                d_generator.mul_(generator_all[t + 1].abs() < ctx.clip)
+            state, activation, to = generator_all[t], activations_g[t], grad_g[t]
+            direct = gru_backward_through_update(
+                d_generator, state, activation[..., G : 2 * G], activation[..., 2 * G :],
+                to[..., G : 2 * G], to[..., 2 * G :],
+            )  # fmt: skip
+            to_product = torch.bmm(to[..., 2 * G :], transposed.generator_candidate)
+            gru_backward_through_reset(to_product, state, activation[..., :G], products_g[t], to[..., :G])
+            d_generator = direct.add_(to_product).baddbmm_(to[..., : 2 * G], transposed.generator_gates)
+
+            d_inputs = torch.bmm(to, transposed.generator_inputs)
+            outputs = grad_outputs[t]
+            torch.add(grad_posteriors[t, ..., :U], d_inputs, out=outputs[..., :U])
+            torch.addcmul(grad_posteriors[t, ..., U:], d_inputs, half_noise_scale[t], out=outputs[..., U:])
+            d_controller.baddbmm_(outputs, transposed.inputs)
+
+            state, activation, to = controller_all[t], activations_c[t], grad_c[t]
+            direct = gru_backward_through_update(
+                d_controller, state, activation[..., C : 2 * C], activation[..., 2 * C :],
+                to[..., C : 2 * C], to[..., 2 * C :],
+            )  # fmt: skip
+            to_product = torch.bmm(to[..., 2 * C :], transposed.controller_candidate)
+            gru_backward_through_reset(to_product, state, activation[..., :C], products_c[t], to[..., :C])
+            d_controller = direct.add_(to_product).baddbmm_(to[..., : 2 * C], transposed.controller_gates)
+
+            feedback = torch.bmm(to, transposed.controller_factors)
+            factors_total[t].add_(feedback if factor_mask is None else feedback.mul_(factor_mask[t]))
+        d_generator.add_(from_factors(0))
+
+        grad_generator_rows = sum_over_time(right, grad_g)
+        grad_controller_rows = sum_over_time(left, grad_c)
+        grads = DecoderWeights(
+            controller_factors=grad_controller_rows[:, :F],
+            controller_gates=grad_controller_rows[:, F:, : 2 * C],
+            controller_candidate=sum_over_time(products_c, grad_c[..., 2 * C :]),
+            inputs=sum_over_time(controller_all[1:], grad_outputs),
+            inputs_bias=grad_outputs.sum((0, 2)),
+            generator_inputs=grad_generator_rows[:, :U],
+            generator_bias=grad_g.sum((0, 2)),
+            generator_gates=grad_generator_rows[:, U:, : 2 * G],
+            generator_candidate=sum_over_time(products_g, grad_g[..., 2 * G :]),
+            factors=sum_over_time(generator_all if dropped is None else dropped, factors_total),
+        )
+        return grad_c, d_generator, d_controller, None, None, None, None, *grads

@@ -1,0 +1,260 @@
+"""LFADS for a population of models: parameters, encoding, decoding and the terms of the objective."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from calcium_latents.models.lfads import decoder as decoding
+from calcium_latents.models.lfads import encoder as encoding
+from calcium_latents.models.lfads import priors
+from calcium_latents.models.lfads.batches import Batch
+from calcium_latents.models.lfads.sizes import LFADSSizes
+
+DIRECTIONS = 4  # initial-condition encoder forward, backward; controller-input encoder forward, backward
+
+
+@dataclass
+class Corruption:
+    """How a training step hides data from the encoder, per member of the population (`[P]` each).
+
+    Attributes:
+        coordinated_keep: probability with which coordinated dropout shows a sample to the encoder (1: off); only
+            samples that were not shown are reconstructed.
+        keep: keep probability of ordinary dropout (1: off).
+    """
+
+    coordinated_keep: Tensor
+    keep: Tensor
+
+
+class Posterior(NamedTuple):
+    """Approximate posterior and what the generator makes of one draw from it."""
+
+    initial_mean: Tensor  # [P, B, I]
+    initial_variance: Tensor  # [P, B, I]
+    inputs: Tensor  # [T, P, B, 2 U], means then log variances
+    factors: Tensor  # [T, P, B, F]
+
+
+class LFADS(nn.Module):
+    """The LFADS family; RADICaL is LFADS with a zero-inflated gamma and NaNs in the data.
+
+    Args:
+        sizes: network sizes.
+        observation: observation model, see `models.lfads.observation`.
+        population: number P of models that train side by side.
+        plain: use the readable autograd loops instead of the hand-written ones.
+
+    `input_scale` (buffer) multiplies the encoder's input; 1 is the published behaviour.
+    """
+
+    def __init__(self, sizes: LFADSSizes, observation: nn.Module, population: int = 1, plain: bool = False):
+        super().__init__()
+        self.sizes, self.observation, self.population, self.plain = sizes, observation, population, plain
+        N, E, C, G = sizes.neurons, sizes.encoder, sizes.controller, sizes.generator
+        I, U, F, K = sizes.initial_condition, sizes.inferred_inputs, sizes.factors, observation.blocks
+
+        def weight(*shape: int, fan: int) -> nn.Parameter:
+            return nn.Parameter(torch.randn(population, *shape) / math.sqrt(fan))
+
+        def zeros(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.zeros(population, *shape))
+
+        def gate_bias(*lead: int, size: int) -> nn.Parameter:
+            bias = torch.zeros(population, *lead, 3 * size)
+            bias[..., : 2 * size] = 1.0  # reset and update gates start open
+            return nn.Parameter(bias)
+
+        self.encoder_input = weight(N, DIRECTIONS * 3 * E, fan=N + E)
+        self.encoder_bias = gate_bias(DIRECTIONS, size=E)
+        self.encoder_gates = weight(DIRECTIONS, E, 2 * E, fan=N + E)
+        self.encoder_candidate = weight(DIRECTIONS, E, E, fan=N + E)
+        self.encoder_initial = zeros(DIRECTIONS, E)
+        self.initial_mean_weight, self.initial_mean_bias = weight(2 * E, I, fan=2 * E), zeros(I)
+        self.initial_variance_weight, self.initial_variance_bias = weight(2 * E, I, fan=2 * E), zeros(I)
+        self.generator_initial_weight, self.generator_initial_bias = weight(I, G, fan=I), zeros(G)
+        self.controller_codes = weight(2 * E, 3 * C, fan=2 * E + F)
+        self.controller_factors = weight(F, 3 * C, fan=2 * E + F)
+        self.controller_bias = gate_bias(size=C)
+        self.controller_gates = weight(C, 2 * C, fan=C)
+        self.controller_candidate = weight(C, C, fan=C)
+        self.controller_initial = zeros(C)
+        self.inputs_weight, self.inputs_bias = weight(C, 2 * U, fan=C), zeros(2 * U)
+        self.generator_inputs, self.generator_bias = weight(U, 3 * G, fan=U), gate_bias(size=G)
+        self.generator_gates, self.generator_candidate = weight(G, 2 * G, fan=G), weight(G, G, fan=G)
+        self.factor_weight = weight(G, F, fan=G)
+        self.readout_weight, self.readout_bias = weight(F, K, N, fan=F), zeros(K, N)
+        self.initial_prior_mean = zeros(I)
+        constant, noise = sizes.autoregressive_time_constant, sizes.autoregressive_noise_variance
+        self.prior_log_time_constant = nn.Parameter(torch.full((population, U), math.log(constant)))
+        self.prior_log_noise_variance = nn.Parameter(torch.full((population, U), math.log(noise)))
+        self.register_buffer("input_scale", torch.ones(()))
+
+    # encoding -------------------------------------------------------------------------------------------------------
+
+    def encode(self, batch: Batch, shown: Tensor | None, dropout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Read the events of a batch.
+
+        Args:
+            batch: the trials.
+            shown: `[P, E]` factor on every event (0 hides it); None shows all.
+            dropout: `[P]` keep probability of ordinary dropout on the encoder's final state.
+
+        Returns:
+            posterior mean and variance of the initial condition `[P, B, I]`; lagged codes `[T, P, B, 2 H]`.
+        """
+        B, T, N = batch.shape
+        P, H = self.population, self.sizes.encoder
+        device = self.encoder_input.device
+        values = (batch.event_value * self.input_scale).expand(P, -1)
+        values = values if shown is None else values * shown
+        member = torch.arange(P, device=device)[:, None]
+        projected = functional.embedding_bag(
+            (batch.event_neuron + member * N).flatten(),
+            self.encoder_input.flatten(0, 1),
+            (batch.bag_start + member * len(batch.event_row)).flatten(),
+            mode="sum",
+            per_sample_weights=values.flatten(),
+        )
+        projected = projected.view(P, B, T, DIRECTIONS, 3 * H) + self.encoder_bias[:, None, None]
+        projected = projected.permute(2, 0, 3, 1, 4)  # time, member, direction, trial, unit
+        ordered = torch.stack(
+            [projected[:, :, 0], projected[:, :, 1].flip(0), projected[:, :, 2], projected[:, :, 3].flip(0)], dim=2
+        ).flatten(1, 2)
+        initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
+        run = encoding.plain_recurrence if self.plain else encoding.recurrence
+        states = run(
+            ordered[..., : 2 * H].contiguous(),
+            ordered[..., 2 * H :].contiguous(),
+            initial,
+            self.encoder_gates.flatten(0, 1),
+            self.encoder_candidate.flatten(0, 1),
+        ).view(T, P, DIRECTIONS, B, H)
+        final = _dropout(torch.cat([states[-1, :, 0], states[-1, :, 1]], dim=-1), dropout)
+        mean = torch.baddbmm(self.initial_mean_bias[:, None], final, self.initial_mean_weight)
+        log_variance = torch.baddbmm(self.initial_variance_bias[:, None], final, self.initial_variance_weight)
+        variance = torch.exp(log_variance) + self.sizes.posterior_variance_minimum
+        # the controller at t sees forward codes of data before t and backward codes of data after t, never data at t
+        nothing = states.new_zeros(1, P, B, H)
+        forward = torch.cat([nothing, states[:-1, :, 2]])
+        backward = torch.cat([states[:-1, :, 3].flip(0), nothing])
+        return mean, variance, torch.cat([forward, backward], dim=-1)
+
+    def decode(self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run controller and generator.
+
+        Args:
+            codes: `[T, P, B, 2 H]` from `encode`.
+            initial: `[P, B, I]`, a draw of the initial condition.
+            noise: `[T, P, B, U]`, standard normal draws for the inferred inputs.
+            keep: `[P]` keep probability of dropout.
+
+        Returns:
+            factors `[T, P, B, F]`, posterior of the inferred inputs `[T, P, B, 2 U]`, generator states `[T, P, B, G]`.
+        """
+        T, P, B, _ = codes.shape
+        sizes = self.sizes
+        projected = torch.matmul(_dropout(codes, keep), self.controller_codes) + self.controller_bias[:, None]
+        generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
+        masks = (None, None)
+        if self.training and bool((keep < 1).any()):
+            masks = (
+                _dropout_mask(codes, keep, T + 1, P, B, sizes.generator),
+                _dropout_mask(codes, keep, T, P, B, sizes.factors),
+            )
+        weights = decoding.DecoderWeights(
+            controller_factors=self.controller_factors,
+            controller_gates=self.controller_gates,
+            controller_candidate=self.controller_candidate,
+            inputs=self.inputs_weight,
+            inputs_bias=self.inputs_bias,
+            generator_inputs=self.generator_inputs,
+            generator_bias=self.generator_bias,
+            generator_gates=self.generator_gates,
+            generator_candidate=self.generator_candidate,
+            factors=functional.normalize(self.factor_weight, dim=1),
+        )
+        run = decoding.plain_decoder if self.plain else decoding.decoder
+        controller = self.controller_initial[:, None].expand(P, B, -1)
+        return run(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
+
+    def posterior(self, batch: Batch, shown: Tensor | None, keep: Tensor, mean_only: bool = False) -> Posterior:
+        """Encode and decode one draw (or, with `mean_only`, the posterior means)."""
+        mean, variance, codes = self.encode(batch, shown, keep)
+        T, P, B, _ = codes.shape
+        noise = codes.new_zeros(T, P, B, self.sizes.inferred_inputs)
+        initial = mean
+        if not mean_only:
+            noise.normal_()
+            initial = mean + torch.sqrt(variance) * torch.randn_like(mean)
+        factors, inputs, _ = self.decode(codes, initial, noise, keep)
+        return Posterior(mean, variance, inputs, factors)
+
+    # likelihood -----------------------------------------------------------------------------------------------------
+
+    def sampled_logits(self, factors: Tensor, batch: Batch) -> Tensor:
+        """Logits of the sampled entries only, `[P, K, S]`, from factors `[T, P, B, F]`."""
+        P, K = self.population, self.observation.blocks
+        rows = factors.permute(1, 2, 0, 3).flatten(1, 2)  # [P, B T, F]
+        parts = []
+        for which, neurons in batch.patterns:
+            these = rows if which is None else rows[:, which]
+            weight, bias = self.readout_weight, self.readout_bias
+            if neurons is not None:
+                weight, bias = weight[..., neurons], bias[..., neurons]
+            logits = torch.baddbmm(bias.flatten(1)[:, None], these, weight.flatten(2))
+            parts.append(logits.view(P, len(these[0]), K, -1).transpose(1, 2).reshape(P, K, -1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+    def logits(self, factors: Tensor) -> Tensor:
+        """Logits of every entry, `[P, B, T, K, N]`, from factors `[T, P, B, F]`."""
+        P, K, N = self.population, self.observation.blocks, self.sizes.neurons
+        rows = factors.permute(1, 2, 0, 3)
+        _, B, T, _ = rows.shape
+        flat = torch.baddbmm(
+            self.readout_bias.flatten(1)[:, None], rows.flatten(1, 2), self.readout_weight.flatten(2)
+        )
+        return flat.view(P, B, T, K, N)
+
+    # objective ------------------------------------------------------------------------------------------------------
+
+    def divergences(self, posterior: Posterior) -> tuple[Tensor, Tensor]:
+        """KL of the initial condition and of the inferred inputs (fresh draw), `[P]` each."""
+        noise = torch.randn_like(posterior.inputs[..., : self.sizes.inferred_inputs])
+        initial = priors.initial_condition_divergence(
+            posterior.initial_mean,
+            posterior.initial_variance,
+            self.initial_prior_mean,
+            self.sizes.initial_condition_prior_variance,
+        )
+        inputs = priors.inferred_input_divergence(
+            posterior.inputs, noise, self.prior_log_time_constant, self.prior_log_noise_variance
+        )
+        return initial, inputs
+
+    def recurrent_weights(self) -> dict[str, list[Tensor]]:
+        """Recurrent kernels by the name of their L2 penalty; each `[P, ...]`."""
+        return {
+            "generator": [self.generator_gates, self.generator_candidate],
+            "controller": [self.controller_gates, self.controller_candidate],
+            "initial_condition_encoder": [self.encoder_gates[:, :2], self.encoder_candidate[:, :2]],
+            "controller_input_encoder": [self.encoder_gates[:, 2:], self.encoder_candidate[:, 2:]],
+        }
+
+
+def _dropout_mask(like: Tensor, keep: Tensor, steps: int, P: int, B: int, width: int) -> Tensor:
+    """Scaled dropout mask `[steps, P, B, width]` with keep probability `keep` `[P]`."""
+    keep = keep.view(1, P, 1, 1)
+    return (torch.rand(steps, P, B, width, dtype=like.dtype, device=like.device) < keep) / keep
+
+
+def _dropout(value: Tensor, keep: Tensor) -> Tensor:
+    """Ordinary dropout of `[..., P, B, n]` with keep probability `keep` `[P]`; nothing is drawn when all are one."""
+    if bool((keep >= 1).all()):
+        return value
+    keep = keep.view(-1, 1, 1)
+    return value * ((torch.rand_like(value) < keep) / keep)

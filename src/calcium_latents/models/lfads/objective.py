@@ -1,0 +1,140 @@
+"""The training objective of the LFADS family: reconstruction, divergences and weight penalties, per member.
+
+    total = reconstruction + ramp (w_ic KL_ic + w_u KL_u) + ramp L2
+
+Reconstruction is the negative log-likelihood of samples that the encoder did not see in this step (coordinated
+dropout), over sampled entries only (selective backpropagation through time).
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from calcium_latents.models.lfads.batches import Batch
+from calcium_latents.models.lfads.model import LFADS
+
+SIGMOID_PENALTY_WEIGHT = 1e-4  # fixed in the original code
+
+
+@dataclass
+class Hyperparameters:
+    """What may differ between the members of a population, each `[P]`; names as in the config.
+
+    Attributes:
+        learning_rate: of Adam.
+        keep: keep probability of dropout.
+        coordinated_keep: keep ratio of coordinated dropout.
+        generator_l2, controller_l2, initial_condition_encoder_l2, controller_input_encoder_l2: weights of the L2
+            penalties on recurrent kernels.
+        initial_condition_kl, inferred_inputs_kl: weights of the divergences.
+        sigmoid_scale_prior: target of the scaled sigmoid's scale.
+    """
+
+    learning_rate: Tensor
+    keep: Tensor
+    coordinated_keep: Tensor
+    generator_l2: Tensor
+    controller_l2: Tensor
+    initial_condition_encoder_l2: Tensor
+    controller_input_encoder_l2: Tensor
+    initial_condition_kl: Tensor
+    inferred_inputs_kl: Tensor
+    sigmoid_scale_prior: Tensor
+
+    @classmethod
+    def uniform(cls, values: dict[str, float], population: int) -> "Hyperparameters":
+        """The same value for every member."""
+        return cls(**{field.name: torch.full((population,), float(values[field.name])) for field in fields(cls)})
+
+
+def step_objective(
+    model: LFADS, batch: Batch, hyperparameters: Hyperparameters, divergence_ramp: float, options: "ObjectiveOptions"
+) -> dict[str, Tensor]:
+    """One training step's terms, `[P]` each: `total`, `reconstruction`, `initial_condition`, `inferred_inputs`, `l2`."""
+    P, E = model.population, len(batch.event_value)
+    keep = hyperparameters.coordinated_keep[:, None]
+    new = batch.event_value.new_empty
+    kept = new(P, E).uniform_() < keep
+    shown = kept / keep
+    if bool((hyperparameters.keep < 1).any()):
+        keep_input = hyperparameters.keep[:, None]
+        shown = shown * (new(P, E).uniform_() < keep_input) / keep_input
+    posterior = model.posterior(batch, shown, hyperparameters.keep)
+    logits = model.sampled_logits(posterior.factors, batch)
+    background, bonus = model.observation.log_likelihood(
+        logits, batch.event_slot, batch.event_neuron, batch.event_value
+    )
+    # only samples hidden from the encoder are reconstructed; where everything is shown (keep 1), all are
+    hidden_event = torch.where(keep < 1, 1 - kept.to(background.dtype), 1.0)
+    likelihood = _weighted_sum(background, bonus, hidden_event, keep, batch, options.sample_zeros)
+    entries = batch.sampled_count if options.normalise_by_sampled else batch.shape[0] * batch.shape[1] * batch.shape[2]
+    reconstruction = -likelihood / entries
+    initial, inputs = model.divergences(posterior)
+    l2 = weight_penalty(model, hyperparameters)
+    total = (
+        reconstruction
+        + divergence_ramp
+        * (hyperparameters.initial_condition_kl * initial + hyperparameters.inferred_inputs_kl * inputs)
+        + divergence_ramp * l2
+    )
+    return {
+        "total": total,
+        "reconstruction": reconstruction,
+        "initial_condition": initial,
+        "inferred_inputs": inputs,
+        "l2": l2,
+    }
+
+
+@dataclass(frozen=True)
+class ObjectiveOptions:
+    """Choices where the published code and ours differ.
+
+    Attributes:
+        normalise_by_sampled: divide by the sampled entries; the published code divides by all, sampled or not.
+        sample_zeros: draw coordinated dropout for zeros too, as published. A zero looks the same to the encoder whether
+            shown or hidden, so weighting zeros by the probability of being hidden has the same expectation and less
+            noise.
+    """
+
+    normalise_by_sampled: bool = True
+    sample_zeros: bool = False
+
+
+def _weighted_sum(
+    background: Tensor, bonus: Tensor, hidden_event: Tensor, keep: Tensor, batch: Batch, sample_zeros: bool
+) -> Tensor:
+    """Sum of the log-likelihood over hidden samples, `[P]`."""
+    slot = batch.event_slot
+    hidden_fraction = torch.where(keep < 1, 1 - keep, 1.0)
+    if sample_zeros:
+        weight = (torch.rand_like(background) < hidden_fraction).to(background.dtype)
+    else:
+        weight = hidden_fraction.expand_as(background)
+    if batch.slot_weight is not None:
+        weight = weight * batch.slot_weight
+    weight = weight.clone()
+    weight[:, slot] = hidden_event
+    return (weight * background).sum(-1) + (hidden_event * bonus).sum(-1)
+
+
+def weight_penalty(model: LFADS, hyperparameters: Hyperparameters) -> Tensor:
+    """L2 penalty on recurrent kernels and the scaled sigmoid, over the number of elements it covers; `[P]`.
+
+    A group whose weight is zero is left out of sum and count alike (original code).
+    """
+    total = hyperparameters.keep.new_zeros(model.population)
+    elements = torch.zeros_like(total)
+    for name, kernels in model.recurrent_weights().items():
+        scale = getattr(hyperparameters, f"{name}_l2")
+        if not bool((scale > 0).any()):
+            continue
+        for kernel in kernels:
+            total = total + 0.5 * scale * kernel.pow(2).flatten(1).sum(1)
+            elements = elements + (scale > 0) * kernel[0].numel()
+    total = total + 0.5 * SIGMOID_PENALTY_WEIGHT * model.observation.penalty(hyperparameters.sigmoid_scale_prior)
+    elements = elements + model.observation.penalised_elements()
+    return total / elements.clamp_min(1)
+
+

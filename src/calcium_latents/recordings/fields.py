@@ -1,0 +1,156 @@
+"""What a variable of a box on disk must look like, and checks that say in plain words where it does not."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from calcium_latents.errors import UserError
+
+
+@dataclass(frozen=True)
+class Field:
+    """One variable: its dims, dtype, units and the values it may take.
+
+    `dtype` is a NumPy dtype name, or "int" for any signed integer and "str" for text. `missing` allows NaN.
+    """
+
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+    missing: bool = False
+    minimum: float | None = None
+
+
+def variable(field: Field, values: Any, units: str | None = None) -> tuple[tuple[str, ...], np.ndarray, dict]:
+    """Return `(dims, values, attrs)` for xarray, with values cast to the field's dtype.
+
+    Counts and other integers must survive the cast unchanged.
+    """
+    array = np.asarray(values)
+    if field.dtype == "str":
+        array = array.astype(object)
+    else:
+        target = np.dtype("int32" if field.dtype == "int" else field.dtype)
+        if target.kind == "i" and array.size and not np.array_equal(array.astype(target), array):
+            raise UserError(
+                f"{field.long_name}: expected whole numbers that fit {target}, found values from "
+                f"{array.min()} to {array.max()}. Give integers."
+            )
+        array = array.astype(target)
+    return field.dims, array, {"units": units or field.units, "long_name": field.long_name}
+
+
+def fail(path: str | Path, name: str, expected: str, found: str, advice: str) -> None:
+    """Raise a `UserError` naming the file, the field, what was expected, what was found, and what to do."""
+    raise UserError(f"{path}: {name}: expected {expected}, found {found}. {advice}")
+
+
+REMAKE = "Write it with this package's own functions, or delete the file and let the workflow make it again."
+
+
+def check_variable(dataset: xr.Dataset, name: str, field: Field, path: str | Path) -> None:
+    """Check dims, dtype, units and values of one variable of `dataset`."""
+    array = dataset[name]
+    if array.dims != field.dims:
+        fail(path, name, f"dims {field.dims}", f"{array.dims}", REMAKE)
+    kind = array.dtype.kind
+    right = {"int": kind == "i", "str": kind in "OUST"}.get(field.dtype, array.dtype == field.dtype)
+    if not right:
+        fail(path, name, f"type {field.dtype}", f"{array.dtype}", REMAKE)
+    for attribute in ("units", "long_name"):
+        if not array.attrs.get(attribute):
+            fail(path, name, f"an attribute '{attribute}'", "none", REMAKE)
+    if kind == "f":
+        _check_values(array.values, name, field, path)
+    elif kind == "i" and field.minimum is not None and array.size and array.values.min() < field.minimum:
+        fail(path, name, f"values >= {field.minimum:g}", f"{array.values.min()}", REMAKE)
+
+
+def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path) -> None:
+    finite = np.isfinite(values)
+    wrong = np.isinf(values) if field.missing else ~finite
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        expected = "finite values, or NaN where nothing was sampled" if field.missing else "finite values"
+        place = dict(zip(field.dims, first, strict=True))
+        found = f"{int(wrong.sum())} others, the first ({values[first]}) at {place}"
+        fail(path, name, expected, found, "Mend or leave out these samples in the source.")
+    if field.minimum is not None and finite.any():
+        smallest = values[finite].min()
+        if smallest < field.minimum:
+            fail(
+                path,
+                name,
+                f"values >= {field.minimum:g}",
+                f"{smallest:g}",
+                "Correct the source of this variable.",
+            )
+
+
+def check_dataset(
+    dataset: xr.Dataset,
+    path: str | Path,
+    *,
+    schema: str,
+    version: int,
+    fields: Mapping[str, Field],
+    required: Iterable[str],
+    numbers: Iterable[str] = (),
+    texts: Iterable[str] = (),
+) -> None:
+    """Check schema name and version, required variables, every known variable, and the attributes.
+
+    `numbers` are attributes that must be finite positive numbers, `texts` those that must be text.
+    """
+    found = dataset.attrs.get("schema")
+    if found != schema:
+        fail(path, "attribute schema", f"'{schema}'", f"{found!r}", "Is this the right file for this step?")
+    found = dataset.attrs.get("schema_version")
+    if found != version:
+        fail(path, "attribute schema_version", f"{version}", f"{found!r}", "Make the file again.")
+    for name in required:
+        if name not in dataset.variables:
+            fail(path, name, "this variable", f"only {sorted(map(str, dataset.variables))}", REMAKE)
+    for name in dataset.variables:
+        if name in fields:
+            check_variable(dataset, str(name), fields[str(name)], path)
+        elif str(name) not in dataset.dims and not dataset[name].attrs.get("units"):
+            fail(path, str(name), "an attribute 'units'", "none", "Give it units ('1' for none).")
+    for dim, size in dataset.sizes.items():
+        if size == 0:
+            fail(path, f"dimension {dim}", "at least one entry", "none", "Is the source file empty?")
+    for name in numbers:
+        value = dataset.attrs.get(name)
+        # bool is an int in Python; a flag is no rate.
+        if not isinstance(value, int | float | np.number) or not np.isfinite(value) or value <= 0:
+            fail(path, f"attribute {name}", "a positive number", f"{value!r}", REMAKE)
+    for name in texts:
+        value = dataset.attrs.get(name)
+        if not isinstance(value, str) or not value:
+            fail(path, f"attribute {name}", "text", f"{value!r}", REMAKE)
+
+
+def check_time(time: np.ndarray, bin_width_s: float | None, path: str | Path) -> None:
+    """Check that `time` [s] increases strictly and, given `bin_width_s`, in steps of about that width."""
+    steps = np.diff(time)
+    if steps.size and steps.min() <= 0:
+        at = int(np.argmin(steps > 0))
+        fail(path, "time", "strictly increasing values", f"{time[at]:g} s, then {time[at + 1]:g} s", REMAKE)
+    if bin_width_s is not None and steps.size:
+        # Recorded timestamps jitter; a missing frame (a step of two) must be a row of NaN instead.
+        off = np.abs(steps - bin_width_s) > 0.5 * bin_width_s
+        if off.any() or abs(np.median(steps) / bin_width_s - 1) > 0.01:
+            at = int(np.argmax(np.abs(steps - bin_width_s)))
+            found = f"a median step of {np.median(steps):g} s and a step of {steps[at]:g} s at index {at}"
+            fail(
+                path,
+                "time",
+                f"steps of {bin_width_s:g} s (bin_width_s)",
+                found,
+                "Fill missing frames with NaN.",
+            )

@@ -1,0 +1,92 @@
+"""Boxes on disk: netCDF4 files with checked contents, written atomically, with the same bytes each time."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from calcium_latents.files import atomic_path
+from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.schema import attribute, check_recording
+
+# One MiB of float32: large enough to compress well, small enough to read a few trials cheaply.
+CHUNK_VALUES = 262_144
+PROVENANCE = ("config_digest", "code_digest", "versions")
+
+
+def write_recording(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str, Any]) -> None:
+    """Check the Recording `dataset` and write it to `path` as netCDF.
+
+    `provenance` (config_digest, code_digest, seed, versions) becomes attributes.
+
+    Raises:
+        UserError: it is no Recording, or provenance lacks an entry; nothing is written then.
+    """
+    check_recording(dataset, path)
+    write_dataset(dataset, path, provenance)
+
+
+def read_recording(path: str | Path, variables: list[str] | None = None) -> xr.Dataset:
+    """Read a Recording (or only `variables` and the coordinates) into memory and check it.
+
+    Raises:
+        UserError: the file is missing, no netCDF, or no Recording.
+    """
+    dataset = read_dataset(path, variables)
+    check_recording(dataset, path, partial=variables is not None)
+    return dataset
+
+
+def write_dataset(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str, Any]) -> None:
+    """Write `dataset` with `provenance` as attributes: zlib level 1, chunks of whole trials, atomically."""
+    for name in PROVENANCE:
+        if not provenance.get(name):
+            found = f"only {sorted(provenance)}"
+            fail(path, f"provenance {name}", "an entry", found, "Pass the result of provenance(...).")
+    dataset = dataset.drop_encoding()
+    dataset.attrs = dataset.attrs | {name: attribute(v) for name, v in provenance.items() if v is not None}
+    # One order, whatever the order in which the parts were put together.
+    dataset = dataset[sorted(map(str, dataset.data_vars))]
+    dataset.attrs = {name: dataset.attrs[name] for name in sorted(dataset.attrs)}
+    with atomic_path(path) as temporary:
+        encoding = {str(name): _encoding(array) for name, array in dataset.variables.items()}
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+
+
+def _encoding(array: xr.Variable) -> dict[str, Any]:
+    encoding: dict[str, Any] = {}
+    if array.dtype.kind == "f":
+        encoding["_FillValue"] = np.array(np.nan, array.dtype)[()] if np.isnan(array.values).any() else None
+    if array.ndim == 3:
+        trials, bins, columns = array.shape
+        columns_chunk = min(columns, 1024)
+        bins_chunk = max(1, min(bins, CHUNK_VALUES // columns_chunk))
+        trials_chunk = max(1, min(trials, CHUNK_VALUES // (columns_chunk * bins_chunk)))
+        encoding |= {"zlib": True, "complevel": 1, "chunksizes": (trials_chunk, bins_chunk, columns_chunk)}
+    return encoding
+
+
+def read_dataset(path: str | Path, variables: list[str] | None = None) -> xr.Dataset:
+    """Read a netCDF box into memory; `variables` restricts it to these and the coordinates.
+
+    Raises:
+        UserError: the file is missing, no netCDF, or lacks a variable or its provenance.
+    """
+    path = Path(path)
+    if not path.is_file():
+        fail(path, "file", "a netCDF file", "no such file", "Run its step, or correct the path.")
+    try:
+        # Times stay numbers: "s" is a unit here, not a calendar.
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as opened:
+            missing = [name for name in variables or () if name not in opened.variables]
+            if missing:
+                fail(path, missing[0], "this variable", f"only {sorted(opened.variables)}", "Run its step.")
+            dataset = (opened if variables is None else opened[list(variables)]).load()
+    except (OSError, ValueError, KeyError) as error:
+        fail(path, "file", "a netCDF4 file", f"an unreadable one ({error})", "Make it again.")
+    for name in PROVENANCE:
+        if name not in dataset.attrs:
+            fail(path, f"attribute {name}", "the file's provenance", "none", "Make it again.")
+    return dataset

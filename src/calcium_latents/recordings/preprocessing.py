@@ -1,0 +1,75 @@
+"""From raw fluorescence to dF/F, a step each (RADICaL, Methods, "Two-photon imaging")."""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from calcium_latents.errors import UserError
+
+NEUROPIL_COEFFICIENT = 0.7
+BASELINE_PERCENTILE = 10.0
+BASELINE_SD_S = 20.0
+
+
+def subtract_neuropil(
+    fluorescence: np.ndarray, neuropil: np.ndarray, coefficient: float = NEUROPIL_COEFFICIENT
+) -> np.ndarray:
+    """Return the fluorescence [frame, neuron] less `coefficient` times the variation of the neuropil.
+
+    The neuropil's mean is not subtracted: it goes with the baseline in any case, and dim neurons
+    would be left with a baseline of zero or below, by which dF/F cannot be divided.
+
+    Raises:
+        UserError: the two differ in shape.
+    """
+    if np.shape(fluorescence) != np.shape(neuropil):
+        raise UserError(
+            f"neuropil: expected the shape of the fluorescence {np.shape(fluorescence)}, found "
+            f"{np.shape(neuropil)}. Both must list the same frames and neurons."
+        )
+    return fluorescence - coefficient * (neuropil - np.nanmean(neuropil, axis=0))
+
+
+def running_baseline(
+    fluorescence: np.ndarray,
+    sampling_rate_hz: float,
+    percentile: float = BASELINE_PERCENTILE,
+    sd_s: float = BASELINE_SD_S,
+) -> np.ndarray:
+    """Return the slow baseline [frame, neuron]: a running percentile, smoothed by a Gaussian of `sd_s`.
+
+    The percentile is that of the two standard deviations (our choice, the paper states none) on either side,
+    taken ten times a standard deviation and interpolated. Missing samples are bridged linearly.
+    """
+    frames = np.arange(fluorescence.shape[0])
+    bridged = np.array(fluorescence, float)
+    for column in bridged.T:
+        known = np.isfinite(column)
+        if not known.all():
+            column[~known] = np.interp(frames[~known], frames[known], column[known])
+    step = max(1, round(sd_s * sampling_rate_hz / 10))
+    reach = round(2 * sd_s * sampling_rate_hz)
+    centres = np.arange(0, frames.size, step)
+    low = np.stack(
+        [np.percentile(bridged[max(0, c - reach) : c + reach + 1], percentile, axis=0) for c in centres]
+    )
+    smooth = gaussian_filter1d(low, sd_s * sampling_rate_hz / step, axis=0, mode="nearest")
+    return np.stack([np.interp(frames, centres, column) for column in smooth.T], axis=1)
+
+
+def delta_f_over_f(
+    fluorescence: np.ndarray, sampling_rate_hz: float, source: str = "fluorescence"
+) -> np.ndarray:
+    """Return (F - baseline) / baseline [frame, neuron] with the running baseline.
+
+    Raises:
+        UserError: a baseline is not positive, as in traces that are dF/F already.
+    """
+    baseline = running_baseline(fluorescence, sampling_rate_hz)
+    negative = np.flatnonzero((baseline <= 0).any(axis=0))
+    if negative.size:
+        raise UserError(
+            f"{source}: fluorescence: expected raw fluorescence with a positive baseline, found "
+            f"{negative.size} traces whose baseline reaches {baseline.min():.3g} (the first: column "
+            f"{negative[0]}). Set `is_dff: true` if these are dF/F already, or leave them out with `neurons`."
+        )
+    return (fluorescence - baseline) / baseline

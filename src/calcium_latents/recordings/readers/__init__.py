@@ -1,0 +1,21 @@
+"""A user's file as a Recording: `read_user_file` takes an entry of config/recordings.yaml.
+
+Fields of an entry that are read here (others are for later steps):
+
+- `file`: path, relative to the base directory; a folder for suite2p.
+- `format`: nwb, suite2p, caiman or arrays; by default it is told from the file.
+- `key`: name of the matrix or of the NWB series, where the file has several.
+- `sampling_rate_hz`: imaging frames per second, where the file does not say.
+- `orientation`: "neurons x frames" or "frames x neurons" (arrays only).
+- `is_dff`: whether the traces are dF/F; else they are made so (neuropil, running baseline).
+- `neuropil`: coefficient (default 0.7; 0 or false: off); for arrays a mapping of `key` and `coefficient`.
+- `neurons`: all (default), usable (leave out constant and missing traces), or a list of numbers.
+- `sample_offsets`: none, from_positions, or a .npy file [neuron in file] in s after the start of the frame.
+  Default: from_positions for suite2p, whose positions are known to be lines of the scan; else none.
+- `bin_width_s`, `windows`, `trials`: how to cut; see `window_options`.
+"""
+
+from calcium_latents.recordings.readers.cascade import GroundTruth, ground_truth_recording, read_cascade
+from calcium_latents.recordings.readers.entry import read_user_file, window_options
+
+__all__ = ["GroundTruth", "ground_truth_recording", "read_cascade", "read_user_file", "window_options"]

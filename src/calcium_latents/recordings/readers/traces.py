@@ -1,0 +1,209 @@
+"""What every reader returns, whatever the file: traces over frames, and what is known of where and when."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from calcium_latents.errors import UserError
+from calcium_latents.recordings.fields import fail
+
+# Dropped frames are filled with NaN up to this long; a longer gap is two recordings.
+LONGEST_GAP_S = 2.0
+
+
+@dataclass
+class Traces:
+    """Traces of one continuous recording.
+
+    Attributes:
+        values: [frame, neuron]; NaN = not sampled.
+        sampling_rate_hz: imaging frames per second; None if the file does not say.
+        is_dff: whether values are dF/F (else raw fluorescence); None if the file does not say.
+        timestamps: [frame], s in the session; None for frames at the sampling rate from `start_s`.
+        neuropil: [frame, neuron] or None.
+        position: [neuron, axis x, y(, z)] in `position_units`, or None.
+        frame_fraction: [neuron], the part of the imaging period after which the neuron is sampled, or None.
+        neurons: [neuron], the numbers of the neurons in the file.
+        attributes: further attributes for the Recording.
+    """
+
+    values: np.ndarray
+    sampling_rate_hz: float | None
+    is_dff: bool | None = None
+    timestamps: np.ndarray | None = None
+    start_s: float = 0.0
+    neuropil: np.ndarray | None = None
+    position: np.ndarray | None = None
+    position_units: str = "pixel"
+    frame_fraction: np.ndarray | None = None
+    neurons: np.ndarray | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def oriented(array: np.ndarray, orientation: str | None, path: str, name: str) -> np.ndarray:
+    """Return `array` as [frame, neuron].
+
+    Args:
+        array: a matrix of traces.
+        orientation: "neurons x frames", "frames x neurons", or None to take the longer side for frames. That
+            is done only if it is ten times the other and if neighbours along it resemble each other more than
+            along the other, as those in time do: a wrong guess would go unnoticed.
+
+    Raises:
+        UserError: not a matrix of numbers, an unknown orientation, or one that cannot be told.
+    """
+    array = np.asarray(array)
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or 0 in array.shape:
+        fail(
+            path,
+            name,
+            "a matrix of numbers",
+            f"shape {array.shape} of {array.dtype}",
+            "Name another one with `key`.",
+        )
+    known = {"neurons x frames": True, "frames x neurons": False}
+    if orientation is not None:
+        if orientation not in known:
+            fail(path, "orientation", f"one of {list(known)}", f"{orientation!r}", "Correct it in the entry.")
+        return array.T if known[orientation] else array
+    rows, columns = array.shape
+    longer = array.T if columns > rows else array
+    if max(rows, columns) < 10 * min(rows, columns) or not _smoothness(longer) > _smoothness(longer.T):
+        fail(
+            path,
+            "orientation",
+            f"one of {list(known)}",
+            f"none, and {rows} x {columns}, which may be either",
+            f"Add `orientation: {next(iter(known))}`, say, to the entry.",
+        )
+    return array.T if columns > rows else array
+
+
+def _smoothness(array: np.ndarray) -> float:
+    """Return the mean correlation of neighbours along the first axis, over at most 200 columns."""
+    part = np.asarray(array[:, :: max(1, array.shape[1] // 200)], float)
+    part = part - np.nansum(part, axis=0) / np.maximum(np.isfinite(part).sum(axis=0), 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = np.nansum(part[1:] * part[:-1], axis=0) / np.nansum(part**2, axis=0)
+    finite = correlation[np.isfinite(correlation)]
+    return float(finite.mean()) if finite.size else -np.inf
+
+
+def regular_frames(
+    values: np.ndarray, timestamps: np.ndarray, path: str
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return frames, their times [s] and the rate [Hz], with dropped frames filled with NaN.
+
+    Raises:
+        UserError: times that do not increase, jitter by half a frame, or leave a gap too long to fill.
+    """
+    times = np.asarray(timestamps, float).ravel()
+    if times.size != values.shape[0]:
+        fail(
+            path,
+            "timestamps",
+            f"one a frame ({values.shape[0]})",
+            f"{times.size}",
+            "Correct the source file.",
+        )
+    steps = np.diff(times)
+    if times.size < 2 or not np.isfinite(times).all() or steps.min() <= 0:
+        fail(
+            path,
+            "timestamps",
+            "two or more finite, increasing times in s",
+            "others",
+            "Correct the source file.",
+        )
+    period = float(np.median(steps))
+    counts = np.round(steps / period).astype(int)
+    if (counts < 1).any() or (np.abs(steps - counts * period) > 0.49 * period).any():
+        at = int(np.argmax(np.abs(steps / period - 1)))
+        fail(
+            path,
+            "timestamps",
+            f"frames about {period:.6g} s apart",
+            f"{steps[at]:.6g} s after frame {at}",
+            "Resample the traces to a regular rate.",
+        )
+    if steps.max() > max(LONGEST_GAP_S, 1.5 * period):
+        at = int(np.argmax(steps))
+        fail(
+            path,
+            "timestamps",
+            f"no gap longer than {LONGEST_GAP_S:g} s",
+            f"{steps[at]:.6g} s after frame {at}",
+            "Split the file at its gaps and enter the parts as recordings.",
+        )
+    index = np.concatenate([[0], np.cumsum(counts)])
+    filled = np.full((index[-1] + 1, values.shape[1]), np.nan, np.result_type(values, np.float32))
+    filled[index] = values
+    return filled, np.interp(np.arange(index[-1] + 1), index, times), 1 / period
+
+
+def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
+    """Return the neurons that the entry's `neurons` asks for.
+
+    Args:
+        traces: of all neurons.
+        wanted: None or "all"; "usable" (leave out constant and missing traces); or a list of numbers.
+    """
+    values = traces.values
+    numbers = np.arange(values.shape[1]) if traces.neurons is None else np.asarray(traces.neurons)
+    if wanted is None or wanted == "all":
+        keep = np.ones(numbers.size, bool)
+    elif wanted == "usable":
+        keep = ~unusable(values)
+    elif isinstance(wanted, list | tuple) and all(isinstance(i, int) for i in wanted):
+        keep = np.isin(numbers, wanted)
+        absent = sorted(set(wanted) - set(numbers.tolist()))
+        if absent:
+            fail(
+                path,
+                "neurons",
+                "numbers of neurons in the file",
+                f"{absent[0]}, not there",
+                "Correct the list.",
+            )
+    else:
+        fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
+    if not keep.any():
+        fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
+    chosen = {
+        name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]
+        for name in ("values", "neuropil", "frame_fraction")
+    }
+    position = None if traces.position is None else np.asarray(traces.position)[keep]
+    return Traces(**{**vars(traces), **chosen, "position": position, "neurons": numbers[keep]})
+
+
+def unusable(values: np.ndarray) -> np.ndarray:
+    """Return [neuron], true where a trace has infinities, fewer than two samples, or never changes."""
+    finite = np.isfinite(values)
+    low = np.where(finite, values, np.inf).min(axis=0)
+    high = np.where(finite, values, -np.inf).max(axis=0)
+    return (finite.sum(axis=0) < 2) | (low >= high) | np.isinf(values).any(axis=0)
+
+
+def check_traces(traces: Traces, path: str) -> None:
+    """Raise a `UserError` where a trace cannot be used or the sampling rate makes no sense."""
+    rate = traces.sampling_rate_hz
+    if rate is None or not np.isfinite(rate) or rate <= 0:
+        fail(
+            path,
+            "sampling_rate_hz",
+            "imaging frames per second",
+            "none" if rate is None else f"{rate!r}",
+            "Add `sampling_rate_hz` to the entry.",
+        )
+    bad = np.flatnonzero(unusable(traces.values))
+    if bad.size:
+        column = traces.values[:, bad[0]]
+        kind = "not finite" if not np.isfinite(column).all() else "constant"
+        numbers = ", ".join(str(int(traces.neurons[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
+        raise UserError(
+            f"{path}: traces: expected finite values that change over time, found {bad.size} of "
+            f"{traces.values.shape[1]} neurons without (neurons {numbers}; the first is {kind}). "
+            "Add `neurons: usable` to the entry to leave them out."
+        )

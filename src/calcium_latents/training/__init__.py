@@ -1,0 +1,1 @@
+"""Training: objectives to optimisers, one entry point for every model."""

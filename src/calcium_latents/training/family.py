@@ -1,0 +1,44 @@
+"""What every model of the project offers to the one training command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pandas as pd
+import pytorch_lightning as lightning
+import xarray as xr
+from torch.utils.data import DataLoader
+
+
+@dataclass
+class FitResult:
+    """What a fit leaves behind.
+
+    Attributes:
+        inferred: what the model says about every trial.
+        checkpoint: what is needed to rebuild the model.
+        metrics: a row per validation (and member of the population).
+        timing: seconds of training at each validation; apart from `metrics`, because it differs from run to run.
+        snapshots: weights over training, oldest first.
+    """
+
+    inferred: xr.Dataset
+    checkpoint: dict[str, Any]
+    metrics: pd.DataFrame
+    timing: pd.DataFrame
+    snapshots: list[dict[str, Any]] = field(default_factory=list)
+
+
+class ModelFamily(Protocol):
+    """A model that the training command can fit; `config/model/*.yaml` names its class as `_target_`."""
+
+    def prepare(
+        self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
+    ) -> tuple[lightning.LightningModule, DataLoader, int]:
+        """Return the Lightning module, its training batches, and the number of optimiser steps.
+
+        Raises UserError when the recording does not fit the model.
+        """
+
+    def result(self, module: lightning.LightningModule, recording: xr.Dataset) -> FitResult:
+        """Return what the trained module leaves behind."""

@@ -1,0 +1,147 @@
+"""LFADS, AutoLFADS and RADICaL for the training command."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+import torch
+import xarray as xr
+from torch.utils.data import DataLoader
+
+from calcium_latents.errors import UserError
+from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.model import LFADS
+from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions
+from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
+from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.seeds import integer
+from calcium_latents.training.family import FitResult
+from calcium_latents.training.lfads_inference import infer_rates, to_inferred
+from calcium_latents.training.lfads_module import LFADSTraining, OptimizationOptions
+from calcium_latents.training.schedules import InputRelease, LearningRateSchedule, PenaltyRamp
+from calcium_latents.training.trials import TRAINING, VALIDATION, EpochBatches, TrialOptions, prepare_trials
+
+OBSERVATIONS = {"zero_inflated_gamma": ZeroInflatedGammaObservation, "poisson": PoissonObservation}
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """How a model starts.
+
+    Attributes:
+        input_scale: "none" feeds events as they are (published); "root_mean_square" divides them by the training
+            samples' root mean square, without which the encoders start blind on sparse, small events.
+        readout: "zero" biases (published) or "moments", at which the readout starts with each neuron's event
+            fraction, mean and variance.
+        readout_gain: factor on the readout's weights; 1 is published, less starts with rates near their means, so that
+            early noise in the factors costs little.
+        generator_gain: factor on the generator's recurrent weights; 1 is published, more makes it oscillate.
+    """
+
+    input_scale: str = "none"
+    readout: str = "zero"
+    readout_gain: float = 1.0
+    generator_gain: float = 1.0
+
+    def __post_init__(self):
+        for name, choices in (("input_scale", ("none", "root_mean_square")), ("readout", ("zero", "moments"))):
+            if getattr(self, name) not in choices:
+                found = getattr(self, name)
+                raise UserError(f"model.initialisation.{name}: expected one of {choices}, found {found!r}.")
+
+    @torch.no_grad()
+    def apply(self, model: LFADS, training_events: torch.Tensor) -> None:
+        """Set the model's starting point from the training trials' events."""
+        moments = Moments(training_events)
+        if self.input_scale == "root_mean_square":
+            model.input_scale.fill_(float(1 / moments.root_mean_square))
+        if self.readout == "moments":
+            model.readout_bias[:] = model.observation.biases_from_moments(moments)
+        model.readout_weight *= self.readout_gain
+        model.generator_gates *= self.generator_gain
+        model.generator_candidate *= self.generator_gain
+
+
+@dataclass
+class LFADSFamily:
+    """A member of the LFADS family as the config describes it; see `training.family.ModelFamily`.
+
+    Attributes:
+        name: of the model in results.
+        observation: "zero_inflated_gamma" (RADICaL) or "poisson" (LFADS).
+        sizes: fields of `LFADSSizes` except neurons.
+        initialisation: fields of `Initialisation`.
+        objective: fields of `ObjectiveOptions`.
+        hyperparameters: fields of `Hyperparameters`, one value each.
+    """
+
+    name: str
+    observation: str
+    sizes: dict[str, Any]
+    initialisation: dict[str, Any]
+    objective: dict[str, Any]
+    hyperparameters: dict[str, float]
+    _trials: Any = field(default=None, init=False, repr=False)
+
+    def build(self, neurons: int, event_minimum: float, population: int) -> LFADS:
+        """A population of untrained models."""
+        if self.observation not in OBSERVATIONS:
+            raise UserError(f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}.")
+        observation = OBSERVATIONS[self.observation](neurons, population, event_minimum)
+        return LFADS(LFADSSizes(neurons=neurons, **self.sizes), observation, population)
+
+    def prepare(
+        self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
+    ) -> tuple[LFADSTraining, DataLoader, int]:
+        """Return the module, its batches and the number of steps; see `ModelFamily.prepare`."""
+        trials = prepare_trials(recording, TrialOptions(**data), path)
+        store = TrialStore(trials.events)
+        train = trials.indices(TRAINING)
+        torch.manual_seed(integer(seed, "initial weights"))
+        model = self.build(store.neurons, trials.event_minimum, int(search["population"]))
+        Initialisation(**self.initialisation).apply(model, trials.events[train])
+        options = optimization_options(training)
+        module = LFADSTraining(
+            model,
+            Hyperparameters.uniform(self.hyperparameters, model.population),
+            store,
+            trials.indices(VALIDATION),
+            options,
+            ObjectiveOptions(**self.objective),
+            seed,
+        )
+        self._trials = trials
+        torch.manual_seed(integer(seed, "training noise"))
+        loader = DataLoader(
+            range(store.trials), batch_sampler=EpochBatches(train, options.batch_size, seed), collate_fn=torch.tensor
+        )
+        return module, loader, options.steps
+
+    def result(self, module: LFADSTraining, recording: xr.Dataset) -> FitResult:
+        """Infer every trial and collect what the fit leaves; see `ModelFamily.result`."""
+        torch.manual_seed(integer(module.seed, "posterior draws"))
+        rates = infer_rates(module.evaluated, module.store, module.options.posterior_samples)
+        return FitResult(
+            inferred=to_inferred(rates, self._trials, recording, self.name),
+            checkpoint={
+                "family": {k: v for k, v in asdict(self).items() if not k.startswith("_")},
+                "neurons": module.store.neurons,
+                "event_minimum": self._trials.event_minimum,
+                "population": module.model.population,
+                "state": module.evaluated.state_dict(),
+            },
+            metrics=pd.DataFrame(module.history),
+            timing=pd.DataFrame(module.timing),
+            snapshots=module.snapshots,
+        )
+
+
+def optimization_options(training: Mapping) -> OptimizationOptions:
+    """Options from the Hydra group `training`."""
+    parts = {
+        "learning_rate": LearningRateSchedule(**training["learning_rate"]),
+        "ramp": PenaltyRamp(**training["ramp"]),
+        "input_release": InputRelease(**training["input_release"]),
+    }
+    return OptimizationOptions(**{**training, **parts})

@@ -1,0 +1,164 @@
+"""Lightning module of the LFADS family: a population of models, one optimiser step at a time."""
+
+import copy
+import time
+from dataclasses import dataclass, field, fields
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+
+from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.model import LFADS
+from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
+from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
+from calcium_latents.training.schedules import InputRelease, LearningRateSchedule, PenaltyRamp
+from calcium_latents.training.validation import validation_metrics
+
+
+@dataclass(frozen=True)
+class OptimizationOptions:
+    """How to optimise; Hydra group `training`.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: trials a step; all training trials where there are fewer.
+        learning_rate: schedule of the learning rate over steps.
+        ramp: ramp of divergences and L2.
+        input_release: schedule of the inferred inputs' divergence weight.
+        weight_average: decay of the moving average of weights that is evaluated and kept; 0 for none (published).
+        adam_betas: decay rates of Adam's moments.
+        adam_epsilon: Adam's epsilon.
+        loss_scale: factor on the loss before gradients are taken.
+        gradient_clip: bound on the global norm of the scaled gradient.
+        validate_every: steps between validations.
+        snapshot_every: steps between snapshots of the weights.
+        posterior_samples: draws averaged at inference; 0 decodes the posterior means.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: LearningRateSchedule = field(default_factory=LearningRateSchedule)
+    ramp: PenaltyRamp = field(default_factory=PenaltyRamp)
+    input_release: InputRelease = field(default_factory=InputRelease)
+    weight_average: float = 0.0
+    adam_betas: tuple[float, float] = (0.9, 0.99)
+    adam_epsilon: float = 1e-8
+    loss_scale: float = 1e4
+    gradient_clip: float = 300.0
+    validate_every: int = 100
+    snapshot_every: int = 100
+    posterior_samples: int = 50
+
+
+class LFADSTraining(lightning.LightningModule):
+    """Trains a population of LFADS models and keeps its history.
+
+    Args:
+        model: the population.
+        hyperparameters: one value a member.
+        store: trials on which batches index.
+        validation_trials: indices of the validation trials.
+        options: see `OptimizationOptions`.
+        objective: see `ObjectiveOptions`.
+        seed: of validation folds.
+
+    After fitting, `evaluated` is the model to use, `history` the metrics (a row per validation and member), `timing`
+    the seconds spent in training steps so far, and `snapshots` the weights over training.
+    """
+
+    def __init__(
+        self,
+        model: LFADS,
+        hyperparameters: Hyperparameters,
+        store: TrialStore,
+        validation_trials: Tensor,
+        options: OptimizationOptions,
+        objective: ObjectiveOptions,
+        seed: int,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.store, self.options, self.objective, self.seed = model, store, options, objective, seed
+        self.hyperparameters = hyperparameters
+        self.validation_trials = validation_trials
+        self.evaluated = model
+        self.average = None
+        if options.weight_average:
+            self.evaluated = copy.deepcopy(model).requires_grad_(False)
+            self.average = WeightAverage(self.evaluated, model, options.weight_average)
+        self.history: list[dict] = []
+        self.timing: list[dict] = []
+        self.snapshots: list[dict] = []
+        self.seconds = 0.0
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def configure_optimizers(self) -> PopulationAdam:
+        """Adam with the members' learning rates; the gradient is that of the scaled loss, as in the original."""
+        options = self.options
+        return PopulationAdam(
+            self.model.parameters(),
+            self.hyperparameters.learning_rate,
+            tuple(options.adam_betas),
+            options.adam_epsilon,
+            options.gradient_clip,
+        )
+
+    def on_fit_start(self) -> None:
+        """Move what is not a parameter to the device, and record the state before the first step."""
+        hyper = self.hyperparameters
+        self.hyperparameters = Hyperparameters(**{f.name: getattr(hyper, f.name).to(self.device) for f in fields(hyper)})
+        self.store.to(self.device)
+        self._snapshot()
+
+    def training_step(self, trials: Tensor, _: int) -> None:
+        """One optimiser step of every member on a batch of trials `[B]`."""
+        start = time.perf_counter()
+        options, step, optimizer = self.options, self.global_step, self.optimizers()
+        rate = self.hyperparameters.learning_rate * options.learning_rate.factor(step, options.steps)
+        optimizer.optimizer.set_learning_rate(rate)
+        now = copy.copy(self.hyperparameters)
+        own = now.inferred_inputs_kl
+        now.inferred_inputs_kl = own.new_tensor(
+            [options.input_release.weight(float(w), step, options.steps) for w in own]
+        )
+        ramp = options.ramp.value(self.current_epoch, step)
+        terms = step_objective(self.model, self.store.batch(trials), now, ramp, self.objective)
+        optimizer.zero_grad()
+        self.manual_backward(terms["total"].sum() * options.loss_scale)
+        terms["gradient_norm"] = optimizer.step()
+        if self.average is not None:
+            self.average.update()
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value.detach()
+        self._count += 1
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - start
+        done = step + 1
+        if done % options.validate_every == 0 or done == options.steps:
+            self._validate(done)
+        if done % options.snapshot_every == 0 or done == options.steps:
+            self._snapshot(done)
+
+    @torch.no_grad()
+    def _validate(self, step: int) -> None:
+        self.evaluated.eval()
+        batch = self.store.batch(self.validation_trials)
+        metrics = validation_metrics(self.evaluated, batch, self.seed)
+        self.evaluated.train()
+        averages = {f"training_{name}": total / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
+        for member in range(self.model.population):
+            values = {name: float(value[member]) for name, value in {**averages, **metrics}.items()}
+            self.history.append({"step": step, "epoch": self.current_epoch, "member": member, **values})
+        self.timing.append({"step": step, "training_seconds": self.seconds})
+
+    def _snapshot(self, step: int = 0) -> None:
+        state = {name: value.detach().cpu().clone() for name, value in self.evaluated.state_dict().items()}
+        metrics = {} if not self.history or step == 0 else {k: self.history[-1][k] for k in METRIC_COLUMNS}
+        self.snapshots.append({"step": step, "seconds": self.seconds, "state": state, "metrics": metrics})
+
+
+METRIC_COLUMNS = ("reconstruction_nll", "blind_nll", "held_out_neuron_nll")

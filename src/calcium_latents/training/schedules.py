@@ -1,0 +1,61 @@
+"""What changes over training steps: the learning rate, and the weights of the divergences."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LearningRateSchedule:
+    """Linear warm-up, then a half cosine down to a fraction of the peak; constant where `final_fraction` is 1.
+
+    Attributes:
+        warmup_steps: steps until the peak (0: none).
+        final_fraction: last learning rate over the peak.
+    """
+
+    warmup_steps: int = 0
+    final_fraction: float = 1.0
+
+    def factor(self, step: int, steps: int) -> float:
+        """Factor on the learning rate at `step` (from 0) of `steps`."""
+        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps))))
+        return warm * (self.final_fraction + (1 - self.final_fraction) * cosine)
+
+
+@dataclass(frozen=True)
+class PenaltyRamp:
+    """Linear ramp of divergences and L2 from 0: min((unit + 1) / (length + 1), 1) (original code).
+
+    Attributes:
+        length: in units (80 epochs in the paper); 0 for none.
+        unit: "epoch" or "step".
+    """
+
+    length: int = 80
+    unit: str = "epoch"
+
+    def value(self, epoch: int, step: int) -> float:
+        """Factor at this epoch and step, both from 0."""
+        passed = epoch if self.unit == "epoch" else step
+        return min(1.0, (passed + 1) / (self.length + 1))
+
+
+@dataclass(frozen=True)
+class InputRelease:
+    """How the weight of the inferred inputs' divergence moves from a first value to the member's own.
+
+    Attributes:
+        initial_weight: weight at the first step; None keeps the member's own from the start (published).
+        length_fraction: part of training over which it moves, geometrically.
+    """
+
+    initial_weight: float | None = None
+    length_fraction: float = 0.5
+
+    def weight(self, own: float, step: int, steps: int) -> float:
+        """Weight at `step` (from 0) of `steps` for a member whose own weight is `own`."""
+        if self.initial_weight is None:
+            return own
+        passed = min(1.0, step / max(1.0, self.length_fraction * steps))
+        return self.initial_weight * (own / self.initial_weight) ** passed

@@ -1,0 +1,177 @@
+"""From a recording to what a sequential autoencoder trains on: time base, counts, split, batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from calcium_latents.errors import UserError
+from calcium_latents.seeds import generator
+
+TRAINING, VALIDATION, UNUSED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class TrialOptions:
+    """Hydra group `data`.
+
+    Attributes:
+        time_base: "subframe" keeps every sample in its own bin; "frame" treats all samples of an imaging frame as
+            simultaneous, as is standard in two-photon imaging (Zhu 2022, data preparation).
+        cast_to_counts: 0 stays 0, (0, 2] becomes 1, above 2 is rounded down (the paper's casting for AutoLFADS).
+        validation_fraction: share of trials for validation (0.2).
+        split_seed: seed of the split; the same for every method, so that all see the same trials.
+    """
+
+    time_base: str = "subframe"
+    cast_to_counts: bool = False
+    validation_fraction: float = 0.2
+    split_seed: int = 0
+
+    def __post_init__(self):
+        if self.time_base not in ("subframe", "frame"):
+            raise UserError(f"data.time_base: expected 'subframe' or 'frame', found {self.time_base!r}.")
+        if not 0 < self.validation_fraction < 1:
+            raise UserError(f"data.validation_fraction: expected between 0 and 1, found {self.validation_fraction}.")
+
+
+@dataclass
+class Trials:
+    """Events ready for a model.
+
+    Attributes:
+        events: `[trials, time, neurons]` float32, NaN where not sampled.
+        time: `[time]` bin starts, s.
+        split: `[trials]`, 0 training, 1 validation, 2 neither (overlaps a validation window).
+        event_minimum: smallest possible event.
+        imaging_rate: Hz.
+    """
+
+    events: Tensor
+    time: np.ndarray
+    split: np.ndarray
+    event_minimum: float
+    imaging_rate: float
+
+    def indices(self, part: int) -> Tensor:
+        """Indices of the trials of one part of the split."""
+        return torch.from_numpy(np.flatnonzero(self.split == part))
+
+
+def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "recording") -> Trials:
+    """Turn a recording's `events` into trials on the chosen time base.
+
+    Raises:
+        UserError: no events, events below the recording's event minimum, or too few trials to split.
+    """
+    if "events" not in recording:
+        raise UserError(f"{path}: field 'events' is missing. Deconvolve the recording first.")
+    events = recording["events"].values.astype(np.float32)
+    minimum = float(recording.attrs.get("event_minimum", 0.0))
+    below = (events > 0) & (events < minimum)
+    if below.any():
+        neuron = int(np.argwhere(below)[0, 2])
+        raise UserError(
+            f"{path}: field 'events', neuron {neuron}: expected zero or at least the event minimum {minimum:g}, found "
+            f"{events[below].min():g} ({below.sum()} such events). Deconvolve with that s_min, or lower 'event_minimum'."
+        )
+    if not (events > 0).any():
+        raise UserError(f"{path}: field 'events': expected some events above zero, found none. Check deconvolution.")
+    time = recording["time"].values
+    rate, width = float(recording.attrs["imaging_rate_hz"]), float(recording.attrs["bin_width_s"])
+    if options.time_base == "frame":
+        events, time = to_frames(events, time, width, rate)
+    if options.cast_to_counts:
+        events = cast_to_counts(events)
+        minimum = 0.0
+    starts = recording["trial_start"].values if "trial_start" in recording else None
+    duration = len(recording["time"]) * width
+    split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, duration, path)
+    return Trials(torch.from_numpy(events), time, split, minimum, rate)
+
+
+def to_frames(
+    events: np.ndarray, time: np.ndarray, bin_width: float, imaging_rate: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Merge the bins of each imaging frame, as if all neurons had been sampled at once.
+
+    Args:
+        events: `[trials, time, neurons]`, NaN where not sampled.
+        time: `[time]`, s.
+        bin_width: s.
+        imaging_rate: Hz.
+
+    Returns:
+        events `[trials, frames, neurons]` (the mean, should a frame hold two samples; NaN where none), and the start
+        of the middle bin of every frame.
+    """
+    # half a bin inside, so that frame boundaries that fall on bin boundaries do not depend on rounding
+    frame = np.floor((time - time[0] + bin_width / 2) * imaging_rate * (1 - 1e-3)).astype(int)
+    starts = np.flatnonzero(np.diff(frame, prepend=-1))
+    sampled = ~np.isnan(events)
+    counts = np.add.reduceat(sampled, starts, axis=1, dtype=np.int32)
+    sums = np.add.reduceat(np.nan_to_num(events), starts, axis=1)
+    merged = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+    widths = np.diff(np.append(starts, len(time)))
+    return merged, time[starts] + bin_width * ((widths - 1) // 2)
+
+
+def cast_to_counts(events: np.ndarray) -> np.ndarray:
+    """Event sizes to spike counts as in the paper: 0 to 0, (0, 2] to 1, larger ones rounded down; NaN stays."""
+    return np.where(events > 2, np.floor(events), np.where(events > 0, 1.0, events)).astype(np.float32)
+
+
+def split_trials(
+    count: int, fraction: float, seed: int, starts: np.ndarray | None, duration: float, path: str
+) -> np.ndarray:
+    """Assign trials to training and validation.
+
+    Separate trials are drawn at random. Overlapping windows of one session are split into five runs of neighbours, and
+    training windows that share samples with a validation window are left out.
+    """
+    held_out = max(1, round(fraction * count))
+    if count - held_out < 1:
+        raise UserError(f"{path}: expected at least 2 trials to split, found {count}. Use shorter windows.")
+    split = np.zeros(count, np.int8)
+    rng = generator(seed, "validation split")
+    overlapping = starts is not None and count > 1 and np.diff(np.sort(starts)).min() < duration * (1 - 1e-6)
+    if not overlapping:
+        split[rng.permutation(count)[:held_out]] = VALIDATION
+        return split
+    order = np.argsort(starts)
+    blocks = min(5, held_out)
+    for part in np.array_split(order, blocks):
+        width = max(1, round(fraction * len(part)))
+        first = rng.integers(0, len(part) - width + 1)
+        split[part[first : first + width]] = VALIDATION
+    held = starts[split == VALIDATION]
+    near = (np.abs(starts[:, None] - held[None]) < duration * (1 - 1e-6)).any(1)
+    split[near & (split == TRAINING)] = UNUSED
+    if not (split == TRAINING).any():
+        raise UserError(f"{path}: no training window is left beside the validation windows. Use shorter windows.")
+    return split
+
+
+class EpochBatches:
+    """Batch sampler: every epoch a new order; incomplete batches are dropped, unless a batch holds all trials.
+
+    Args:
+        trials: `[n]` indices to draw from.
+        batch_size: trials a batch.
+        seed: of the orders.
+    """
+
+    def __init__(self, trials: Tensor, batch_size: int, seed: int):
+        self.trials, self.batch_size, self.seed, self.epoch = trials.numpy(), min(batch_size, len(trials)), seed, 0
+
+    def __len__(self) -> int:
+        return len(self.trials) // self.batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = generator(self.seed, "batches", self.epoch).permutation(self.trials)
+        self.epoch += 1
+        for number in range(len(self)):
+            yield order[number * self.batch_size : (number + 1) * self.batch_size].tolist()

@@ -1,0 +1,155 @@
+"""Held-out likelihoods against SciPy, and baselines that must win where they are right."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from calcium_latents.analysis.held_out import (
+    EventParameters,
+    bernoulli_log_likelihood,
+    compare_held_out,
+    fit_constant_rate,
+    from_event_rate,
+    score_held_out,
+    smoothed_own,
+    smoothed_population,
+    zero_inflated_gamma_log_likelihood,
+)
+from calcium_latents.errors import UserError
+
+MINIMUM = 0.1
+
+
+def simulate(probability, seed=0, shape=2.0, scale=0.3):
+    """Draw zero-inflated gamma events with probability [trial, time, neuron]."""
+    rng = np.random.default_rng(seed)
+    size = MINIMUM + rng.gamma(shape, scale, probability.shape)
+    return np.where(rng.random(probability.shape) < probability, size, 0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(k=st.floats(0.1, 20), s=st.floats(0.01, 10), q=st.floats(0.001, 0.999), x=st.floats(0.102, 20))
+def test_density_is_scipys(k, s, q, x):
+    value = zero_inflated_gamma_log_likelihood(np.array([x, 0.0, np.nan]), EventParameters(k, s, q), MINIMUM)
+    assert value[0] == pytest.approx(
+        np.log(q) + stats.gamma.logpdf(x, k, loc=MINIMUM, scale=s), rel=1e-9, abs=1e-9
+    )
+    assert value[1] == pytest.approx(np.log1p(-q))
+    assert np.isnan(value[2])
+
+
+@pytest.mark.parametrize("q", [0.0, 1.0])
+@pytest.mark.parametrize("k", [0.1, 1.0, 5.0])
+def test_edges_of_the_support_stay_finite(q, k):
+    events = np.array([0.0, MINIMUM, MINIMUM * (1 + 1e-9), 50.0])
+    assert np.isfinite(zero_inflated_gamma_log_likelihood(events, EventParameters(k, 0.3, q), MINIMUM)).all()
+    assert np.isfinite(bernoulli_log_likelihood(events, q)).all()
+
+
+def test_constant_fit_recovers_the_parameters():
+    probability = np.broadcast_to([0.05, 0.4], (4, 3000, 2))
+    events = simulate(probability)
+    fit = fit_constant_rate(events, np.ones(events.shape, bool), MINIMUM)
+    np.testing.assert_allclose(fit.probability, [0.05, 0.4], rtol=0.1)
+    np.testing.assert_allclose(fit.shape, 2.0, rtol=0.15)
+    np.testing.assert_allclose(fit.scale, 0.3, rtol=0.15)
+
+
+def test_a_neuron_without_training_events_borrows_sizes_and_keeps_a_small_rate():
+    events = simulate(np.broadcast_to([0.0, 0.4], (1, 500, 2)))
+    fit = fit_constant_rate(events, np.ones(events.shape, bool), MINIMUM)
+    assert 0 < fit.probability[0] < 0.01 and np.isfinite(fit.shape[0])
+    with pytest.raises(UserError, match="at least one event"):
+        fit_constant_rate(np.zeros((1, 5, 2)), np.ones((1, 5, 2), bool), MINIMUM)
+
+
+def modulated(kind, seed=0):
+    """Probabilities [30, 200, 8] that are constant, drift per neuron, or drift together."""
+    rng = np.random.default_rng(seed)
+    phase = {
+        "constant": None,
+        "own": rng.uniform(0, 2 * np.pi, (30, 1, 8)),
+        "population": rng.uniform(0, 6, (30, 1, 1)),
+    }
+    time = np.arange(200)[None, :, None] * 0.03
+    if phase[kind] is None:
+        return np.full((30, 200, 8), 0.15)
+    return 0.15 * (1 + 0.95 * np.sin(2 * np.pi * 0.5 * time + phase[kind])) * np.ones((1, 1, 8))
+
+
+@pytest.mark.parametrize("kind", ["constant", "own", "population"])
+def test_the_right_baseline_wins(kind):
+    probability = modulated(kind)
+    events = simulate(probability)
+    held = np.random.default_rng(5).random(events.shape) < 0.2
+    constant = fit_constant_rate(events, ~held, MINIMUM)
+    own, choice = smoothed_own(events, ~held, constant, 0.03)
+    population, _ = smoothed_population(events, ~held, constant, 0.03)
+    predictions = {
+        "constant": constant,
+        "smooth-own": own,
+        "smooth-population": population,
+        "truth": EventParameters(constant.shape, constant.scale, probability),
+    }
+    table = compare_held_out(score_held_out(events, held, predictions, MINIMUM))
+    gain = table[table["likelihood"] == "bernoulli"].set_index("model")["bits_per_event"]
+    if kind == "constant":
+        assert abs(gain["smooth-own"]) < 0.02 and abs(gain["smooth-population"]) < 0.02
+    else:
+        better = "smooth-own" if kind == "own" else "smooth-population"
+        other = {"smooth-own": "smooth-population", "smooth-population": "smooth-own"}[better]
+        assert gain["truth"] > gain[better] > gain[other] and gain[better] > 0.1
+        assert 0.05 <= choice["width_s"] <= 1
+
+
+def test_held_out_samples_never_reach_the_predictions():
+    events = simulate(modulated("own"))
+    held = np.random.default_rng(5).random(events.shape) < 0.2
+    changed = np.where(held, 9.0, events)
+    results = []
+    for values in (events, changed):
+        constant = fit_constant_rate(values, ~held, MINIMUM)
+        results += [
+            [smoother(values, ~held, constant, 0.03)[0].probability, constant.shape]
+            for smoother in (smoothed_own, smoothed_population)
+        ]
+    for before, after in zip(results[:2], results[2:], strict=True):
+        np.testing.assert_array_equal(before[0], after[0])
+        np.testing.assert_array_equal(before[1], after[1])
+
+
+def test_scores_add_up_whatever_the_windows_and_ignore_unsampled_bins():
+    events = simulate(modulated("population"))
+    events[:, ::3] = np.nan
+    held = np.random.default_rng(5).random(events.shape) < 0.2
+    constant = {"constant": fit_constant_rate(events, ~held, MINIMUM)}
+    whole = score_held_out(events, held, constant, MINIMUM)
+    pieces = score_held_out(events, held, constant, MINIMUM, window_bins=50)
+    assert len(whole) == 30 and len(pieces) == 120
+    assert whole["bernoulli_nats"].sum() == pytest.approx(pieces["bernoulli_nats"].sum())
+    use = held & np.isfinite(events)
+    full = zero_inflated_gamma_log_likelihood(events, constant["constant"], MINIMUM)
+    assert whole["zero_inflated_gamma_nats"].sum() == pytest.approx(full[use].sum())
+    assert whole["samples"].sum() == use.sum()
+
+
+def test_event_rates_become_probabilities_in_the_events_units():
+    constant = EventParameters(np.array([2.0]), np.array([0.2]), np.array([0.1]))
+    q = from_event_rate(np.array([[[30.0 * 0.5 * 0.2]]]), 30.0, constant, MINIMUM).probability
+    assert q.item() == pytest.approx(0.2)
+
+
+def test_comparison_with_itself_is_zero_and_errors_are_readable():
+    events = simulate(modulated("constant"))
+    held = np.zeros(events.shape, bool)
+    constant = {"constant": fit_constant_rate(events, ~held, MINIMUM)}
+    with pytest.raises(UserError, match="held-out samples"):
+        score_held_out(events, held, constant, MINIMUM)
+    held[:, ::5] = True
+    scores = score_held_out(events, held, constant, MINIMUM)
+    table = compare_held_out(scores)
+    assert (table[["nats_per_event", "lower_bits", "upper_bits"]] == 0).all(axis=None)
+    with pytest.raises(UserError, match="reference"):
+        compare_held_out(scores, "radical")

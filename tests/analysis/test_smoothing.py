@@ -1,0 +1,131 @@
+"""Smoothing baselines: frames, kernels, ends of trials."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter1d
+
+from calcium_latents.analysis.smoothing import gaussian_filter, smooth, to_frames, width_sweep
+from calcium_latents.errors import UserError
+from calcium_latents.recordings import check_inferred
+
+
+def scanned(trials=6, bins=30, neurons=5, period=3, seed=0):
+    """Events on the sub-frame grid.
+
+    Neuron n of trial k is sampled every `period` bins from (n + k) % period.
+    """
+    rng = np.random.default_rng(seed)
+    values = np.full((trials, bins, neurons), np.nan, np.float32)
+    dense = rng.exponential(size=(trials, bins, neurons)) * (rng.random((trials, bins, neurons)) < 0.4)
+    for k in range(trials):
+        for n in range(neurons):
+            values[k, (n + k) % period :: period, n] = dense[k, (n + k) % period :: period, n]
+    return values
+
+
+def recording(values, rate=100 / 3, width=0.01):
+    trials, bins, neurons = values.shape
+    latents = np.random.default_rng(1).normal(size=(trials, bins, 2))
+    return xr.Dataset(
+        {
+            "events": (("trial", "time", "neuron"), values),
+            "fluorescence": (("trial", "time", "neuron"), values - 0.5),
+            "latents": (("trial", "time", "latent"), latents),
+            "trial_start": ("trial", np.arange(trials) * bins * width),
+        },
+        coords={
+            "trial": np.arange(trials),
+            "time": np.arange(bins) * width,
+            "neuron": np.arange(neurons),
+            "latent": ["X", "Y"],
+        },
+        attrs={"imaging_rate_hz": rate, "bin_width_s": width},
+    )
+
+
+def test_frames_are_the_samples_with_the_empty_bins_removed():
+    values = scanned()
+    for rate in (100 / 3, 33.3):
+        frames, time = to_frames(values, np.arange(30) * 0.01, rate)
+        for k in range(6):
+            for n in range(5):
+                column = values[k, :, n]
+                np.testing.assert_array_equal(frames[k, :, n], column[np.isfinite(column)])
+        np.testing.assert_allclose(time, np.arange(10) * 0.03 + 0.01)
+
+
+def test_smoothing_at_6_ms_barely_touches_the_frames_and_gives_events_per_second():
+    values = scanned()
+    inferred = smooth(recording(values), "events")
+    check_inferred(inferred, "smth-dec")
+    frames, _ = to_frames(values, np.arange(30) * 0.01, 100 / 3)
+    np.testing.assert_allclose(inferred["event_rate"], frames * 100 / 3, atol=5e-3 * 100 / 3 * frames.max())
+    assert inferred["event_rate"].attrs["units"] == "1/s"
+
+
+def test_fluorescence_is_shifted_by_a_constant_per_neuron_only():
+    values = scanned()
+    inferred = smooth(recording(values), "fluorescence", 0.006)
+    check_inferred(inferred, "smth-sim-fluor")
+    frames, _ = to_frames(values - 0.5, np.arange(30) * 0.01, 100 / 3)
+    shift = inferred["event_rate"].values - gaussian_filter(frames, 0.2)
+    assert np.ptp(shift, axis=(0, 1)).max() < 1e-6
+
+
+def test_interior_equals_scipy():
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(2, 40, 3))
+    expected = gaussian_filter1d(frames, 1.5, axis=1, truncate=4.0, mode="constant")
+    np.testing.assert_allclose(gaussian_filter(frames, 1.5)[:, 8:-8], expected[:, 8:-8], atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sd=st.floats(0.05, 20), count=st.integers(1, 30), level=st.floats(-5, 5))
+def test_a_constant_stays_and_nothing_leaves_the_range(sd, count, level):
+    np.testing.assert_allclose(gaussian_filter(np.full((1, count, 2), level), sd), level, atol=1e-9)
+    frames = np.random.default_rng(0).random((2, count, 1))
+    smoothed = gaussian_filter(frames, sd)
+    assert (smoothed <= frames.max(axis=1, keepdims=True) + 1e-12).all()
+    assert (smoothed >= frames.min(axis=1, keepdims=True) - 1e-12).all()
+
+
+def test_trials_do_not_leak():
+    values = scanned()
+    changed = values.copy()
+    changed[3] *= 100
+    before, after = (smooth(recording(v), "events", 0.1)["event_rate"].values for v in (values, changed))
+    keep = np.arange(6) != 3
+    np.testing.assert_array_equal(before[keep], after[keep])
+
+
+@settings(max_examples=25, deadline=None)
+@given(rate=st.floats(5, 60), bins=st.integers(60, 150))
+def test_any_imaging_rate_gives_finite_frames_at_that_rate(rate, bins):
+    time = np.arange(bins) * 0.01
+    values = np.full((2, bins, 3), np.nan)
+    for n in range(3):
+        at = np.unique(np.floor((np.arange(0, bins * 0.01 * rate) + n / 3) / rate / 0.01).astype(int))
+        values[:, at[at < bins], n] = 1.0
+    frames, frame_time = to_frames(values, time, rate)
+    assert np.isfinite(frames).all()
+    assert abs(len(frame_time) - bins * 0.01 * rate) <= 1.5
+    assert (np.diff(frame_time) > 0).all()
+
+
+def test_width_sweep_has_every_width():
+    table = width_sweep(recording(scanned(trials=10)), "events", [0.006, 0.03])
+    assert sorted(table["smoothing_sd_s"].unique()) == [0.006, 0.03]
+
+
+def test_errors():
+    empty = scanned()
+    empty[2, :, 1] = np.nan
+    with pytest.raises(UserError, match="neuron 1 has no sample in trial 2"):
+        smooth(recording(empty), "events")
+    with pytest.raises(UserError, match="expected the variable events"):
+        smooth(recording(scanned()).drop_vars("events"), "events")
+    with pytest.raises(UserError, match="positive width"):
+        smooth(recording(scanned()), "events", 0.0)

@@ -1,0 +1,159 @@
+"""Every figure draws from small inputs, says what it shows, overlaps nothing, and gives the same bytes."""
+
+import re
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import pytest
+
+from calcium_latents.errors import UserError
+from calcium_latents.figures import FIGURES, draw_figure, parse_inputs, style
+
+EXPECTED_TEXT = {
+    "radical_figure2": [
+        "RADICaL",
+        "AutoLFADS",
+        "smth-dec",
+        "7 Hz",
+        "paired one-sided t-test",
+        "5 folds",
+        "true rate",
+    ],
+    "radical_supplementary1": ["R² of X", "R² of Y", "5 folds"],
+    "radical_extended_data1": ["Lorenz states", "power (s.d.²/Hz)", "spikes/s"],
+    "radical_extended_data2": ["deconvolved", "GCaMP6f", "20 spikes at 10 Hz"],
+    "radical_convergence": [
+        "training time (min)",
+        "gradient steps",
+        "smth-dec",
+        "mean predictor",
+        "published recipe",
+    ],
+    "selection_metric": ["blind samples", "held-out neurons", "reconstruction (published)", "Spearman"],
+    "spike_ground_truth": ["bin width (ms)", "simulated (n = 60)", "bootstrap"],
+    "calibration": ["paper: mean 0.32", "noise level"],
+    "real_recording": ["deconvolved events", "bits per event", "held-out events", "factor"],
+}
+
+
+@pytest.fixture
+def texts(monkeypatch):
+    """Collect (text, box in pixels) of all visible text of each figure that is saved."""
+    seen = []
+    original = style.save
+
+    def spy(fig, stem):
+        written = original(fig, stem)
+        fig.canvas.draw()
+        ticks = {
+            id(text)
+            for axes in fig.axes
+            for axis in (axes.xaxis, axes.yaxis)
+            for text in axis.get_ticklabels(which="both")
+        }
+        for item in fig.findobj(matplotlib.text.Text):
+            # Labels of ticks outside of the view exist but are not drawn; those of 3-D axes have no place of
+            # their own.
+            if (
+                id(item) not in ticks
+                and item.get_visible()
+                and item.get_text().strip()
+                and not hasattr(item.axes, "zaxis")
+            ):
+                seen.append((item.get_text(), item.get_window_extent(), fig.bbox))
+        return written
+
+    monkeypatch.setattr(style, "save", spy)
+    return seen
+
+
+def test_every_figure_is_tested_and_documents_its_inputs(figure_inputs):
+    assert set(FIGURES) == set(EXPECTED_TEXT) == set(figure_inputs)
+    for module in FIGURES.values():
+        imported = __import__(module, fromlist=["draw"])
+        for name in (*imported.REQUIRED, *imported.OPTIONAL):
+            assert re.search(rf"^    {name}( \(optional\))?:", imported.__doc__, re.MULTILINE), (module, name)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED_TEXT))
+def test_figure(name, figure_inputs, tmp_path, texts):
+    paths = draw_figure(name, figure_inputs[name], tmp_path / name)
+    assert [path.suffix for path in paths] == [".png", ".svg"]
+    png, svg = (path.read_bytes() for path in paths)
+    assert png[:8] == b"\x89PNG\r\n\x1a\n" and len(png) > 20_000
+    assert b"<dc:date>" not in svg and b"<svg" in svg
+    shown = "\n".join(text for text, _, _ in texts)
+    for expected in EXPECTED_TEXT[name]:
+        assert expected in shown
+    for text, box, page in texts:
+        inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= page.x1 + 1 and box.y1 <= page.y1 + 1
+        assert inside, f"{text!r} leaves the page"
+    for index, (text, box, _) in enumerate(texts):
+        for other, place, _ in texts[:index]:
+            across = min(box.x1, place.x1) - max(box.x0, place.x0)
+            along = min(box.y1, place.y1) - max(box.y0, place.y0)
+            assert across < 1.5 or along < 1.5, f"{text!r} overlaps {other!r}"
+
+
+def test_the_same_bytes_again(figure_inputs, tmp_path):
+    name = "calibration"
+    first = draw_figure(name, figure_inputs[name], tmp_path / "a" / name)
+    second = draw_figure(name, figure_inputs[name], tmp_path / "b" / name)
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_figures_do_with_little(figure_inputs, tmp_path):
+    """One speed, one fold value, no optional inputs: still a figure."""
+    inputs = figure_inputs["radical_supplementary1"]["scores"]
+    table = pd.read_csv(inputs[0])
+    table[table["model"] == "smth-dec"].to_csv(tmp_path / "scores.csv", index=False)
+    draw_figure("radical_supplementary1", {"scores": [tmp_path / "scores.csv"]}, tmp_path / "one")
+    real = {name: paths for name, paths in figure_inputs["real_recording"].items() if name != "held_out"}
+    draw_figure("real_recording", real, tmp_path / "real")
+    draw_figure(
+        "spike_ground_truth",
+        {"spike_inference": figure_inputs["spike_ground_truth"]["spike_inference"]},
+        tmp_path / "s",
+    )
+    assert len(list(tmp_path.glob("*.png"))) == 3
+
+
+def test_wrong_inputs_are_named(figure_inputs, tmp_path):
+    with pytest.raises(UserError, match="expected one of"):
+        draw_figure("no_such_figure", {}, tmp_path / "x")
+    with pytest.raises(UserError, match="missing inputs \\['scores'\\]"):
+        draw_figure("radical_supplementary1", {}, tmp_path / "x")
+    with pytest.raises(UserError, match="unknown inputs \\['more'\\]"):
+        draw_figure("radical_supplementary1", {"scores": [], "more": []}, tmp_path / "x")
+    with pytest.raises(UserError, match="found none"):
+        draw_figure("radical_supplementary1", {"scores": [tmp_path / "absent.csv"]}, tmp_path / "x")
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="expected the columns"):
+        draw_figure("radical_supplementary1", {"scores": [tmp_path / "bad.csv"]}, tmp_path / "x")
+    with pytest.raises(UserError, match="expected predictions"):
+        draw_figure(
+            "radical_figure2",
+            figure_inputs["radical_figure2"] | {"predictions": [tmp_path / "bad.csv"]},
+            tmp_path / "x",
+        )
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_inputs_are_parsed():
+    assert parse_inputs(["a=x.csv", "b=y=z.nc", "a=w.csv"]) == {
+        "a": [Path("x.csv"), Path("w.csv")],
+        "b": [Path("y=z.nc")],
+    }
+    for wrong in ("a", "=x", "a="):
+        with pytest.raises(UserError, match="NAME=PATH"):
+            parse_inputs([wrong])
+
+
+def test_methods_differ_in_colour_and_marker_and_unknown_ones_get_spares():
+    main = ["radical", "radical_published", "autolfads", "smth-dec", "smth-sim-fluor"]
+    looks = [tuple(style.appearance(name).values()) for name in main]
+    assert len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == len(main)
+    assert style.in_order(["zebra", "smth-dec", "radical"]) == ["radical", "smth-dec", "zebra"]
+    assert style.appearance("zebra", ["zebra", "yak"]) != style.appearance("yak", ["zebra", "yak"])

@@ -1,0 +1,253 @@
+# Configuration and the helpers of all rules.
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+ROOT = Path(workflow.basedir)
+SOURCE = ROOT / "src"
+sys.path.insert(0, str(SOURCE))  # the package need not be installed where the workflow is only planned
+
+from calcium_latents.configuration import find_recording, hydra_digest, load_configuration, merge
+from calcium_latents.errors import UserError
+from calcium_latents.provenance import code_digest
+
+# The rules' processes find the package in their conda environments, too.
+SEARCH_PATH = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(SEARCH_PATH)}; ")
+
+try:
+    SETTINGS = load_configuration(config, ROOT)
+except UserError as error:
+    raise WorkflowError(f"the configuration is not valid:\n{error}") from None
+
+SCALE = SETTINGS["scale"]
+SEED = SETTINGS["seed"]
+STUDIES = SETTINGS["studies"]
+FIGURES = {}  # study -> figure -> input name -> files
+CLAIMS = {}  # input name -> files of the table of claims
+TARGETS = {}  # study -> files beside its figures
+
+
+def one_of(names):
+    """Return the wildcard constraint for `names`."""
+    return "|".join(sorted(names)) or "nothing_configured"
+
+
+def section(wildcards):
+    """Return the study's section of the scale."""
+    return SETTINGS[wildcards.study]
+
+
+def parameters(*path):
+    """Return a function of wildcards: the value at `path` of the study's section, as one shell word of JSON.
+
+    A part of the path in braces is the value of that wildcard.
+    """
+
+    def value(wildcards):
+        value = section(wildcards)
+        for part in path:
+            value = value[part.format(**wildcards)]
+        return shlex.quote(json.dumps(value))
+
+    return value
+
+
+def code(*modules):
+    """Return the digest of the modules of this package that a rule runs; as a rule's parameter it triggers reruns."""
+    return code_digest(f"calcium_latents.{module}" for module in modules)
+
+
+def resource(rule, field):
+    """Return what the scale grants `rule`: threads, mem_mb, runtime (minutes) or gpu."""
+    resources = SETTINGS["resources"]
+    return resources.get(rule, {}).get(field, resources["default"][field])
+
+
+def datasets(study):
+    """Return the names of the study's datasets."""
+    if study == "recordings":
+        return list(RECORDINGS)
+    return SETTINGS[study]["run"]
+
+
+def runs(study, dataset):
+    """Return the directories, below the dataset's, of all methods' results: smoothing baselines, then models."""
+    settings = SETTINGS[study]
+    first, *_ = settings["seeds"]
+    directories = [f"{method}/seed-{first}" for method in settings["smoothing"]]
+    for model, choice in settings["models"].items():
+        if dataset in choice.get("datasets", [dataset]):
+            directories += [f"{model}/seed-{seed}" for seed in choice.get("seeds", settings["seeds"])]
+    return directories
+
+
+def inferred_files(wildcards):
+    """Return the results of all methods on one dataset."""
+    return inferred_of(wildcards.get("study", "recordings"), wildcards.dataset)
+
+
+def inferred_of(study, dataset):
+    """Return the results of all methods on a dataset."""
+    return [box(study, dataset, f"{run}/inferred.nc") for run in runs(study, dataset)]
+
+
+def first(name, names):
+    """Return `names` with `name` at the front."""
+    return [name, *(other for other in names if other != name)]
+
+
+def deconvolution_environment(wildcards):
+    """Return the conda environment of the study's deconvolution method: CaImAn needs its own."""
+    return (
+        "../../envs/caiman.yaml"
+        if section(wildcards)["deconvolution"]["method"] == "caiman"
+        else BASE_ENVIRONMENT
+    )
+
+
+def training_arguments(wildcards):
+    """Return Hydra's overrides for one model."""
+    choice = section(wildcards)["models"][wildcards.model]
+    groups = [f"{group}={choice[group]}" for group in ("data", "training", "search")]
+    return " ".join(shlex.quote(word) for word in [f"model={wildcards.model}", *groups, *choice["overrides"]])
+
+
+def training_code(wildcards):
+    """Return the digest of the training command, of the Hydra files of one model, and of the classes that they name."""
+    choice = section(wildcards)["models"][wildcards.model]
+    groups = {group: choice[group] for group in ("data", "training", "search")}
+    groups = {"model": wildcards.model, **groups}
+    try:
+        return hydra_digest("calcium_latents.commands.train", ROOT / "config", "train", groups)
+    except UserError as error:
+        raise WorkflowError(f"model '{wildcards.model}' of config/scale/{SCALE}.yaml: {error}") from None
+
+
+def box(study, dataset, file):
+    """Return the path of a file of a dataset."""
+    return f"results/{SCALE}/{study}/{dataset}/{file}"
+
+
+def boxes(study, names, file):
+    """Return the paths of a file of several datasets."""
+    return [box(study, name, file) for name in names]
+
+
+def trained(study, dataset):
+    """Return the directories, below the dataset's, of the trained models' results."""
+    return [run for run in runs(study, dataset) if run.partition("/")[0] in SETTINGS[study]["models"]]
+
+
+def named(inputs):
+    """Return named input files as repeated `--input NAME=FILE`."""
+    pairs = [
+        f"{name}={path}"
+        for name, paths in inputs.items()
+        for path in ([paths] if isinstance(paths, str) else paths)
+    ]
+    return " ".join(f"--input {shlex.quote(pair)}" for pair in pairs)
+
+
+def find_recordings():
+    """Return name -> entry, with `file` made absolute, and name -> folder in which it was found.
+
+    Optional recordings whose files are missing are named and left out.
+    """
+    entries, folders = {}, {}
+    for name, entry in SETTINGS["recording_files"].items():
+        folder = find_recording(entry, SETTINGS["data_directory"], ROOT)
+        if folder is not None:
+            folders[name] = str(folder)
+            entries[name] = {key: value for key, value in entry.items() if key != "optional"}
+        elif entry["optional"]:
+            notice(
+                f"recording '{name}' is left out: {entry['file']} is not in the data directory or the repository."
+            )
+        else:
+            raise WorkflowError(
+                f"{SETTINGS['recordings_file']}, field 'recordings.{name}.file': expected an existing file or folder, found"
+                f" {entry['file']!r}, which is neither in the data directory ({SETTINGS['data_directory']}) nor in {ROOT}."
+            )
+    return entries, folders
+
+
+def recording_files(wildcards):
+    """Return the files that a recording's entry names for its import."""
+    return named_files(
+        wildcards, {"file": lambda entry: entry["file"], "offsets": lambda entry: entry.get("sample_offsets")}
+    )
+
+
+def trial_files(wildcards):
+    """Return the table of trials, where a recording's entry names one."""
+
+    def table(entry):
+        trials = entry.get("trials")
+        return trials.get("starts_s") if isinstance(trials, dict) else trials
+
+    return named_files(wildcards, {"trials": table})
+
+
+def named_files(wildcards, fields):
+    """Return those of `fields` of a recording's entry that are files, as absolute paths."""
+    folder, entry = RECORDING_FOLDERS[wildcards.dataset], RECORDINGS[wildcards.dataset]
+    names = {name: field(entry) for name, field in fields.items()}
+    paths = {name: os.path.join(folder, value) for name, value in names.items() if isinstance(value, str)}
+    return {name: path for name, path in paths.items() if os.path.exists(path)}
+
+
+def window_parameters(wildcards):
+    """Return how a recording is cut: the scale's windows under its entry's own, as one shell word of JSON."""
+    entry = RECORDINGS[wildcards.dataset]
+    own = {key: entry[key] for key in ("bin_width_s", "windows", "trials") if key in entry}
+    return shlex.quote(json.dumps(merge(SETTINGS["recordings"]["cut"], own)))
+
+
+def find_ground_truth():
+    """Return the folders of recordings with simultaneous electrophysiology, a dataset each; none where there are none."""
+    folder = SETTINGS["data_directory"] and Path(SETTINGS["data_directory"]) / "spike_ground_truth"
+    found = (
+        sorted(str(path) for path in folder.iterdir() if path.is_dir()) if folder and folder.is_dir() else []
+    )
+    if not found:
+        notice("the comparison with real spikes is left out: no spike_ground_truth in the data directory.")
+    return found
+
+
+def figure_files():
+    """Return all figures of all studies."""
+    names = [(study, figure) for study, figures in FIGURES.items() for figure in figures]
+    return [
+        f"results/{SCALE}/{study}/figures/{figure}.{kind}"
+        for study, figure in names
+        for kind in ("png", "svg")
+    ]
+
+
+def notice(text):
+    """Tell the user, once (not again in every job's process)."""
+    if workflow.is_main_process:
+        logger.warning(f"Note: {text}")
+
+
+BASE_ENVIRONMENT = "../../envs/base.yaml"
+RECORDINGS, RECORDING_FOLDERS = find_recordings() if "recordings" in STUDIES else ({}, {})
+GROUND_TRUTH = find_ground_truth() if "spike_ground_truth" in STUDIES else []
+SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]
+SCORED = [study for study in STUDIES if "evaluation" in SETTINGS[study]]
+MODELS = {model for study in STUDIES for model in SETTINGS[study].get("models", {})}
+SMOOTHERS = {method for study in STUDIES for method in SETTINGS[study].get("smoothing", {})}
+
+
+wildcard_constraints:
+    scale=SCALE,
+    study=one_of(STUDIES),
+    dataset=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    model=one_of(MODELS | SMOOTHERS),
+    seed=r"\d+",

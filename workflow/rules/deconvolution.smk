@@ -1,0 +1,42 @@
+# recording -> events
+
+
+rule deconvolve:
+    input:
+        recording="results/{scale}/{study}/{dataset}/recording.nc",
+    output:
+        recording="results/{scale}/{study}/{dataset}/deconvolved.nc",
+    log:
+        "logs/{scale}/{study}/{dataset}/deconvolve.log",
+    benchmark:
+        "benchmarks/{scale}/{study}/{dataset}/deconvolve.tsv"
+    wildcard_constraints:
+        study=one_of(set(STUDIES) - set(SIMULATED)),
+    conda:
+        deconvolution_environment
+    threads: resource("deconvolve", "threads")
+    resources:
+        mem_mb=resource("deconvolve", "mem_mb"),
+        runtime=resource("deconvolve", "runtime"),
+        gpu=resource("deconvolve", "gpu"),
+    params:
+        method=lambda wildcards: section(wildcards)["deconvolution"]["method"],
+        options=parameters("deconvolution", "options"),
+        seed=SEED,
+        code=lambda wildcards: code(
+            "commands.deconvolve", "deconvolution." + section(wildcards)["deconvolution"]["method"]
+        ),
+    message:
+        "Deconvolve {wildcards.study}/{wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.commands.deconvolve --recording {input.recording} --method {params.method}"
+        " --parameters {params.options} --processes {threads} --seed {params.seed} --output {output.recording}"
+        " > {log} 2>&1"
+
+
+# Simulated trials are on the sub-frame grid already, so what is deconvolved is what models read.
+use rule deconvolve as deconvolve_simulation with:
+    output:
+        recording="results/{scale}/{study}/{dataset}/events.nc",
+    wildcard_constraints:
+        study=one_of(SIMULATED),

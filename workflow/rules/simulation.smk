@@ -1,0 +1,30 @@
+# parameters -> recording with ground truth
+
+
+rule simulate:
+    output:
+        recording="results/{scale}/{study}/{dataset}/recording.nc",
+    log:
+        "logs/{scale}/{study}/{dataset}/simulate.log",
+    benchmark:
+        "benchmarks/{scale}/{study}/{dataset}/simulate.tsv"
+    wildcard_constraints:
+        study=one_of(SIMULATED),
+    conda:
+        BASE_ENVIRONMENT
+    threads: resource("simulate", "threads")
+    resources:
+        mem_mb=resource("simulate", "mem_mb"),
+        runtime=resource("simulate", "runtime"),
+        gpu=resource("simulate", "gpu"),
+    params:
+        simulator=lambda wildcards: section(wildcards)["simulator"],
+        common=parameters("simulation"),
+        dataset=parameters("datasets", "{dataset}", "parameters"),
+        seed=SEED,
+        code=lambda wildcards: code("commands.simulate", "simulation." + section(wildcards)["simulator"]),
+    message:
+        "Simulate {wildcards.study}/{wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.commands.simulate --simulator {params.simulator} --parameters {params.common}"
+        " --parameters {params.dataset} --seed {params.seed} --output {output.recording} > {log} 2>&1"

@@ -1,0 +1,42 @@
+# Study `spike_ground_truth`: deconvolved events beside real spikes
+
+
+rule compare_with_spikes:
+    input:
+        folders=GROUND_TRUTH,
+    output:
+        table="results/{scale}/spike_ground_truth/spike_inference.csv",
+    log:
+        "logs/{scale}/spike_ground_truth/compare_with_spikes.log",
+    benchmark:
+        "benchmarks/{scale}/spike_ground_truth/compare_with_spikes.tsv"
+    conda:
+        BASE_ENVIRONMENT
+    threads: resource("compare_with_spikes", "threads")
+    resources:
+        mem_mb=resource("compare_with_spikes", "mem_mb"),
+        runtime=resource("compare_with_spikes", "runtime"),
+        gpu=resource("compare_with_spikes", "gpu"),
+    params:
+        method=SETTINGS["spike_ground_truth"]["deconvolution"]["method"],
+        options=shlex.quote(json.dumps(SETTINGS["spike_ground_truth"]["deconvolution"]["options"])),
+        code=code(
+            "commands.spike_ground_truth",
+            "deconvolution." + SETTINGS["spike_ground_truth"]["deconvolution"]["method"],
+        ),
+    message:
+        "Compare events with real spikes"
+    shell:
+        "python -m calcium_latents.commands.spike_ground_truth --folder {input.folders} --method {params.method}"
+        " --parameters {params.options} --output {output.table} > {log} 2>&1"
+
+
+if GROUND_TRUTH:
+    FIGURES["spike_ground_truth"] = {
+        "spike_ground_truth": {
+            "spike_inference": f"results/{SCALE}/spike_ground_truth/spike_inference.csv",
+            "simulated": [
+                path for study in SIMULATED for path in boxes(study, datasets(study), "spike_inference.csv")
+            ],
+        },
+    }

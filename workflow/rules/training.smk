@@ -1,0 +1,71 @@
+# events -> inferred rates, by any model or by smoothing
+
+# Keeps the allocator from returning the large temporaries of every step to the system: up to a third of a step's time.
+ALLOCATOR = (
+    "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 THP_MEM_ALLOC_ENABLE=1"
+)
+
+
+rule train:
+    input:
+        recording="results/{scale}/{study}/{dataset}/events.nc",
+    output:
+        checkpoint="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/checkpoint.pt",
+        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/inferred.nc",
+        metrics="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/metrics.csv",
+        snapshots="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/snapshots.pt",
+        timing="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/timing.csv",
+        config="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/config.yaml",
+    log:
+        "logs/{scale}/{study}/{dataset}/{model}/seed-{seed}/train.log",
+    benchmark:
+        "benchmarks/{scale}/{study}/{dataset}/{model}/seed-{seed}/train.tsv"
+    wildcard_constraints:
+        model=one_of(MODELS),
+    conda:
+        "../../envs/training.yaml"
+    threads: resource("train", "threads")
+    resources:
+        mem_mb=resource("train", "mem_mb"),
+        runtime=resource("train", "runtime"),
+        gpu=resource("train", "gpu"),
+    params:
+        allocator=ALLOCATOR,
+        arguments=training_arguments,
+        directory=lambda wildcards, output: os.path.dirname(output.checkpoint),
+        code=training_code,
+    message:
+        "Train {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "accelerator=$([ {resources.gpu} -gt 0 ] && echo gpu || echo cpu);"
+        " {params.allocator} python -m calcium_latents.commands.train {params.arguments} seed={wildcards.seed}"
+        " recording={input.recording} accelerator=$accelerator threads={threads}"
+        " hydra.run.dir={params.directory} > {log} 2>&1"
+
+
+rule smooth:
+    input:
+        recording="results/{scale}/{study}/{dataset}/events.nc",
+    output:
+        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/inferred.nc",
+    log:
+        "logs/{scale}/{study}/{dataset}/{model}/seed-{seed}/smooth.log",
+    benchmark:
+        "benchmarks/{scale}/{study}/{dataset}/{model}/seed-{seed}/smooth.tsv"
+    wildcard_constraints:
+        model=one_of(SMOOTHERS),
+    conda:
+        BASE_ENVIRONMENT
+    threads: resource("smooth", "threads")
+    resources:
+        mem_mb=resource("smooth", "mem_mb"),
+        runtime=resource("smooth", "runtime"),
+        gpu=resource("smooth", "gpu"),
+    params:
+        options=parameters("smoothing", "{model}"),
+        code=code("commands.smooth"),
+    message:
+        "Smooth {wildcards.study}/{wildcards.dataset}: {wildcards.model}"
+    shell:
+        "python -m calcium_latents.commands.smooth --recording {input.recording} --parameters {params.options}"
+        " --seed {wildcards.seed} --output {output.inferred} > {log} 2>&1"
