@@ -1,4 +1,4 @@
-"""The workflow's configuration: one scale file under the user's choices, checked against schemas, with readable errors."""
+"""The workflow's configuration: a scale file under the user's choices, checked against schemas."""
 
 import copy
 import difflib
@@ -19,11 +19,12 @@ DATA_VARIABLE = "CALCIUM_LATENTS_DATA"
 
 
 def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """Return the whole configuration: `config` (config/config.yaml and the command line) over the scale that it names.
+    """Return the whole configuration: `config` (config/config.yaml, command line) over the scale that it names.
 
-    Sections of a scale file (a study each, and `resources`) are checked against `workflow/schemas/{section}.schema.yaml`
-    below `root`, and a section of the same name in `config` overrides single fields of it. The entries of the recordings
-    file come as `recording_files`. `data_directory` becomes an existing absolute path or None.
+    Sections of a scale file (a study each, and `resources`) are checked against
+    `workflow/schemas/{section}.schema.yaml` below `root`, and a section of the same name in `config` overrides
+    single fields of it. The entries of the recordings file come as `recording_files`. `data_directory` becomes an
+    existing absolute path or None.
     Raises UserError naming file, field, what was expected and what was found.
     """
     schemas = root / "workflow/schemas"
@@ -45,9 +46,15 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     for section in ["resources", *chosen["studies"]]:
         _require_known({section: None}, sections, "config/config.yaml (or --config), field 'studies'")
         if section not in scale:
-            raise UserError(f"{scale_file}: expected a section '{section}' (named in config/config.yaml), found none.")
+            raise UserError(
+                f"{scale_file}: expected a section '{section}' (named in config/config.yaml), found none."
+            )
         override = config.get(section)
-        origin = scale_file if override is None else f"{scale_file} with '{section}' of config/config.yaml or --config"
+        origin = (
+            scale_file
+            if override is None
+            else f"{scale_file} with '{section}' of config/config.yaml or --config"
+        )
         value = scale[section] if override is None else merge(scale[section], override)
         merged[section] = check(value, schemas / f"{section}.schema.yaml", origin, prefix=section)
 
@@ -63,16 +70,18 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
 
 
 def read_scale(root: Path, name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the sections of config/scale/{name}.yaml, over those of the scale that its field `base` names."""
+    """Return the sections of config/scale/{name}.yaml, over those of the scale that its `base` names."""
     if name in above:
-        raise UserError(f"config/scale/{name}.yaml, field 'base': scales build on each other: {' > '.join(above)}.")
+        raise UserError(
+            f"config/scale/{name}.yaml, field 'base': scales build on each other: {' > '.join(above)}."
+        )
     scale = read_yaml(root / f"config/scale/{name}.yaml")
     base = scale.pop("base", None)
     return scale if base is None else merge(read_scale(root, base, (*above, name)), scale)
 
 
 def find_data_directory(named: str | None, root: Path) -> str | None:
-    """Return the folder of real recordings: the configured one, else $CALCIUM_LATENTS_DATA, else ../shared/data.
+    """Return the folder of recordings: the configured one, else $CALCIUM_LATENTS_DATA, else ../shared/data.
 
     A folder that was named must exist; without any, None.
     """
@@ -83,14 +92,16 @@ def find_data_directory(named: str | None, root: Path) -> str | None:
         if value:
             path = (root / Path(value).expanduser()).resolve()
             if not path.is_dir():
-                raise UserError(f"{origin}: expected an existing folder, found {value!r} ({path} is not a folder).")
+                raise UserError(
+                    f"{origin}: expected an existing folder, found {value!r} ({path} is not a folder)."
+                )
             return str(path)
     beside = (root / "../shared/data").resolve()
     return str(beside) if beside.is_dir() else None
 
 
 def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: Path) -> Path | None:
-    """Return the folder that the file of a recordings entry is relative to: `data_directory` or `root`; None if in neither.
+    """Return the folder that the file of a recordings entry is relative to: `data_directory`, `root`, or None.
 
     An absolute path stays itself below any folder.
     """
@@ -100,10 +111,12 @@ def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: P
     return None
 
 
-def hydra_digest(command: str, directory: Path, root: str, groups: Mapping[str, str], source: Path = SOURCE) -> str:
-    """Return a digest of a Hydra command: its module, its YAML files, and the modules that their `_target_`s name.
+def hydra_digest(
+    command: str, directory: Path, root: str, groups: Mapping[str, str], source: Path = SOURCE
+) -> str:
+    """Return a digest of a Hydra command: its module, its YAML files, and the modules that `_target_`s name.
 
-    `directory` holds {root}.yaml and, for each of `groups`, {group}/{choice}.yaml; their `defaults` are followed.
+    `directory` holds {root}.yaml and, for each of `groups`, {group}/{choice}.yaml; `defaults` are followed.
     Raises UserError when a choice has no file.
     """
     files: dict[str, dict[str, Any]] = {}
@@ -116,13 +129,17 @@ def hydra_digest(command: str, directory: Path, root: str, groups: Mapping[str, 
         folder = name.rpartition("/")[0]
         for entry in files[name].get("defaults", []):
             if isinstance(entry, str) and entry != "_self_":
-                waiting.append(entry.lstrip("/") if entry.startswith("/") else "/".join(filter(None, [folder, entry])))
+                waiting.append(
+                    entry.lstrip("/") if entry.startswith("/") else "/".join(filter(None, [folder, entry]))
+                )
             elif isinstance(entry, dict):
                 chosen = {key.split()[-1].lstrip("/"): value for key, value in entry.items()}
                 waiting += [
                     f"{key}/{value}"
                     for key, value in chosen.items()
-                    if isinstance(value, str) and key not in groups and not key.startswith(("hydra", "override"))
+                    if isinstance(value, str)
+                    and key not in groups
+                    and not key.startswith(("hydra", "override"))
                 ]
     modules = {command, *(_module(target, source) for target in _targets(files))}
     return config_digest({"files": files, "code": code_digest(modules, source)})
@@ -152,7 +169,7 @@ def _module(target: str, source: Path) -> str:
 
 
 def merge(base: Any, override: Any) -> Any:
-    """Return `base` with the fields of `override` put over it, mapping by mapping; lists and scalars are replaced."""
+    """Return `base` with the fields of `override` over it, mapping by mapping; lists and scalars are replaced."""
     if not (isinstance(base, Mapping) and isinstance(override, Mapping)):
         return copy.deepcopy(override)
     merged = {key: copy.deepcopy(value) for key, value in base.items()}
@@ -189,7 +206,9 @@ def check(value: Any, schema_path: Path, origin: str, prefix: str = "") -> Any:
         shared.name, Resource.from_contents(yaml.safe_load(shared.read_text(encoding="utf-8")))
     )
     validator = _Validator(schema, registry=registry)
-    errors = sorted(validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
+    errors = sorted(
+        validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path]
+    )
     if errors:
         lines = [f"{origin}, {_describe(error, prefix)}" for error in errors]
         raise UserError("\n".join(lines))
@@ -268,4 +287,6 @@ def _check_names(section: Mapping[str, Any], place: str) -> None:
 def _require_known(named: Mapping[str, Any], sections: list[str], origin: str) -> None:
     for name in named:
         if name not in sections:
-            raise UserError(f"{origin}: {_unknown(name, sections)} (A section needs workflow/schemas/NAME.schema.yaml.)")
+            raise UserError(
+                f"{origin}: {_unknown(name, sections)} (A section needs workflow/schemas/NAME.schema.yaml.)"
+            )

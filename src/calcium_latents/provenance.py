@@ -14,11 +14,12 @@ from pathlib import Path
 
 PACKAGE = "calcium_latents"
 SOURCE = Path(__file__).resolve().parent.parent
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 VERSIONED = ("calcium-latents", "numpy", "scipy", "xarray", "torch", "pytorch-lightning", "oasis-deconv")
 
 
 def config_digest(mapping: Mapping) -> str:
-    """Return 16 hexadecimal digits that change when any value of `mapping` changes; the order of keys is immaterial."""
+    """Return 16 hexadecimal digits that change with any value of `mapping`; the order of keys is immaterial."""
     text = json.dumps(mapping, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -26,8 +27,8 @@ def config_digest(mapping: Mapping) -> str:
 def code_digest(modules: Iterable[str], source: Path = SOURCE) -> str:
     """Return 16 hexadecimal digits that change when the code behind `modules` changes.
 
-    Covers the modules and everything of this package that they import, directly or not. Comments, docstrings and
-    layout do not count. Nothing is imported: files below `source` are parsed.
+    Covers the modules and everything of this package that they import, directly or not. Comments, docstrings
+    and layout do not count. Nothing is imported: files below `source` are parsed.
     Raises ModuleNotFoundError when a module has no file.
     """
     whole = hashlib.sha256()
@@ -39,8 +40,8 @@ def code_digest(modules: Iterable[str], source: Path = SOURCE) -> str:
 def import_closure(modules: Iterable[str], source: Path = SOURCE) -> set[str]:
     """Return `modules` and all modules of this package that they import, by name.
 
-    A package whose `__init__` only re-exports is looked through: importing one of its names leads to the module
-    that defines it, not to its siblings.
+    A package whose `__init__` only re-exports is looked through: importing one of its names leads to the
+    module that defines it, not to its siblings.
     """
     found: set[str] = set()
     waiting = list(modules)
@@ -59,7 +60,7 @@ def import_closure(modules: Iterable[str], source: Path = SOURCE) -> set[str]:
 
 
 def provenance(config: Mapping, modules: Iterable[str], seed: int) -> dict[str, str | int]:
-    """Return the attributes that every result file carries: config_digest, code_digest, seed, versions (JSON)."""
+    """Return the attributes of every result file: config_digest, code_digest, seed, versions (JSON)."""
     versions = {"python": platform.python_version()}
     for name in VERSIONED:
         try:
@@ -91,7 +92,7 @@ def _exists(module: str, source: Path) -> bool:
 
 
 def _working_parents(module: str, source: Path) -> Iterator[str]:
-    """Yield the packages around `module` whose `__init__` does more than re-export: they run on import too."""
+    """Yield the packages around `module` whose `__init__` does more than re-export: they run on import."""
     parts = module.split(".")
     for depth in range(1, len(parts)):
         init = source.joinpath(*parts[:depth]) / "__init__.py"
@@ -112,9 +113,7 @@ def _scan(path: Path, _modified: int, _size: int) -> tuple[str, tuple[tuple[str,
     imports = tuple(_imports(tree))
     re_exports = all(_is_plumbing(statement) for statement in tree.body)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports, re_exports
 

@@ -89,17 +89,17 @@ def test_the_right_baseline_wins(kind):
     population, _ = smoothed_population(events, ~held, constant, 0.03)
     predictions = {
         "constant": constant,
-        "smooth-own": own,
-        "smooth-population": population,
+        "smoothed own": own,
+        "smoothed population": population,
         "truth": EventParameters(constant.shape, constant.scale, probability),
     }
     table = compare_held_out(score_held_out(events, held, predictions, MINIMUM))
     gain = table[table["likelihood"] == "bernoulli"].set_index("model")["bits_per_event"]
     if kind == "constant":
-        assert abs(gain["smooth-own"]) < 0.02 and abs(gain["smooth-population"]) < 0.02
+        assert abs(gain["smoothed own"]) < 0.02 and abs(gain["smoothed population"]) < 0.02
     else:
-        better = "smooth-own" if kind == "own" else "smooth-population"
-        other = {"smooth-own": "smooth-population", "smooth-population": "smooth-own"}[better]
+        better = "smoothed own" if kind == "own" else "smoothed population"
+        other = {"smoothed own": "smoothed population", "smoothed population": "smoothed own"}[better]
         assert gain["truth"] > gain[better] > gain[other] and gain[better] > 0.1
         assert 0.05 <= choice["width_s"] <= 1
 

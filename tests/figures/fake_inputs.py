@@ -19,6 +19,7 @@ from calcium_latents.analysis.latent_recovery import score_runs
 from calcium_latents.analysis.smoothing import smooth
 from calcium_latents.deconvolution import deconvolve
 from calcium_latents.recordings import make_inferred, make_recording, write_inferred, write_recording
+from calcium_latents.recordings.windows import cut_windows
 from calcium_latents.simulation.lorenz_recording import simulate_lorenz_recording
 
 PROVENANCE = {"config_digest": "0", "code_digest": "0", "seed": 0, "versions": "{}"}
@@ -195,19 +196,30 @@ def _real(folder: Path) -> dict[str, list[Path]]:
     constant = fit_constant_rate(events, ~held, 0.1)
     predictions = {
         "constant": constant,
-        "smooth-own": smoothed_own(events, ~held, constant, 1 / 30)[0],
-        "smooth-population": smoothed_population(events, ~held, constant, 1 / 30)[0],
+        "smoothed own": smoothed_own(events, ~held, constant, 1 / 30)[0],
+        "smoothed population": smoothed_population(events, ~held, constant, 1 / 30)[0],
         "radical": EventParameters(constant.shape, constant.scale, probability),
     }
     compare_held_out(score_held_out(events, held, predictions, 0.1, window_bins=100)).to_csv(
         folder / "held.csv", index=False
     )
+    # As the workflow does: windows on the sub-frame grid, rates inferred in each.
+    windows = cut_windows(recording, 0.01, 1.0, 0.2)
+    at = windows["trial_start"].values[:, None] + windows["time"].values[None]
+    frame = np.clip((at * 30).astype(int), 0, frames - 1)
     run = make_inferred(
-        event_rate=probability * 21, time=time, model="radical", factors=drive[None], recording=recording
+        event_rate=probability[0][frame] * 21,
+        time=windows["time"].values,
+        model="radical",
+        factors=drive[frame],
+        recording=windows,
     )
+    write_recording(windows, folder / "real" / "events.nc", PROVENANCE)
     write_inferred(run, folder / "real" / "radical" / "seed-1" / "inferred.nc", PROVENANCE)
+    whole = make_inferred(event_rate=probability * 21, time=time, model="radical", recording=recording)
+    write_inferred(whole, folder / "real" / "whole" / "seed-1" / "inferred.nc", PROVENANCE)
     return {
-        "recording": [folder / "real" / "deconvolved.nc"],
+        "recording": [folder / "real" / "events.nc"],
         "inferred": [folder / "real" / "radical" / "seed-1" / "inferred.nc"],
         "held_out": [folder / "held.csv"],
     }

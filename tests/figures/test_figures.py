@@ -105,12 +105,16 @@ def test_the_same_bytes_again(figure_inputs, tmp_path):
 
 
 def test_figures_do_with_little(figure_inputs, tmp_path):
-    """One speed, one fold value, no optional inputs: still a figure."""
+    """One speed, one method, a continuous recording without factors or scores: still a figure."""
     inputs = figure_inputs["radical_supplementary1"]["scores"]
     table = pd.read_csv(inputs[0])
     table[table["model"] == "smth-dec"].to_csv(tmp_path / "scores.csv", index=False)
     draw_figure("radical_supplementary1", {"scores": [tmp_path / "scores.csv"]}, tmp_path / "one")
-    real = {name: paths for name, paths in figure_inputs["real_recording"].items() if name != "held_out"}
+    folder = figure_inputs["real_recording"]["recording"][0].parent
+    real = {
+        "recording": [folder / "deconvolved.nc"],
+        "inferred": [folder / "whole" / "seed-1" / "inferred.nc"],
+    }
     draw_figure("real_recording", real, tmp_path / "real")
     draw_figure(
         "spike_ground_truth",

@@ -22,7 +22,7 @@ rule simulate:
         common=parameters("simulation"),
         dataset=parameters("datasets", "{dataset}", "parameters"),
         seed=SEED,
-        code=lambda wildcards: code("commands.simulate", "simulation." + section(wildcards)["simulator"]),
+        code=lambda wildcards: code("commands.simulate", f"simulation.{section(wildcards)['simulator']}"),
     message:
         "Simulate {wildcards.study}/{wildcards.dataset}"
     shell:

@@ -109,7 +109,8 @@ def to_html(table: pd.DataFrame, scale: str = "") -> str:
         "td:nth-child(5){white-space:nowrap}"
     )
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head><body>'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{title}</title><style>{style}</style></head><body>"
         f"<h1>{title}</h1><p>{counts}.</p><table><thead><tr>"
         + "".join(f"<th>{cell}</th>" for cell in head)
         + "</tr></thead><tbody>"

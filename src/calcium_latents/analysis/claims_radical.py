@@ -116,7 +116,8 @@ def _tutorial(scores: pd.DataFrame | None) -> Iterator[Claim]:
         head = (
             f"tutorial-{latent.lower()}",
             "authors' tutorial",
-            f"RADICaL recovers {latent} of a synthetic two-photon Lorenz system (speed not stated; ours: {TUTORIAL_HZ} Hz)",
+            f"RADICaL recovers {latent} of a synthetic two-photon Lorenz system"
+            f" (speed not stated; ours: {TUTORIAL_HZ} Hz)",
             f"{reference:.3f}",
         )
         folds = np.array([]) if rows is None else _folds(rows, MODEL, latent)
@@ -167,7 +168,8 @@ def _lag(table: pd.DataFrame | None) -> Claim:
         return _claim(*head, reason="30 ms is not among the lags")
     best = float(mean.idxmax())
     reason = (
-        f"mean R2 over latents and datasets {mean.max():.3f} at {best * 1e3:.0f} ms, {mean[LAG_S]:.3f} at 30 ms; "
+        f"mean R2 over latents and datasets {mean.max():.3f} at {best * 1e3:.0f} ms, "
+        f"{mean[LAG_S]:.3f} at 30 ms; "
         "our number is the best lag in ms"
     )
     return _claim(

@@ -162,7 +162,7 @@ def aligned_rates(
     latent_time = np.asarray(latent_time, dtype=np.float64)
     if rates.ndim != 3 or rates.shape[1] != len(rate_time):
         raise UserError(
-            f"event_rate: expected [trial, time, neuron] with {len(rate_time)} times, found shape {rates.shape}."
+            f"event_rate: expected [trial, time, neuron] with {len(rate_time)} times, found {rates.shape}."
         )
     if not np.isfinite(rates).all():
         raise UserError(
@@ -303,7 +303,7 @@ def _valid_times(time: np.ndarray, lag_s: float, window_s: tuple[float, float] |
 def _check(rates: np.ndarray, latents: np.ndarray, latent_time: np.ndarray, folds: int) -> None:
     if latents.ndim != 3 or latents.shape[1] != len(latent_time):
         raise UserError(
-            f"latents: expected [trial, time, latent] with {len(latent_time)} times, found shape {latents.shape}."
+            f"latents: expected [trial, time, latent] with {len(latent_time)} times, found {latents.shape}."
         )
     if len(rates) != len(latents):
         raise UserError(f"event_rate: expected {len(latents)} trials as in the latents, found {len(rates)}.")

@@ -1,8 +1,8 @@
 """Ridge regression from sums over samples: many training sets and many penalties for one pass over the data.
 
-Sums of disjoint sets of samples add up, so that every fold of a nested cross-validation is a sum of a few small matrices, and one
-eigendecomposition solves a training set for all penalties. The penalty is that of scikit-learn's `Ridge(alpha)`:
-|y - x w - b|^2 + alpha |w|^2, with the intercept b left free.
+Sums of disjoint sets of samples add up, so that every fold of a nested cross-validation is a sum of a few
+small matrices, and one eigendecomposition solves a training set for all penalties. The penalty is that of
+scikit-learn's `Ridge(alpha)`: |y - x w - b|^2 + alpha |w|^2, with the intercept b left free.
 """
 
 from collections.abc import Iterable

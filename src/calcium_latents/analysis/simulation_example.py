@@ -65,7 +65,7 @@ def curve(calcium: np.ndarray, settings: LorenzRecordingParameters, kind: str) -
 def stimulus_train(
     settings: LorenzRecordingParameters, rate_hz: float = 10.0, spikes: int = 20, duration_s: float = 4.0
 ) -> dict[str, np.ndarray]:
-    """Return the noiseless response [time] to a regular train of spikes, linear and through the Hill curve."""
+    """Return the noiseless response [time] to a regular train of spikes, linear and Hill curve."""
     width = settings.bin_width_s
     train = np.zeros(round(duration_s / width))
     train[np.round((0.25 + np.arange(spikes) / rate_hz) / width).astype(int)] = 1.0

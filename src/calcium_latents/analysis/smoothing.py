@@ -142,7 +142,8 @@ def _fill(frames: np.ndarray) -> np.ndarray:
         gap = missing[trial, :, neuron]
         if gap.all():
             raise UserError(
-                f"recording: neuron {neuron} has no sample in trial {trial}; leave the neuron or the trial out, or use longer trials."
+                f"recording: neuron {neuron} has no sample in trial {trial}; "
+                "leave the neuron or the trial out, or use longer trials."
             )
         frames[trial, gap, neuron] = np.interp(index[gap], index[~gap], frames[trial, ~gap, neuron])
     return frames

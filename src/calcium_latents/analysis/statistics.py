@@ -121,7 +121,7 @@ def bootstrap_interval(
 
 
 def summarise(scores: pd.DataFrame, by: Sequence[str], value: str = "r2", fold: str = "fold") -> pd.DataFrame:
-    """Return mean, lower, upper and n of `value` for each group: 95 % t interval over folds, seeds averaged."""
+    """Return mean, lower, upper, n of `value` by group: 95 % t interval over folds, seeds averaged."""
     rows = []
     for key, group in scores.groupby(list(by), sort=True):
         folds = group.groupby(fold)[value].mean().to_numpy()

@@ -7,7 +7,7 @@ from calcium_latents.commands.cli import run_command
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the table as CSV and as an HTML page; inputs are named STUDY.TABLE and may come again (rows are joined)."""
+    """Write the table as CSV and as an HTML page; rows of inputs with the same name are joined."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--input", action="append", default=[], metavar="STUDY.TABLE=PATH")
     parser.add_argument("--scale", default="", help="named in the page's title")
@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
         study, dot, table = name.partition(".")
         if not dot:
             raise UserError(f"--input: expected STUDY.TABLE=PATH, found {name!r}.")
-        tables.setdefault(study, {})[table] = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+        tables.setdefault(study, {})[table] = pd.concat(
+            [pd.read_csv(path) for path in paths], ignore_index=True
+        )
     claims = claims_table(tables)
     with atomic_path(Path(options.output)) as temporary:
         claims.to_csv(temporary, index=False)

@@ -11,7 +11,7 @@ from calcium_latents.errors import UserError
 
 
 def run_command(main: Callable[[], Any]) -> None:
-    """Run `main`; a UserError becomes one paragraph on standard error and exit status 2, without a traceback."""
+    """Run `main`; a UserError becomes a message on standard error and exit status 2, without a traceback."""
     try:
         main()
     except UserError as error:
@@ -37,8 +37,27 @@ def parameters(text: str) -> dict[str, Any]:
         except json.JSONDecodeError as error:
             raise argparse.ArgumentTypeError(f"not a JSON object ({error}): {text!r}") from error
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"expected an object with named fields, found {type(value).__name__}")
+        raise argparse.ArgumentTypeError(
+            f"expected an object with named fields, found {type(value).__name__}"
+        )
     return value
+
+
+def add_parameters(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--parameters` to a command's parser; when it comes again, its fields go over those before."""
+
+    class Merge(argparse.Action):
+        def __call__(self, _, namespace, value, option=None):
+            namespace.parameters = {**namespace.parameters, **value}
+
+    parser.add_argument(
+        "--parameters",
+        type=parameters,
+        action=Merge,
+        default={},
+        metavar="JSON|FILE",
+        help=f"{what}: JSON, or a JSON or YAML file; may come again, later fields go over earlier ones",
+    )
 
 
 def method_of(path: str | Path) -> tuple[str, int]:
@@ -50,10 +69,3 @@ def method_of(path: str | Path) -> tuple[str, int]:
     if not seed.startswith("seed-") or not seed.removeprefix("seed-").isdigit():
         raise UserError(f"{path}: expected a path of the form MODEL/seed-NUMBER/FILE")
     return model, int(seed.removeprefix("seed-"))
-
-
-def add_parameters(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add `--parameters` to a command's parser."""
-    parser.add_argument(
-        "--parameters", type=parameters, default={}, metavar="JSON|FILE", help=f"{what}, as JSON or a JSON or YAML file"
-    )

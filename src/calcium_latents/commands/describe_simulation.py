@@ -9,7 +9,7 @@ NEURONS = 50  # in the comparison over bin widths
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write three tables: realised peak, correlation of events with spikes per neuron, and the same over bin widths."""
+    """Write the realised peak, the correlation of events with spikes per neuron, and that over bin widths."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="simulated recording with events (.nc)")
     parser.add_argument("--dataset", required=True, help="its name in the tables")

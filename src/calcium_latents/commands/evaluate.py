@@ -10,9 +10,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the scores, the sweep over lags, and the held-out predictions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="recording with true latents (.nc)")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument(
+        "--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc"
+    )
     parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--frequency-hz", type=float, required=True, help="the dataset's label in the figures")
+    parser.add_argument(
+        "--frequency-hz", type=float, required=True, help="the dataset's label in the figures"
+    )
     add_parameters(parser, "lag_s and lag_sweep")
     parser.add_argument("--scores", required=True, help="table (.csv)")
     parser.add_argument("--lag-sweep", required=True, help="table (.csv)")
@@ -23,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.files import atomic_path
     from calcium_latents.recordings import read_inferred, read_recording
 
-    recording = read_recording(options.recording, ["latents"])
+    recording = read_recording(options.recording, ["latents", "neuron"])
     runs = {method_of(path): read_inferred(path, ["event_rate"]) for path in options.inferred}
     lag_s, sweep = options.parameters["lag_s"], options.parameters["lag_sweep"]
     scores, swept, predictions = score_runs(recording, runs, lag_s=lag_s, sweep=sweep)

@@ -9,7 +9,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Write STEM.png and STEM.svg."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="a module of calcium_latents.figures")
-    parser.add_argument("--input", action="append", default=[], metavar="NAME=PATH", help="may come again, also for one name")
+    parser.add_argument(
+        "--input", action="append", default=[], metavar="NAME=PATH", help="may come again, also for one name"
+    )
     parser.add_argument("--output-stem", required=True, help="path without .png, .svg")
     options = parser.parse_args(arguments)
 

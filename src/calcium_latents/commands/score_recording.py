@@ -1,4 +1,4 @@
-"""Score what methods say about samples that were hidden from them: likelihood of events, beside simple baselines."""
+"""Score what methods say about samples that were hidden from them: likelihood, beside simple baselines."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
     parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument(
+        "--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scores", required=True, help="table (.csv)")
     parser.add_argument("--comparison", required=True, help="table (.csv)")
@@ -46,7 +48,9 @@ def main(arguments: list[str] | None = None) -> None:
         predictions[f"smoothed {name}"] = smoothed(events, training, constant, 1 / rate_hz)[0]
     for name, rate in rates.items():
         predictions[name] = held_out.from_event_rate(np.where(covered, rate, 0.0), rate_hz, constant, minimum)
-    scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
+    scores = held_out.score_held_out(
+        events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz)
+    )
     comparison = held_out.compare_held_out(scores, seed=options.seed)
     for table, path in ((scores, options.scores), (comparison, options.comparison)):
         with atomic_path(Path(path)) as temporary:
@@ -54,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def rates_at_samples(recording, session) -> np.ndarray:
-    """Return a stitched session's event rate (1/s) in the bin of every sample of `recording`: [trial, frame, neuron]."""
+    """Return the stitched event rate (1/s) in the bin of every sample of `recording`: [trial, frame, neuron]."""
     start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
     sampled = start + recording["sample_offset"].values[:, None, :]
     time = session["time"].values

@@ -101,6 +101,7 @@ def _pipeline(fig, recording: xr.Dataset) -> None:
     axes[-1].set_xlabel("time (s)")
     rate = float(recording.attrs["imaging_rate_hz"])
     axes[0].set_title(
-        f"neuron {neuron} (noise level {noise[neuron]:.2f}), {rate:.1f} samples/s; {time[-1]:.0f} of {duration:.0f} s"
+        f"neuron {neuron} (noise level {noise[neuron]:.2f}), {rate:.1f} samples/s; "
+        f"{time[-1]:.0f} of {duration:.0f} s"
     )
     style.panel_letter(axes[0], "a", x=-0.24, y=1.1)

@@ -179,7 +179,8 @@ def _traces_of_z(fig, predictions: list[xr.Dataset], scores: pd.DataFrame) -> No
         axis.set_xlabel("time (s)")
     style.panel_letter(axes[0, 0], "b", x=-0.2, y=1.1)
     fig.supxlabel(
-        f"black: true; colour: held-out prediction, in the trial of median R² of {style.label(models[0])}; R²: all trials",
+        "black: true; colour: held-out prediction, in the trial of median R² of "
+        f"{style.label(models[0])}; R²: all trials",
         fontsize=6,
         color="0.3",
         x=0.07,
@@ -195,8 +196,12 @@ def _statements(axis: Axes, scores: pd.DataFrame) -> None:
         summarise(z, ["model", "frequency_hz"]).set_index(["model", "frequency_hz"])["mean"].unstack("model")
     )
     models = style.in_order(means.columns)
-    said = "The paper says of Z:\nRADICaL has R² > 0.8 up to 15 Hz and is above\nall others at every frequency (p < 0.05).\n\nHere (mean R²):"
+    said = (
+        "The paper says of Z:\nRADICaL has R² > 0.8 up to 15 Hz and is above\n"
+        "all others at every frequency (p < 0.05)."
+    )
     axis.text(0, 1.0, said, transform=axis.transAxes, va="top", linespacing=1.4)
+    axis.text(0, 0.56, "mean R² here", transform=axis.transAxes, va="top", fontsize=6.5, fontweight="bold")
     x = np.linspace(0.5, 1.0, max(len(means), 4))[: len(means)]
     for column, hz in zip(x, means.index, strict=True):
         axis.text(

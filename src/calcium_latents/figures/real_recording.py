@@ -2,8 +2,8 @@
 samples.
 
 Inputs:
-    recording: deconvolved.nc (continuous, one trial) or events.nc (trials) with events.
-    inferred: the model's inferred.nc on the same trials, or stitched to one continuous trial.
+    recording: events.nc (windows or trials) or deconvolved.nc (continuous, one trial).
+    inferred: the model's inferred.nc on these windows, or on one continuous trial.
     held_out (optional): CSV of `analysis.held_out.compare_held_out`.
 """
 
@@ -16,6 +16,7 @@ from calcium_latents.analysis.held_out import LIKELIHOODS
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_runs, read_tables
 from calcium_latents.recordings import read_recording
+from calcium_latents.recordings.windows import stitch_windows
 
 REQUIRED = ("recording", "inferred")
 OPTIONAL = ("held_out",)
@@ -36,32 +37,27 @@ HELD_OUT_COLUMNS = (
 @style.styled
 def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    recording = read_recording(inputs["recording"][0], ["events"])
-    runs = read_runs(inputs, ("event_rate", "factors"))
+    recording = read_recording(inputs["recording"][0], ["events", "trial_start"])
+    runs = read_runs(inputs, ("event_rate", "factors", "trial_start"))
     name = style.in_order(runs)[0]
     run = runs[name]
-    events, events_time = _stretch(recording["events"], recording)
-    rate, rate_time = _stretch(run["event_rate"], recording)
+    shown_s = _middle(recording)
+    time, neuron, sizes = _events(recording, shown_s)
+    run = _continuous(run, shown_s)
+    rate, rate_time = run["event_rate"].values, run["time"].values
     order = _order(rate)
     with_scores = bool(inputs.get("held_out"))
     fig = style.figure(6.6 if with_scores else 5.2)
     parts = fig.subfigures(2, 1, height_ratios=[2.6, 1]) if with_scores else [fig]
     rows = [2.0, 2.0, 1.6] if "factors" in run else [2.0, 2.0]
     axes = parts[0].subplots(len(rows), 1, sharex=True, height_ratios=rows)
-    neuron, at = np.nonzero((np.nan_to_num(events)[:, order] > 0).T)
-    sizes = events[:, order].T[neuron, at]
-    axes[0].scatter(
-        events_time[at],
-        neuron,
-        s=0.4 + 2.5 * np.minimum(sizes / np.percentile(sizes, 95), 1) if len(sizes) else 1,
-        c=style.BLACK,
-        linewidths=0,
-        rasterized=True,
-    )
+    row = np.argsort(order, kind="stable")[neuron]
+    area = 0.4 + 2.5 * np.minimum(sizes / np.percentile(sizes, 95), 1) if len(sizes) else 1
+    axes[0].scatter(time, row, s=area, c=style.BLACK, linewidths=0, rasterized=True)
     axes[0].set(
-        ylim=(events.shape[1], 0),
+        ylim=(rate.shape[1], 0),
         ylabel="neuron",
-        title=f"deconvolved events (dot area: size); {events.shape[1]} neurons, by time of peak rate",
+        title=f"deconvolved events (dot area: size); {rate.shape[1]} neurons, by time of peak rate",
     )
     shown = rate[:, order].T
     scale = np.maximum(np.nanpercentile(shown, 99, axis=1), 1e-9)[:, None]
@@ -72,20 +68,20 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     axes[1].set(ylabel="neuron", title=f"event rates inferred by {style.label(name)}")
     parts[0].colorbar(image, ax=axes[1], label="rate / 99th\npercentile", fraction=0.02, pad=0.01)
     if "factors" in run:
-        factors, factor_time = _stretch(run["factors"], recording)
+        factors = run["factors"].values
         leading = np.argsort(-np.nanvar(factors, axis=0), kind="stable")[:SHOWN_FACTORS]
         scaled = (factors[:, leading] - np.nanmean(factors[:, leading], axis=0)) / np.nanstd(
             factors[:, leading], axis=0
         )
         for index in range(len(leading)):
-            axes[2].plot(factor_time, scaled[:, index] - 5 * index, color=style.PURPLE, lw=0.8)
+            axes[2].plot(rate_time, scaled[:, index] - 5 * index, color=style.PURPLE, lw=0.8)
         axes[2].set(
             yticks=[-5 * index for index in range(len(leading))],
             yticklabels=[str(int(f)) for f in leading],
             ylabel="factor",
             title=f"the {len(leading)} factors that vary most, z-scored",
         )
-    axes[-1].set(xlabel="time (s)", xlim=(events_time[0], events_time[-1]))
+    axes[-1].set(xlabel="time in the session (s)", xlim=shown_s)
     for axis, letter in zip(axes, "abc", strict=False):
         style.panel_letter(axis, letter, x=-0.045, y=1.02)
     if with_scores:
@@ -93,16 +89,32 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     return style.save(fig, output_stem)
 
 
-def _stretch(values: xr.DataArray, recording: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return up to `SHOWN_S` of the middle of the session [time, column] and its times (s).
+def _middle(recording: xr.Dataset) -> tuple[float, float]:
+    """Return the stretch of the session that is shown (s): `SHOWN_S` around its middle."""
+    start, time = recording["trial_start"].values, recording["time"].values
+    middle = (start[0] + time[0] + start[-1] + time[-1]) / 2
+    return max(middle - SHOWN_S / 2, start[0] + time[0]), min(middle + SHOWN_S / 2, start[-1] + time[-1])
 
-    Of trials, the middle one.
-    """
-    trial = values.sizes["trial"] // 2
-    data, time = values.values[trial], values["time"].values
-    middle = (float(recording["time"][0]) + float(recording["time"][-1])) / 2
-    keep = np.abs(time - middle) <= SHOWN_S / 2
-    return data[keep], time[keep]
+
+def _events(recording: xr.Dataset, shown: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return time in the session (s), neuron and size of the events shown (repeated in overlaps)."""
+    trial, at, neuron = np.nonzero(np.nan_to_num(recording["events"].values) > 0)
+    time = recording["trial_start"].values[trial] + recording["time"].values[at]
+    keep = (time >= shown[0]) & (time <= shown[1])
+    return time[keep], neuron[keep], recording["events"].values[trial, at, neuron][keep]
+
+
+def _continuous(run: xr.Dataset, shown: tuple[float, float]) -> xr.Dataset:
+    """Return the run over the stretch shown, its windows joined; NaN where no trial was."""
+    if run.sizes["trial"] > 1 and "trial_start" in run:
+        start, length = run["trial_start"].values, float(np.ptp(run["time"].values))
+        inside = np.flatnonzero((start + length >= shown[0]) & (start <= shown[1]))
+        run = stitch_windows(run.isel(trial=inside), 0.0)
+        time = run["time"].values
+    else:
+        time = run["time"].values + (float(run["trial_start"][0]) if "trial_start" in run else 0.0)
+    keep = np.flatnonzero((time >= shown[0]) & (time <= shown[1]))
+    return run.isel(trial=0, time=keep).assign_coords(time=time[keep])
 
 
 def _order(rate: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ REFERENCE = "radical"
 
 
 def draw_recovery(axis: Axes, scores: pd.DataFrame, latent: str, paper_line: bool = False) -> None:
-    """Draw mean R2 with 95 % t intervals over folds, and test results of RADICaL against each other method."""
+    """Draw mean R2 with 95 % t intervals over folds, and tests of RADICaL against the other methods."""
     rows = scores[scores["latent"] == latent]
     table = summarise(rows, ["model", "frequency_hz"])
     models = style.in_order(table["model"])
@@ -76,7 +76,7 @@ def _test_marks(axis: Axes, rows: pd.DataFrame, rivals: list[str], frequencies: 
             )
     style.note(
         axis,
-        "RADICaL above the method of that colour (paired one-sided t-test):\n* p < 0.05; ** also when corrected "
+        "RADICaL above the method of that colour (paired one-sided t-test):\n* p < 0.05; ** also corrected "
         "for shared training trials; n.s. p ≥ 0.05",
         x=0.0,
         y=1.01,

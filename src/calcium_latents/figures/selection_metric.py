@@ -85,7 +85,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         handles=handles,
         loc="outside lower center",
         ncols=5,
-        title=f"{dataset}; {int(row['snapshots'])} snapshots of {int(row['runs'])} runs, larger = later; circle: chosen; "
+        title=f"{dataset}; {int(row['snapshots'])} snapshots of {int(row['runs'])} runs, larger = later; "
+        "circle: chosen; "
         "agreement: minus Spearman's ρ, 95 % bootstrap over runs",
     )
     return style.save(fig, output_stem)

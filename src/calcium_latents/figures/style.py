@@ -30,8 +30,8 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "smth-dec": ("smth-dec", GREEN, "^"),
     "smth-sim-fluor": ("smth-sim-fluor", ORANGE, "D"),
     "constant": ("constant rate", GREY, "x"),
-    "smooth-own": ("own samples, smoothed", SKY, "v"),
-    "smooth-population": ("population, smoothed", GREEN, "^"),
+    "smoothed own": ("own samples, smoothed", SKY, "v"),
+    "smoothed population": ("population, smoothed", GREEN, "^"),
 }
 _SPARE = (SKY, YELLOW, GREY, BLACK)
 _SPARE_MARKERS = ("v", "X", "<", ">")

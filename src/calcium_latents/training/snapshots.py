@@ -1,9 +1,8 @@
-"""What a model said at earlier points of its training."""
+"""Event rates from the weights that a training run kept on its way."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,33 +16,44 @@ from calcium_latents.training.trials import TrialOptions, prepare_trials
 
 @dataclass(frozen=True)
 class SnapshotRates:
-    """Event rates [trial, time, neuron] (1/s) at `time` [time] (s) after `step` steps, which took `seconds`.
+    """What a model said at one moment of its training.
 
-    `metrics` are the validation metrics at the snapshot, empty before the first.
+    Attributes:
+        step: optimiser steps taken.
+        seconds: seconds of training until then, validation and inference not counted.
+        event_rate: `[trial, time, neuron]`, 1/s, from the posterior means.
+        time: `[time]` bin starts, s.
+        metrics: validation metrics at that step; empty before the first validation.
     """
 
     step: int
     seconds: float
-    metrics: Mapping[str, float]
     event_rate: np.ndarray
     time: np.ndarray
+    metrics: dict[str, float]
 
 
-def snapshot_rates(directory: Path, recording: xr.Dataset, data: Mapping[str, Any]) -> Iterator[SnapshotRates]:
-    """Yield the rates of every snapshot that a training run left in `directory`, at the posterior means.
-
-    Args:
-        directory: of the run, with checkpoint.pt and snapshots.pt.
-        recording: what the run was trained on.
-        data: its Hydra group `data`.
-    """
-    checkpoint = torch.load(directory / "checkpoint.pt", map_location="cpu", weights_only=True)
-    snapshots = torch.load(directory / "snapshots.pt", map_location="cpu", weights_only=True)
+def load_model(directory: Path) -> tuple[LFADSFamily, torch.nn.Module]:
+    """Rebuild the trained model of a run directory."""
+    checkpoint = torch.load(directory / "checkpoint.pt", weights_only=False)
     family = LFADSFamily(**checkpoint["family"])
     model = family.build(checkpoint["neurons"], checkpoint["event_minimum"], checkpoint["population"])
-    trials = prepare_trials(recording, TrialOptions(**data))
+    model.load_state_dict(checkpoint["state"])
+    return family, model
+
+
+def snapshot_rates(directory: Path, recording: xr.Dataset, data: Mapping) -> Iterator[SnapshotRates]:
+    """Yield the event rates of every snapshot of a run, oldest first.
+
+    Args:
+        directory: the run's directory.
+        recording: the recording that it was trained on.
+        data: its Hydra group `data`.
+    """
+    _, model = load_model(directory)
+    trials = prepare_trials(recording, TrialOptions(**data), str(directory))
     store = TrialStore(trials.events)
-    for snapshot in snapshots:
+    for snapshot in torch.load(directory / "snapshots.pt", weights_only=False):
         model.load_state_dict(snapshot["state"])
-        rate = infer_rates(model, store, samples=0)["mean"] * trials.imaging_rate
-        yield SnapshotRates(snapshot["step"], snapshot["seconds"], snapshot["metrics"], rate, trials.time)
+        rates = infer_rates(model, store, samples=0)["mean"] * trials.imaging_rate
+        yield SnapshotRates(snapshot["step"], snapshot["seconds"], rates, trials.time, snapshot["metrics"])

@@ -12,9 +12,8 @@ from calcium_latents.models.lfads import decoder as decoding
 from calcium_latents.models.lfads import encoder as encoding
 from calcium_latents.models.lfads import priors
 from calcium_latents.models.lfads.batches import Batch
+from calcium_latents.models.lfads.inputs import DIRECTIONS, add_bias, project_events
 from calcium_latents.models.lfads.sizes import LFADSSizes
-
-DIRECTIONS = 4  # initial-condition encoder forward, backward; controller-input encoder forward, backward
 
 
 @dataclass
@@ -107,41 +106,24 @@ class LFADS(nn.Module):
         Returns:
             posterior mean and variance of the initial condition `[P, B, I]`; lagged codes `[T, P, B, 2 H]`.
         """
-        B, T, N = batch.shape
+        B, T, _ = batch.shape
         P, H = self.population, self.sizes.encoder
-        device = self.encoder_input.device
         values = (batch.event_value * self.input_scale).expand(P, -1)
         values = values if shown is None else values * shown
-        member = torch.arange(P, device=device)[:, None]
-        projected = functional.embedding_bag(
-            (batch.event_neuron + member * N).flatten(),
-            self.encoder_input.flatten(0, 1),
-            (batch.bag_start + member * len(batch.event_row)).flatten(),
-            mode="sum",
-            per_sample_weights=values.flatten(),
-        )
-        projected = projected.view(P, B, T, DIRECTIONS, 3 * H) + self.encoder_bias[:, None, None]
-        projected = projected.permute(2, 0, 3, 1, 4)  # time, member, direction, trial, unit
-        ordered = torch.stack(
-            [projected[:, :, 0], projected[:, :, 1].flip(0), projected[:, :, 2], projected[:, :, 3].flip(0)], dim=2
-        ).flatten(1, 2)
+        gates, candidates = project_events(values, self.encoder_input, self.encoder_bias, batch)
         initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
         run = encoding.plain_recurrence if self.plain else encoding.recurrence
-        states = run(
-            ordered[..., : 2 * H].contiguous(),
-            ordered[..., 2 * H :].contiguous(),
-            initial,
-            self.encoder_gates.flatten(0, 1),
-            self.encoder_candidate.flatten(0, 1),
-        ).view(T, P, DIRECTIONS, B, H)
-        final = _dropout(torch.cat([states[-1, :, 0], states[-1, :, 1]], dim=-1), dropout)
+        states = run(gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1))
+        # unbind, not slices: the gradient of a slice is a whole tensor of zeros
+        initial_forward, initial_backward, forward, backward = states.view(T, P, DIRECTIONS, B, H).unbind(2)
+        final = _dropout(torch.cat([initial_forward[-1], initial_backward[-1]], dim=-1), dropout)
         mean = torch.baddbmm(self.initial_mean_bias[:, None], final, self.initial_mean_weight)
         log_variance = torch.baddbmm(self.initial_variance_bias[:, None], final, self.initial_variance_weight)
         variance = torch.exp(log_variance) + self.sizes.posterior_variance_minimum
         # the controller at t sees forward codes of data before t and backward codes of data after t, never data at t
         nothing = states.new_zeros(1, P, B, H)
-        forward = torch.cat([nothing, states[:-1, :, 2]])
-        backward = torch.cat([states[:-1, :, 3].flip(0), nothing])
+        forward = torch.cat([nothing, forward[:-1]])
+        backward = torch.cat([backward[:-1].flip(0), nothing])
         return mean, variance, torch.cat([forward, backward], dim=-1)
 
     def decode(self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -158,7 +140,7 @@ class LFADS(nn.Module):
         """
         T, P, B, _ = codes.shape
         sizes = self.sizes
-        projected = torch.matmul(_dropout(codes, keep), self.controller_codes) + self.controller_bias[:, None]
+        projected = add_bias(torch.matmul(_dropout(codes, keep), self.controller_codes), self.controller_bias)
         generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
         masks = (None, None)
         if self.training and bool((keep < 1).any()):
@@ -196,19 +178,18 @@ class LFADS(nn.Module):
 
     # likelihood -----------------------------------------------------------------------------------------------------
 
-    def sampled_logits(self, factors: Tensor, batch: Batch) -> Tensor:
-        """Logits of the sampled entries only, `[P, K, S]`, from factors `[T, P, B, F]`."""
-        P, K = self.population, self.observation.blocks
+    def sampled_logits(self, factors: Tensor, batch: Batch) -> list[Tensor]:
+        """Logits of the sampled entries only, `[P, S]` for each of the K blocks, from factors `[T, P, B, F]`."""
         rows = factors.permute(1, 2, 0, 3).flatten(1, 2)  # [P, B T, F]
-        parts = []
+        weights, biases = self.readout_weight.unbind(2), self.readout_bias.unbind(1)
+        parts: list[list[Tensor]] = [[] for _ in weights]
         for which, neurons in batch.patterns:
             these = rows if which is None else rows[:, which]
-            weight, bias = self.readout_weight, self.readout_bias
-            if neurons is not None:
-                weight, bias = weight[..., neurons], bias[..., neurons]
-            logits = torch.baddbmm(bias.flatten(1)[:, None], these, weight.flatten(2))
-            parts.append(logits.view(P, len(these[0]), K, -1).transpose(1, 2).reshape(P, K, -1))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+            for part, weight, bias in zip(parts, weights, biases, strict=True):
+                if neurons is not None:
+                    weight, bias = weight[..., neurons], bias[..., neurons]
+                part.append(torch.baddbmm(bias[:, None], these, weight).flatten(1))
+        return [part[0] if len(part) == 1 else torch.cat(part, dim=1) for part in parts]
 
     def logits(self, factors: Tensor) -> Tensor:
         """Logits of every entry, `[P, B, T, K, N]`, from factors `[T, P, B, F]`."""

@@ -44,11 +44,11 @@ class ZeroInflatedGammaObservation(nn.Module):
         value = torch.minimum(value.clamp_min(PARAMETER_FLOOR), (scale - PARAMETER_FLOOR).clamp_min(PARAMETER_FLOOR))
         return value[..., 0, :], value[..., 1, :]
 
-    def log_likelihood(self, logits: Tensor, slot: Tensor, neuron: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def log_likelihood(self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Background of all S slots and bonus of the E events.
 
         Args:
-            logits: `[P, 3, S]`.
+            logits: `[P, S]` for each block.
             slot: `[E]` slots of the events.
             neuron: `[E]`.
             value: `[E]`, all at or above the event minimum.
@@ -56,8 +56,9 @@ class ZeroInflatedGammaObservation(nn.Module):
         Returns:
             background `[P, S]`, bonus `[P, E]`.
         """
-        odds = logits[:, 2].clamp(-LOGIT_BOUND, LOGIT_BOUND)
-        shape, scale = self.parameters_at(logits[:, :2, slot], self.sigmoid_scale[:, :, neuron])
+        odds = logits[2].clamp(-LOGIT_BOUND, LOGIT_BOUND)
+        at_events = torch.stack([logits[0][:, slot], logits[1][:, slot]], dim=1)
+        shape, scale = self.parameters_at(at_events, self.sigmoid_scale[:, :, neuron])
         excess = (value - self.event_minimum).clamp_min(RELATIVE_GAP * max(self.event_minimum, 1e-6))
         # log q - log(1 - q) is the logit
         return -functional.softplus(odds), odds[:, slot] + gamma_log_density(excess, shape, scale)
@@ -109,9 +110,9 @@ class PoissonObservation(nn.Module):
     def __init__(self, neurons: int, population: int, event_minimum: float = 0.0):
         super().__init__()
 
-    def log_likelihood(self, logits: Tensor, slot: Tensor, neuron: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def log_likelihood(self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Background `[P, S]` and bonus `[P, E]`; see `ZeroInflatedGammaObservation.log_likelihood`."""
-        log_rate = logits[:, 0]
+        log_rate = logits[0]
         return -torch.exp(log_rate), value * log_rate[:, slot] - torch.lgamma(value + 1)
 
     def distribution(self, logits: Tensor) -> torch.distributions.Poisson:

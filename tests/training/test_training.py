@@ -1,0 +1,160 @@
+"""Training: the optimiser against PyTorch's, schedules, and the whole training of a small model."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import yaml
+
+from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
+from calcium_latents.training.schedules import InputRelease, LearningRateSchedule, PenaltyRamp
+
+
+def run_adam(make, steps=20, population=2):
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(population, 3, 2, dtype=torch.float64))
+    target = torch.randn(population, 3, 2, dtype=torch.float64)
+    optimizer = make([weight])
+    for _ in range(steps):
+        optimizer.zero_grad()
+        ((weight - target) ** 2).sum().backward()
+        optimizer.step()
+    return weight.detach()
+
+
+def test_population_adam_is_adam():
+    ours = run_adam(lambda p: PopulationAdam(p, torch.tensor([0.05, 0.05]), (0.9, 0.99), 1e-8))
+    torch.testing.assert_close(ours, run_adam(lambda p: torch.optim.Adam(p, 0.05, (0.9, 0.99), 1e-8)))
+
+
+def test_members_have_their_own_learning_rates():
+    both = run_adam(lambda p: PopulationAdam(p, torch.tensor([0.05, 0.01])))
+    torch.testing.assert_close(both[1], run_adam(lambda p: torch.optim.Adam(p, 0.01))[1])
+    torch.testing.assert_close(both[0], run_adam(lambda p: torch.optim.Adam(p, 0.05))[0])
+
+
+def test_gradient_clip_is_per_member():
+    weight = torch.nn.Parameter(torch.zeros(2, 4))
+    optimizer = PopulationAdam([weight], torch.ones(2), clip=1.0)
+    weight.grad = torch.stack([torch.full((4,), 10.0), torch.full((4,), 0.1)])
+    norm = optimizer.step()
+    torch.testing.assert_close(norm, torch.tensor([20.0, 0.2]))
+    torch.testing.assert_close(optimizer.state[weight]["mean"] / 0.1, torch.tensor([[0.5], [0.1]]).expand(2, 4))
+
+
+def test_a_diverged_member_does_not_spoil_the_others():
+    weight = torch.nn.Parameter(torch.zeros(2, 4))
+    optimizer = PopulationAdam([weight], torch.ones(2))
+    weight.grad = torch.stack([torch.full((4,), math.nan), torch.full((4,), 0.1)])
+    norm = optimizer.step()
+    assert torch.isnan(norm[0])
+    assert (weight[0] == 0).all()
+    assert (weight[1] < 0).all()
+
+
+def test_weight_average_forgets_its_start():
+    source, target = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    average = WeightAverage(target, source, 0.9)
+    for _ in range(200):
+        average.update()
+    torch.testing.assert_close(target.weight, source.weight)
+
+
+def test_schedules():
+    rate = LearningRateSchedule(warmup_steps=10, final_fraction=0.1)
+    assert rate.factor(0, 100) == pytest.approx(0.1)
+    assert rate.factor(100, 100) == pytest.approx(0.1)
+    assert rate.factor(10, 100) > rate.factor(60, 100) > rate.factor(90, 100)
+    assert LearningRateSchedule().factor(77, 100) == 1.0
+    ramp = PenaltyRamp(80, "epoch")
+    assert [ramp.value(e, 0) for e in (0, 79, 80, 200)] == pytest.approx([1 / 81, 80 / 81, 1, 1])
+    release = InputRelease(1e-5, 0.5)
+    weights = [release.weight(1e-3, step, 100) for step in (0, 25, 50, 100)]
+    assert weights == pytest.approx([1e-5, 1e-4, 1e-3, 1e-3])
+    assert InputRelease().weight(1e-3, 0, 100) == 1e-3
+
+
+@pytest.fixture(scope="module")
+def recording_path(tmp_path_factory):
+    from calcium_latents.recordings import make_recording, write_recording
+
+    rng = np.random.default_rng(0)
+    trials, bins, neurons = 20, 12, 6
+    state = np.sin(np.arange(bins) / 2 + rng.choice([0, 2], trials)[:, None])
+    rate = 0.3 * np.exp(state[..., None] * rng.standard_normal(neurons))
+    events = np.where(rng.random((trials, bins, neurons)) < rate, rng.gamma(2, 0.2, rate.shape) + 0.1, 0.0)
+    phase = (np.arange(neurons) + np.arange(trials)[:, None]) % 3
+    events[(np.arange(bins)[None, :, None] - phase[:, None]) % 3 != 0] = np.nan
+    recording = make_recording(
+        time=np.arange(bins) * 0.01,
+        bin_width_s=0.01,
+        imaging_rate_hz=100 / 3,
+        source="test",
+        events=events.astype(np.float32),
+        trial_start=np.arange(trials) * bins * 0.01,
+        attributes={"event_minimum": 0.0999, "deconvolution": "none", "deconvolution_parameters": {}},
+    )
+    path = tmp_path_factory.mktemp("train") / "events.nc"
+    write_recording(recording, path, {"seed": 0, "config_digest": "0", "code_digest": "0", "versions": "{}"})
+    return path
+
+
+def run_training(recording, directory, *overrides):
+    from hydra import compose, initialize_config_dir
+
+    from calcium_latents.commands.train import CONFIG, train
+
+    sizes = {"encoder": 4, "controller": 4, "generator": 6, "initial_condition": 4, "factors": 4}
+    with initialize_config_dir(str(CONFIG), version_base=None):
+        words = [f"model.sizes.{name}={value}" for name, value in sizes.items()]
+        config = compose("train", [*words, f"recording={recording}", "training=smoke", *overrides])
+    directory.mkdir()
+    train(config, directory)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "frames"),
+    [("radical", "subframe", 12), ("radical_published", "subframe", 12), ("autolfads", "frames", 4)],
+)
+def test_training_writes_what_the_workflow_expects(recording_path, tmp_path, model, data, frames):
+    from calcium_latents.recordings import read_inferred, read_recording
+    from calcium_latents.training.snapshots import snapshot_rates
+
+    directory = run_training(recording_path, tmp_path / "run", f"model={model}", f"data={data}")
+    names = {"checkpoint.pt", "inferred.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
+    assert {p.name for p in directory.iterdir()} == names
+    inferred = read_inferred(directory / "inferred.nc")
+    assert inferred["event_rate"].shape == (20, frames, 6)
+    assert inferred["split"].values.sum() == 4
+    assert inferred.attrs["seed"] == 1
+    config = yaml.safe_load((directory / "config.yaml").read_text())
+    snapshots = list(snapshot_rates(directory, read_recording(recording_path), config["data"]))
+    assert [s.step for s in snapshots] == [0, 3, 6]
+    assert np.diff([s.seconds for s in snapshots]).min() > 0
+    assert not np.allclose(snapshots[0].event_rate, snapshots[-1].event_rate)
+    assert set(snapshots[-1].metrics) == {"reconstruction_nll", "blind_nll", "held_out_neuron_nll"}
+
+
+def test_same_seed_same_bytes_and_other_seed_other_result(recording_path, tmp_path):
+    from calcium_latents.recordings import read_inferred
+
+    first = run_training(recording_path, tmp_path / "a", "seed=5")
+    second = run_training(recording_path, tmp_path / "b", "seed=5")
+    other = run_training(recording_path, tmp_path / "c", "seed=6")
+    for name in ("inferred.nc", "metrics.csv", "checkpoint.pt"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    rates = [read_inferred(d / "inferred.nc")["event_rate"] for d in (first, other)]
+    assert isinstance(rates[0], xr.DataArray)
+    assert not np.allclose(*rates)
+
+
+def test_training_lowers_the_loss_on_held_out_samples(recording_path, tmp_path):
+    import pandas as pd
+
+    overrides = ["training.steps=150", "training.validate_every=50", "training.batch_size=16"]
+    directory = run_training(recording_path, tmp_path / "run", *overrides)
+    blind = pd.read_csv(directory / "metrics.csv")["blind_nll"]
+    assert blind.iloc[-1] < blind.iloc[0]
