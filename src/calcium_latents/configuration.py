@@ -19,12 +19,12 @@ DATA_VARIABLE = "CALCIUM_LATENTS_DATA"
 
 
 def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """Return the whole configuration: `config` (config/config.yaml, command line) over the scale that it names.
+    """Return the whole configuration: `config` (config/config.yaml, command line) over the scale it names.
 
     Sections of a scale file (a study each, and `resources`) are checked against
-    `workflow/schemas/{section}.schema.yaml` below `root`, and a section of the same name in `config` overrides
-    single fields of it. The entries of the recordings file come as `recording_files`. `data_directory` becomes an
-    existing absolute path or None.
+    `workflow/schemas/{section}.schema.yaml` below `root`, and a section of the same name in `config`
+    overrides single fields of it. The entries of the recordings file come as `recording_files`.
+    `data_directory` becomes an existing absolute path or None.
     Raises UserError naming file, field, what was expected and what was found.
     """
     schemas = root / "workflow/schemas"
@@ -101,7 +101,7 @@ def find_data_directory(named: str | None, root: Path) -> str | None:
 
 
 def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: Path) -> Path | None:
-    """Return the folder that the file of a recordings entry is relative to: `data_directory`, `root`, or None.
+    """Return the folder that the file of a recordings entry is in: `data_directory`, `root`, or None.
 
     An absolute path stays itself below any folder.
     """
@@ -169,7 +169,7 @@ def _module(target: str, source: Path) -> str:
 
 
 def merge(base: Any, override: Any) -> Any:
-    """Return `base` with the fields of `override` over it, mapping by mapping; lists and scalars are replaced."""
+    """Return `base` with the fields of `override` over it; lists and scalars are replaced."""
     if not (isinstance(base, Mapping) and isinstance(override, Mapping)):
         return copy.deepcopy(override)
     merged = {key: copy.deepcopy(value) for key, value in base.items()}
@@ -242,7 +242,8 @@ def _describe(error, prefix: str) -> str:
         return f"{where}: " + "; ".join(_unknown(name, known) for name in unknown)
     if error.validator == "required":
         missing = [name for name in rule if name not in found]
-        return f"{where}: expected the field(s) {', '.join(missing)}, found only {', '.join(found) or 'nothing'}."
+        present = ", ".join(found) or "nothing"
+        return f"{where}: expected the field(s) {', '.join(missing)}, found only {present}."
     expected = {
         "type": lambda: " or ".join(rule) if isinstance(rule, list) else rule,
         "enum": lambda: "one of " + ", ".join(map(str, rule)),

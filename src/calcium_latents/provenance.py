@@ -19,7 +19,7 @@ VERSIONED = ("calcium-latents", "numpy", "scipy", "xarray", "torch", "pytorch-li
 
 
 def config_digest(mapping: Mapping) -> str:
-    """Return 16 hexadecimal digits that change with any value of `mapping`; the order of keys is immaterial."""
+    """Return 16 hexadecimal digits that change with any value of `mapping`, not with the order of keys."""
     text = json.dumps(mapping, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -14,6 +14,7 @@ from calcium_latents.analysis.latent_recovery import (
     fold_labels,
     lag_sweep,
     latent_recovery,
+    score_runs,
 )
 from calcium_latents.errors import UserError
 
@@ -173,3 +174,28 @@ def test_few_trials_still_work(data):
 def test_errors_say_what_is_wrong(data, change, message):
     with pytest.raises(UserError, match=message):
         latent_recovery(*change(*data))
+
+
+def test_validation_score_is_that_of_unseen_trials_alone():
+    """Rates that follow the latents in training trials only score well on all trials and badly on unseen ones."""
+    import xarray as xr
+
+    rng = np.random.default_rng(0)
+    latents = rng.standard_normal((100, 30, 2))
+    split = (np.arange(100) % 10 >= 8).astype(np.int8)  # every fold has both kinds
+    rates = latents @ rng.standard_normal((2, 6)) + 10
+    rates[split == 1] = rng.standard_normal((20, 30, 6)) + 10
+    time = np.arange(30) * 0.01
+    recording = xr.Dataset(
+        {"latents": (("trial", "time", "latent"), latents)},
+        {"trial": np.arange(100), "time": ("time", time, {"units": "s"}), "latent": ["X", "Y"]},
+    )
+    inferred = xr.Dataset(
+        {"event_rate": (("trial", "time", "neuron"), rates), "split": ("trial", split)}, {"time": time}
+    )
+    scores, _, _ = score_runs(recording, {("radical", 1): inferred}, lag_s=0.0, sweep=False, seed=3)
+    assert (scores["r2"] > 0.5).all()
+    assert (scores["r2_validation"] < 0.1).all()
+    blind = inferred.assign(split=("trial", np.zeros(100, np.int8)))
+    scores, _, _ = score_runs(recording, {("smth-dec", 1): blind}, lag_s=0.0, sweep=False)
+    assert scores["r2_validation"].isna().all()

@@ -10,9 +10,9 @@ rule evaluate:
         lag_sweep="results/{scale}/{study}/{dataset}/lag_sweep.csv",
         predictions="results/{scale}/{study}/{dataset}/predictions.nc",
     log:
-        "logs/{scale}/{study}/{dataset}/evaluate.log",
+        "results/{scale}/logs/{study}/{dataset}/evaluate.log",
     benchmark:
-        "benchmarks/{scale}/{study}/{dataset}/evaluate.tsv"
+        "results/{scale}/benchmarks/{study}/{dataset}/evaluate.tsv"
     wildcard_constraints:
         study=one_of(SCORED),
     conda:

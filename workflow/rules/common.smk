@@ -111,6 +111,16 @@ def deconvolution_environment(wildcards):
     )
 
 
+def deconvolution_code(command, study):
+    """Return the digest of a command that deconvolves by the study's method, which it imports by name."""
+    return code(command, f"deconvolution.{SETTINGS[study]['deconvolution']['method']}")
+
+
+def model_of(run):
+    """Return the model of a results directory `model/seed-1`."""
+    return os.path.dirname(run)
+
+
 def training_arguments(wildcards):
     """Return Hydra's overrides for one model."""
     choice = section(wildcards)["models"][wildcards.model]
@@ -141,7 +151,7 @@ def boxes(study, names, file):
 
 def trained(study, dataset):
     """Return the directories, below the dataset's, of the trained models' results."""
-    return [run for run in runs(study, dataset) if run.partition("/")[0] in SETTINGS[study]["models"]]
+    return [run for run in runs(study, dataset) if model_of(run) in SETTINGS[study]["models"]]
 
 
 def named(inputs):

@@ -7,9 +7,9 @@ rule deconvolve:
     output:
         recording="results/{scale}/{study}/{dataset}/deconvolved.nc",
     log:
-        "logs/{scale}/{study}/{dataset}/deconvolve.log",
+        "results/{scale}/logs/{study}/{dataset}/deconvolve.log",
     benchmark:
-        "benchmarks/{scale}/{study}/{dataset}/deconvolve.tsv"
+        "results/{scale}/benchmarks/{study}/{dataset}/deconvolve.tsv"
     wildcard_constraints:
         study=one_of(set(STUDIES) - set(SIMULATED)),
     conda:
@@ -23,9 +23,7 @@ rule deconvolve:
         method=lambda wildcards: section(wildcards)["deconvolution"]["method"],
         options=parameters("deconvolution", "options"),
         seed=SEED,
-        code=lambda wildcards: code(
-            "commands.deconvolve", "deconvolution." + section(wildcards)["deconvolution"]["method"]
-        ),
+        code=lambda wildcards: deconvolution_code("commands.deconvolve", wildcards.study),
     message:
         "Deconvolve {wildcards.study}/{wildcards.dataset}"
     shell:

@@ -17,9 +17,9 @@ for study, figures in FIGURES.items():
                 ),
                 svg=f"results/{{scale}}/{study}/figures/{figure}.svg",
             log:
-                f"logs/{{scale}}/{study}/figures/{figure}.log",
+                f"results/{{scale}}/logs/{study}/figures/{figure}.log",
             benchmark:
-                f"benchmarks/{{scale}}/{study}/figures/{figure}.tsv"
+                f"results/{{scale}}/benchmarks/{study}/figures/{figure}.tsv"
             conda:
                 BASE_ENVIRONMENT
             threads: resource("figure", "threads")
@@ -51,9 +51,9 @@ rule claims:
             labels={"table": "the papers' claims beside our numbers"},
         ),
     log:
-        "logs/{scale}/claims.log",
+        "results/{scale}/logs/claims.log",
     benchmark:
-        "benchmarks/{scale}/claims.tsv"
+        "results/{scale}/benchmarks/claims.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("claims", "threads")

@@ -4,9 +4,7 @@ ACTIVITY = RADICAL["figures"]["activity"]
 EXAMPLES = RADICAL["figures"]["examples"]
 CONVERGENCE = RADICAL["convergence"]["dataset"]
 CONVERGENCE_RUNS = [
-    run
-    for run in trained("radical", CONVERGENCE)
-    if run.partition("/")[0] in RADICAL["convergence"]["models"]
+    run for run in trained("radical", CONVERGENCE) if model_of(run) in RADICAL["convergence"]["models"]
 ]
 
 
@@ -18,9 +16,9 @@ rule describe_simulation:
         calibration="results/{scale}/radical/{dataset}/calibration.csv",
         spike_inference="results/{scale}/radical/{dataset}/spike_inference.csv",
     log:
-        "logs/{scale}/radical/{dataset}/describe_simulation.log",
+        "results/{scale}/logs/radical/{dataset}/describe_simulation.log",
     benchmark:
-        "benchmarks/{scale}/radical/{dataset}/describe_simulation.tsv"
+        "results/{scale}/benchmarks/radical/{dataset}/describe_simulation.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("describe_simulation", "threads")
@@ -47,9 +45,9 @@ rule convergence:
     output:
         table="results/{scale}/radical/convergence.csv",
     log:
-        "logs/{scale}/radical/convergence.log",
+        "results/{scale}/logs/radical/convergence.log",
     benchmark:
-        "benchmarks/{scale}/radical/convergence.tsv"
+        "results/{scale}/benchmarks/radical/convergence.tsv"
     conda:
         "../../envs/training.yaml"
     threads: resource("convergence", "threads")

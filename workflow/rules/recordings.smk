@@ -7,9 +7,9 @@ rule import_recording:
     output:
         recording="results/{scale}/recordings/{dataset}/recording.nc",
     log:
-        "logs/{scale}/recordings/{dataset}/import_recording.log",
+        "results/{scale}/logs/recordings/{dataset}/import_recording.log",
     benchmark:
-        "benchmarks/{scale}/recordings/{dataset}/import_recording.tsv"
+        "results/{scale}/benchmarks/recordings/{dataset}/import_recording.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("import_recording", "threads")
@@ -36,9 +36,9 @@ rule hide_samples:
     output:
         recording="results/{scale}/recordings/{dataset}/shown.nc",
     log:
-        "logs/{scale}/recordings/{dataset}/hide_samples.log",
+        "results/{scale}/logs/recordings/{dataset}/hide_samples.log",
     benchmark:
-        "benchmarks/{scale}/recordings/{dataset}/hide_samples.tsv"
+        "results/{scale}/benchmarks/recordings/{dataset}/hide_samples.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("hide_samples", "threads")
@@ -64,9 +64,9 @@ rule cut_windows:
     output:
         recording="results/{scale}/recordings/{dataset}/events.nc",
     log:
-        "logs/{scale}/recordings/{dataset}/cut_windows.log",
+        "results/{scale}/logs/recordings/{dataset}/cut_windows.log",
     benchmark:
-        "benchmarks/{scale}/recordings/{dataset}/cut_windows.tsv"
+        "results/{scale}/benchmarks/recordings/{dataset}/cut_windows.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("cut_windows", "threads")
@@ -95,9 +95,9 @@ rule score_recording:
         scores="results/{scale}/recordings/{dataset}/held_out_scores.csv",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
     log:
-        "logs/{scale}/recordings/{dataset}/score_recording.log",
+        "results/{scale}/logs/recordings/{dataset}/score_recording.log",
     benchmark:
-        "benchmarks/{scale}/recordings/{dataset}/score_recording.tsv"
+        "results/{scale}/benchmarks/recordings/{dataset}/score_recording.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("score_recording", "threads")
@@ -123,9 +123,9 @@ rule write_event_rates:
         netcdf="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nwb",
     log:
-        "logs/{scale}/recordings/{dataset}/{model}/seed-{seed}/write_event_rates.log",
+        "results/{scale}/logs/recordings/{dataset}/{model}/seed-{seed}/write_event_rates.log",
     benchmark:
-        "benchmarks/{scale}/recordings/{dataset}/{model}/seed-{seed}/write_event_rates.tsv"
+        "results/{scale}/benchmarks/recordings/{dataset}/{model}/seed-{seed}/write_event_rates.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("write_event_rates", "threads")

@@ -5,9 +5,9 @@ rule simulate:
     output:
         recording="results/{scale}/{study}/{dataset}/recording.nc",
     log:
-        "logs/{scale}/{study}/{dataset}/simulate.log",
+        "results/{scale}/logs/{study}/{dataset}/simulate.log",
     benchmark:
-        "benchmarks/{scale}/{study}/{dataset}/simulate.tsv"
+        "results/{scale}/benchmarks/{study}/{dataset}/simulate.tsv"
     wildcard_constraints:
         study=one_of(SIMULATED),
     conda:

@@ -7,9 +7,9 @@ rule compare_with_spikes:
     output:
         table="results/{scale}/spike_ground_truth/spike_inference.csv",
     log:
-        "logs/{scale}/spike_ground_truth/compare_with_spikes.log",
+        "results/{scale}/logs/spike_ground_truth/compare_with_spikes.log",
     benchmark:
-        "benchmarks/{scale}/spike_ground_truth/compare_with_spikes.tsv"
+        "results/{scale}/benchmarks/spike_ground_truth/compare_with_spikes.tsv"
     conda:
         BASE_ENVIRONMENT
     threads: resource("compare_with_spikes", "threads")
@@ -20,10 +20,7 @@ rule compare_with_spikes:
     params:
         method=SETTINGS["spike_ground_truth"]["deconvolution"]["method"],
         options=shlex.quote(json.dumps(SETTINGS["spike_ground_truth"]["deconvolution"]["options"])),
-        code=code(
-            "commands.spike_ground_truth",
-            "deconvolution." + SETTINGS["spike_ground_truth"]["deconvolution"]["method"],
-        ),
+        code=deconvolution_code("commands.spike_ground_truth", "spike_ground_truth"),
     message:
         "Compare events with real spikes"
     shell:

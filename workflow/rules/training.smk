@@ -17,9 +17,9 @@ rule train:
         timing="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/timing.csv",
         config="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/config.yaml",
     log:
-        "logs/{scale}/{study}/{dataset}/{model}/seed-{seed}/train.log",
+        "results/{scale}/logs/{study}/{dataset}/{model}/seed-{seed}/train.log",
     benchmark:
-        "benchmarks/{scale}/{study}/{dataset}/{model}/seed-{seed}/train.tsv"
+        "results/{scale}/benchmarks/{study}/{dataset}/{model}/seed-{seed}/train.tsv"
     wildcard_constraints:
         model=one_of(MODELS),
     conda:
@@ -49,9 +49,9 @@ rule smooth:
     output:
         inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/inferred.nc",
     log:
-        "logs/{scale}/{study}/{dataset}/{model}/seed-{seed}/smooth.log",
+        "results/{scale}/logs/{study}/{dataset}/{model}/seed-{seed}/smooth.log",
     benchmark:
-        "benchmarks/{scale}/{study}/{dataset}/{model}/seed-{seed}/smooth.tsv"
+        "results/{scale}/benchmarks/{study}/{dataset}/{model}/seed-{seed}/smooth.tsv"
     wildcard_constraints:
         model=one_of(SMOOTHERS),
     conda:

@@ -232,10 +232,13 @@ def score_runs(
         seed: see `fold_labels`.
 
     Returns:
-        scores (columns model, seed, fold, latent, r2, penalty, test_trials, test_samples, lag_s), the lag
-        sweep (same columns; empty without `sweep`), and a dataset of held-out predictions for figures:
-        `predicted(run, trial, time, latent)`, `latents(trial, time, latent)`, coordinates `model(run)` and
-        `seed(run)`.
+        scores (columns model, seed, fold, latent, r2, r2_validation, penalty, test_trials, test_samples,
+        lag_s), the lag sweep (the same without r2_validation; empty without `sweep`), and a dataset of
+        held-out predictions for figures: `predicted(run, trial, time, latent)`, `latents(trial, time,
+        latent)`, coordinates `model(run)` and `seed(run)`.
+
+    The paper's `r2` pools all trials of a fold, also those on which the models were fitted (without seeing
+    latents); `r2_validation` only those that no model was fitted on.
     """
     import xarray as xr
 
@@ -246,9 +249,18 @@ def score_runs(
     time, truth = recording["time"].values, recording["latents"].values
     names = [str(name) for name in recording["latent"].values]
     scores, sweeps, predictions = [], [], []
+    unseen = np.any([inferred["split"].values == 1 for inferred in runs.values()], axis=0)
+    outer, _ = fold_labels(len(truth), FOLDS, seed)
     for (model, run_seed), inferred in runs.items():
         arguments = (inferred["event_rate"].values, inferred["time"].values, truth, time)
         table, predicted = latent_recovery(*arguments, lag_s, latent_names=names, seed=seed)
+        table["r2_validation"] = np.nan
+        for fold in range(FOLDS if unseen.any() else 0):
+            test = unseen & (outer == fold)
+            valid = np.isfinite(predicted).all((0, 2))
+            if test.any():
+                score = coefficient_of_determination(truth[test][:, valid], predicted[test][:, valid])
+                table.loc[table["fold"] == fold, "r2_validation"] = score
         scores.append(table.assign(model=model, seed=run_seed, lag_s=lag_s))
         predictions.append(predicted.astype(np.float32))
         if sweep:
@@ -271,7 +283,8 @@ def score_runs(
     )
     dataset["time"].attrs["units"] = "s"
     empty = pd.DataFrame(columns=columns)
-    return pd.concat(scores)[columns], pd.concat(sweeps)[columns] if sweeps else empty, dataset
+    score_columns = [*columns[:6], "r2_validation", *columns[6:]]
+    return pd.concat(scores)[score_columns], pd.concat(sweeps)[columns] if sweeps else empty, dataset
 
 
 def _penalty_grid(training: Moments, penalties: Sequence[float] | None) -> np.ndarray:

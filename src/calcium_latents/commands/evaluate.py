@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.recordings import read_inferred, read_recording
 
     recording = read_recording(options.recording, ["latents", "neuron"])
-    runs = {method_of(path): read_inferred(path, ["event_rate"]) for path in options.inferred}
+    runs = {method_of(path): read_inferred(path, ["event_rate", "split"]) for path in options.inferred}
     lag_s, sweep = options.parameters["lag_s"], options.parameters["lag_sweep"]
     scores, swept, predictions = score_runs(recording, runs, lag_s=lag_s, sweep=sweep)
     for table, path in ((scores, options.scores), (swept, options.lag_sweep)):

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def rates_at_samples(recording, session) -> np.ndarray:
-    """Return the stitched event rate (1/s) in the bin of every sample of `recording`: [trial, frame, neuron]."""
+    """Return the event rate (1/s) in the bin of every sample of `recording`, [trial, frame, neuron]."""
     start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
     sampled = start + recording["sample_offset"].values[:, None, :]
     time = session["time"].values

@@ -10,8 +10,8 @@ from calcium_latents.seeds import generator
 def hide_samples(recording: xr.Dataset, fraction: float, seed: int) -> xr.Dataset:
     """Return the recording with a random `fraction` of each neuron's samples missing.
 
-    They are NaN in events and fluorescence. The seed and the neuron's position decide which. Hiding comes before
-    windows are cut, so that a sample is hidden from all windows that share it.
+    They are NaN in events and fluorescence. The seed and the neuron's position decide which.
+    Hiding comes before windows are cut, so that a sample is hidden from all windows that share it.
 
     Raises:
         UserError: a fraction outside [0, 1).

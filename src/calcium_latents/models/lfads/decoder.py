@@ -70,14 +70,20 @@ def plain_decoder(
     factors, all_factors, all_posteriors, all_states = to_factors(generator, 0), [], [], []
     for t, code in enumerate(codes.unbind(0)):
         feedback = factors if factor_mask is None else factors * factor_mask[t]
-        gates, candidate = (code + feedback @ weights.controller_factors).split([2 * sizes[0], sizes[0]], dim=-1)
-        controller = gru_step(gates, candidate, controller, weights.controller_gates, weights.controller_candidate)
+        gates, candidate = (code + feedback @ weights.controller_factors).split(
+            [2 * sizes[0], sizes[0]], dim=-1
+        )
+        controller = gru_step(
+            gates, candidate, controller, weights.controller_gates, weights.controller_candidate
+        )
         posterior = controller @ weights.inputs + weights.inputs_bias[:, None]
         mean, log_variance = posterior.chunk(2, dim=-1)
         inputs = mean + torch.exp(0.5 * log_variance) * noise[t]
         projected = inputs @ weights.generator_inputs + weights.generator_bias[:, None]
         gates, candidate = projected.split([2 * sizes[1], sizes[1]], dim=-1)
-        generator = gru_step(gates, candidate, generator, weights.generator_gates, weights.generator_candidate)
+        generator = gru_step(
+            gates, candidate, generator, weights.generator_gates, weights.generator_candidate
+        )
         generator = generator.clamp(-clip, clip)
         factors = to_factors(generator, t + 1)
         all_factors.append(factors)
@@ -103,6 +109,11 @@ def decoder(
     return _Decoder.apply(codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights)
 
 
+def each(tensor: Tensor, *columns: tuple):
+    """Views of `tensor` at every step; with `columns` (arguments of `slice`), a list of such views for each."""
+    return [tensor[..., slice(*c)].unbind(0) for c in columns] if columns else tensor.unbind(0)
+
+
 class _Decoder(torch.autograd.Function):
     """Hand-written backpropagation through time of controller and generator."""
 
@@ -123,7 +134,9 @@ class _Decoder(torch.autograd.Function):
         generator_bias = w.generator_bias[:, None].expand(members, batch, 3 * G)
 
         new = codes.new_empty
-        left = new(steps, members, batch, F + C)  # [previous factors | previous controller state] of each step
+        left = new(
+            steps, members, batch, F + C
+        )  # [previous factors | previous controller state] of each step
         right = new(steps, members, batch, U + G)  # [inferred input | previous generator state]
         controller_all = new(steps + 1, members, batch, C)
         generator_all = new(steps + 1, members, batch, G)
@@ -134,42 +147,54 @@ class _Decoder(torch.autograd.Function):
         controller_all[0], generator_all[0] = controller, generator
         dropped = None if generator_mask is None else new(steps + 1, members, batch, G)
 
+        # all views are made before the loop: making them costs as much as a small operation
+        controllers, generators, factors = each(controller_all), each(generator_all), each(factors_all)
+        rows_c, (row_factors, row_controller) = each(left), each(left, (F,), (F, None))
+        rows_g, (row_inputs, row_generator) = each(right), each(right, (U,), (U, None))
+        all_c, (gates_c, resets_c, updates_c, candidates_c) = (
+            each(controller_activations), each(controller_activations, (2 * C,), (C,), (C, 2 * C), (2 * C, None))
+        )  # fmt: skip
+        all_g, (gates_g, resets_g, updates_g, candidates_g) = (
+            each(generator_activations), each(generator_activations, (2 * G,), (G,), (G, 2 * G), (2 * G, None))
+        )  # fmt: skip
+        posterior, (means, log_variances) = each(posteriors), each(posteriors, (U,), (U, None))
+
         def to_factors(t):
-            state = generator_all[t]
+            state = generators[t]
             if dropped is not None:
                 state = torch.mul(state, generator_mask[t], out=dropped[t])
-            torch.bmm(state, w.factors, out=factors_all[t])
+            torch.bmm(state, w.factors, out=factors[t])
 
-        product_c, product_g = torch.empty_like(controller_all[0]), torch.empty_like(generator_all[0])
+        product_c, product_g = torch.empty_like(controllers[0]), torch.empty_like(generators[0])
         to_factors(0)
         for t in range(steps):
-            row, state = left[t], controller_all[t]
             if factor_mask is None:
-                row[..., :F] = factors_all[t]
+                row_factors[t].copy_(factors[t])
             else:
-                torch.mul(factors_all[t], factor_mask[t], out=row[..., :F])
-            row[..., F:] = state
-            activation = torch.baddbmm(codes[t], row, mixed, out=controller_activations[t])
-            gates = activation[..., : 2 * C].sigmoid_()
-            torch.mul(gates[..., :C], state, out=product_c)
-            candidate = activation[..., 2 * C :].add_(torch.bmm(product_c, w.controller_candidate)).tanh_()
-            state = torch.lerp(candidate, state, gates[..., C:], out=controller_all[t + 1])
+                torch.mul(factors[t], factor_mask[t], out=row_factors[t])
+            row_controller[t].copy_(controllers[t])
+            torch.baddbmm(codes[t], rows_c[t], mixed, out=all_c[t])
+            gates_c[t].sigmoid_()
+            torch.mul(resets_c[t], controllers[t], out=product_c)
+            candidates_c[t].add_(torch.bmm(product_c, w.controller_candidate)).tanh_()
+            torch.lerp(candidates_c[t], controllers[t], updates_c[t], out=controllers[t + 1])
 
-            posterior = torch.baddbmm(inputs_bias, state, w.inputs, out=posteriors[t])
-            row, state = right[t], generator_all[t]
-            torch.mul(torch.exp(0.5 * posterior[..., U:]), noise[t], out=row[..., :U])
-            row[..., :U] += posterior[..., :U]
-            row[..., U:] = state
-            activation = torch.baddbmm(generator_bias, row, generator_mixed, out=generator_activations[t])
-            gates = activation[..., : 2 * G].sigmoid_()
-            torch.mul(gates[..., :G], state, out=product_g)
-            candidate = activation[..., 2 * G :].add_(torch.bmm(product_g, w.generator_candidate)).tanh_()
-            state = torch.lerp(candidate, state, gates[..., G:], out=generator_all[t + 1])
-            state.clamp_(-clip, clip)
+            torch.baddbmm(inputs_bias, controllers[t + 1], w.inputs, out=posterior[t])
+            torch.mul(torch.exp(0.5 * log_variances[t]), noise[t], out=row_inputs[t])
+            row_inputs[t].add_(means[t])
+            row_generator[t].copy_(generators[t])
+            torch.baddbmm(generator_bias, rows_g[t], generator_mixed, out=all_g[t])
+            gates_g[t].sigmoid_()
+            torch.mul(resets_g[t], generators[t], out=product_g)
+            candidates_g[t].add_(torch.bmm(product_g, w.generator_candidate)).tanh_()
+            torch.lerp(candidates_g[t], generators[t], updates_g[t], out=generators[t + 1])
+            generators[t + 1].clamp_(-clip, clip)
             to_factors(t + 1)
 
         saved = (left, right, controller_all, generator_all, posteriors, controller_activations)
-        ctx.save_for_backward(*saved, generator_activations, noise, generator_mask, factor_mask, dropped, *weights)
+        ctx.save_for_backward(
+            *saved, generator_activations, noise, generator_mask, factor_mask, dropped, *weights
+        )
         ctx.clip = clip
         generator_states = generator_all[1:]
         ctx.mark_non_differentiable(generator_states)
@@ -184,7 +209,9 @@ class _Decoder(torch.autograd.Function):
         steps, members, batch, U = noise.shape
         C, G, F = controller_all.shape[-1], generator_all.shape[-1], w.factors.shape[-1]
         clipped = bool((generator_all[1:].abs() >= ctx.clip).any())
-        transposed = DecoderWeights(*(weight.transpose(1, 2) if weight.dim() == 3 else weight for weight in w))
+        transposed = DecoderWeights(
+            *(weight.transpose(1, 2) if weight.dim() == 3 else weight for weight in w)
+        )
 
         empty = torch.empty_like
         grad_c, grad_g = empty(activations_c), empty(activations_g)  # pre-activations
@@ -202,35 +229,48 @@ class _Decoder(torch.autograd.Function):
                 to_state.mul_(generator_mask[t])
             return to_state
 
+        controllers, generators = each(controller_all), each(generator_all)
+        resets_c, updates_c, candidates_c = each(activations_c, (C,), (C, 2 * C), (2 * C, None))
+        resets_g, updates_g, candidates_g = each(activations_g, (G,), (G, 2 * G), (2 * G, None))
+        to_c, (to_gates_c, to_resets_c, to_updates_c, to_candidates_c) = (
+            each(grad_c), each(grad_c, (2 * C,), (C,), (C, 2 * C), (2 * C, None))
+        )  # fmt: skip
+        to_g, (to_gates_g, to_resets_g, to_updates_g, to_candidates_g) = (
+            each(grad_g), each(grad_g, (2 * G,), (G,), (G, 2 * G), (2 * G, None))
+        )  # fmt: skip
+        outputs, (output_means, output_variances) = each(grad_outputs), each(grad_outputs, (U,), (U, None))
+        upstream_means, upstream_variances = each(grad_posteriors, (U,), (U, None))
+        product_c, product_g, half_scale = each(products_c), each(products_g), each(half_noise_scale)
+
         for t in range(steps - 1, -1, -1):
             d_generator.add_(from_factors(t + 1))
             if clipped:
-                d_generator.mul_(generator_all[t + 1].abs() < ctx.clip)
-            state, activation, to = generator_all[t], activations_g[t], grad_g[t]
+                d_generator.mul_(generators[t + 1].abs() < ctx.clip)
             direct = gru_backward_through_update(
-                d_generator, state, activation[..., G : 2 * G], activation[..., 2 * G :],
-                to[..., G : 2 * G], to[..., 2 * G :],
-            )  # fmt: skip
-            to_product = torch.bmm(to[..., 2 * G :], transposed.generator_candidate)
-            gru_backward_through_reset(to_product, state, activation[..., :G], products_g[t], to[..., :G])
-            d_generator = direct.add_(to_product).baddbmm_(to[..., : 2 * G], transposed.generator_gates)
+                d_generator, generators[t], updates_g[t], candidates_g[t], to_updates_g[t], to_candidates_g[t]
+            )
+            to_product = torch.bmm(to_candidates_g[t], transposed.generator_candidate)
+            gru_backward_through_reset(to_product, generators[t], resets_g[t], product_g[t], to_resets_g[t])
+            d_generator = direct.add_(to_product).baddbmm_(to_gates_g[t], transposed.generator_gates)
 
-            d_inputs = torch.bmm(to, transposed.generator_inputs)
-            outputs = grad_outputs[t]
-            torch.add(grad_posteriors[t, ..., :U], d_inputs, out=outputs[..., :U])
-            torch.addcmul(grad_posteriors[t, ..., U:], d_inputs, half_noise_scale[t], out=outputs[..., U:])
-            d_controller.baddbmm_(outputs, transposed.inputs)
+            d_inputs = torch.bmm(to_g[t], transposed.generator_inputs)
+            torch.add(upstream_means[t], d_inputs, out=output_means[t])
+            torch.addcmul(upstream_variances[t], d_inputs, half_scale[t], out=output_variances[t])
+            d_controller.baddbmm_(outputs[t], transposed.inputs)
 
-            state, activation, to = controller_all[t], activations_c[t], grad_c[t]
             direct = gru_backward_through_update(
-                d_controller, state, activation[..., C : 2 * C], activation[..., 2 * C :],
-                to[..., C : 2 * C], to[..., 2 * C :],
-            )  # fmt: skip
-            to_product = torch.bmm(to[..., 2 * C :], transposed.controller_candidate)
-            gru_backward_through_reset(to_product, state, activation[..., :C], products_c[t], to[..., :C])
-            d_controller = direct.add_(to_product).baddbmm_(to[..., : 2 * C], transposed.controller_gates)
+                d_controller,
+                controllers[t],
+                updates_c[t],
+                candidates_c[t],
+                to_updates_c[t],
+                to_candidates_c[t],
+            )
+            to_product = torch.bmm(to_candidates_c[t], transposed.controller_candidate)
+            gru_backward_through_reset(to_product, controllers[t], resets_c[t], product_c[t], to_resets_c[t])
+            d_controller = direct.add_(to_product).baddbmm_(to_gates_c[t], transposed.controller_gates)
 
-            feedback = torch.bmm(to, transposed.controller_factors)
+            feedback = torch.bmm(to_c[t], transposed.controller_factors)
             factors_total[t].add_(feedback if factor_mask is None else feedback.mul_(factor_mask[t]))
         d_generator.add_(from_factors(0))
 

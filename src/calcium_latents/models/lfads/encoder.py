@@ -117,12 +117,16 @@ class _Recurrence(torch.autograd.Function):
         states = gates.new_empty(len(gates) + 1, *initial.shape)
         states[0] = initial
         product = torch.empty_like(states[0])
-        for t, (gate, candidate) in enumerate(zip(gates.unbind(0), candidates.unbind(0), strict=True)):
-            state = states[t]
+        sequence = states.unbind(0)
+        resets, updates = gates[..., :size].unbind(0), gates[..., size:].unbind(0)
+        steps = zip(
+            sequence[:-1], sequence[1:], gates.unbind(0), resets, updates, candidates.unbind(0), strict=True
+        )
+        for state, following, gate, reset, update, candidate in steps:
             gate.baddbmm_(state, gate_weight).sigmoid_()
-            torch.mul(gate[..., :size], state, out=product)
+            torch.mul(reset, state, out=product)
             candidate.baddbmm_(product, candidate_weight).tanh_()
-            torch.lerp(candidate, state, gate[..., size:], out=states[t + 1])
+            torch.lerp(candidate, state, update, out=following)
         ctx.save_for_backward(gates, candidates, states, gate_weight, candidate_weight)
         return states[1:]
 
@@ -135,14 +139,29 @@ class _Recurrence(torch.autograd.Function):
         grad_gates, grad_candidates = torch.empty_like(gates), torch.empty_like(candidates)
         products = torch.empty_like(candidates)
         grad, to_product = torch.zeros_like(states[0]), torch.empty_like(states[0])
-        for t in range(len(gates) - 1, -1, -1):
-            state, gate, to_gate, to_candidate = states[t], gates[t], grad_gates[t], grad_candidates[t]
-            grad.add_(grad_states[t])
-            direct = gru_backward_through_update(
-                grad, state, gate[..., size:], candidates[t], to_gate[..., size:], to_candidate
-            )
+        # all views are made before the loop: making them costs as much as a small operation
+        views = zip(
+            states[:-1].unbind(0), gates[..., :size].unbind(0), gates[..., size:].unbind(0), candidates.unbind(0),
+            grad_gates.unbind(0), grad_gates[..., :size].unbind(0), grad_gates[..., size:].unbind(0),
+            grad_candidates.unbind(0), products.unbind(0), grad_states.unbind(0),
+            strict=True,
+        )  # fmt: skip
+        for (
+            state,
+            reset,
+            update,
+            candidate,
+            to_gate,
+            to_reset,
+            to_update,
+            to_candidate,
+            product,
+            upstream,
+        ) in reversed(list(views)):
+            grad.add_(upstream)
+            direct = gru_backward_through_update(grad, state, update, candidate, to_update, to_candidate)
             torch.bmm(to_candidate, candidate_transposed, out=to_product)
-            gru_backward_through_reset(to_product, state, gate[..., :size], products[t], to_gate[..., :size])
+            gru_backward_through_reset(to_product, state, reset, product, to_reset)
             grad = direct.add_(to_product).baddbmm_(to_gate, gate_transposed)
         grad_gate_weight = sum_over_time(states[:-1], grad_gates)
         grad_candidate_weight = sum_over_time(products, grad_candidates)

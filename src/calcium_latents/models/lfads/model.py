@@ -113,7 +113,9 @@ class LFADS(nn.Module):
         gates, candidates = project_events(values, self.encoder_input, self.encoder_bias, batch)
         initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
         run = encoding.plain_recurrence if self.plain else encoding.recurrence
-        states = run(gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1))
+        states = run(
+            gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1)
+        )
         # unbind, not slices: the gradient of a slice is a whole tensor of zeros
         initial_forward, initial_backward, forward, backward = states.view(T, P, DIRECTIONS, B, H).unbind(2)
         final = _dropout(torch.cat([initial_forward[-1], initial_backward[-1]], dim=-1), dropout)
@@ -126,7 +128,9 @@ class LFADS(nn.Module):
         backward = torch.cat([backward[:-1].flip(0), nothing])
         return mean, variance, torch.cat([forward, backward], dim=-1)
 
-    def decode(self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def decode(
+        self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Run controller and generator.
 
         Args:
@@ -141,7 +145,9 @@ class LFADS(nn.Module):
         T, P, B, _ = codes.shape
         sizes = self.sizes
         projected = add_bias(torch.matmul(_dropout(codes, keep), self.controller_codes), self.controller_bias)
-        generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
+        generator = torch.baddbmm(
+            self.generator_initial_bias[:, None], initial, self.generator_initial_weight
+        )
         masks = (None, None)
         if self.training and bool((keep < 1).any()):
             masks = (
@@ -164,7 +170,9 @@ class LFADS(nn.Module):
         controller = self.controller_initial[:, None].expand(P, B, -1)
         return run(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
 
-    def posterior(self, batch: Batch, shown: Tensor | None, keep: Tensor, mean_only: bool = False) -> Posterior:
+    def posterior(
+        self, batch: Batch, shown: Tensor | None, keep: Tensor, mean_only: bool = False
+    ) -> Posterior:
         """Encode and decode one draw (or, with `mean_only`, the posterior means)."""
         mean, variance, codes = self.encode(batch, shown, keep)
         T, P, B, _ = codes.shape

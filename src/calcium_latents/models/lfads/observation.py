@@ -11,7 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calcium_latents.distributions.zero_inflated_gamma import RELATIVE_GAP, ZeroInflatedGamma, gamma_log_density
+from calcium_latents.distributions.zero_inflated_gamma import (
+    RELATIVE_GAP,
+    ZeroInflatedGamma,
+    gamma_log_density,
+)
 
 PARAMETER_FLOOR = 1e-5  # published clamp of every ZIG parameter away from the ends of its range
 LOGIT_BOUND = math.log((1 - PARAMETER_FLOOR) / PARAMETER_FLOOR)
@@ -41,10 +45,14 @@ class ZeroInflatedGammaObservation(nn.Module):
     def parameters_at(self, logits: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Shape and scale from their logits `[..., 2, n]` and the matching `sig` `[..., 2, n]`."""
         value = scale * torch.sigmoid(logits)
-        value = torch.minimum(value.clamp_min(PARAMETER_FLOOR), (scale - PARAMETER_FLOOR).clamp_min(PARAMETER_FLOOR))
+        value = torch.minimum(
+            value.clamp_min(PARAMETER_FLOOR), (scale - PARAMETER_FLOOR).clamp_min(PARAMETER_FLOOR)
+        )
         return value[..., 0, :], value[..., 1, :]
 
-    def log_likelihood(self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def log_likelihood(
+        self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Background of all S slots and bonus of the E events.
 
         Args:
@@ -92,7 +100,9 @@ class ZeroInflatedGammaObservation(nn.Module):
         variance = moments.event_variance.clamp_min(1e-6)
         shape, scale = excess**2 / variance, variance / excess
         limit = self.sigmoid_scale[0]
-        fraction = torch.stack([shape / limit[0], scale / limit[1], moments.event_fraction]).clamp(1e-3, 1 - 1e-3)
+        fraction = torch.stack([shape / limit[0], scale / limit[1], moments.event_fraction]).clamp(
+            1e-3, 1 - 1e-3
+        )
         return torch.logit(fraction)
 
 
@@ -110,7 +120,9 @@ class PoissonObservation(nn.Module):
     def __init__(self, neurons: int, population: int, event_minimum: float = 0.0):
         super().__init__()
 
-    def log_likelihood(self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def log_likelihood(
+        self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Background `[P, S]` and bonus `[P, E]`; see `ZeroInflatedGammaObservation.log_likelihood`."""
         log_rate = logits[0]
         return -torch.exp(log_rate), value * log_rate[:, slot] - torch.lgamma(value + 1)

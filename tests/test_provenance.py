@@ -1,0 +1,100 @@
+"""Digests change with exactly the code and the configuration that a result depends on."""
+
+import json
+
+import pytest
+
+from calcium_latents.provenance import code_digest, config_digest, import_closure, provenance
+
+FILES = {
+    "__init__.py": '"""Package."""\n',
+    "commands/__init__.py": "",
+    "commands/simulate.py": "from calcium_latents.lab import grow\n",
+    "commands/figure.py": "def main():\n    from ..plots import draw\n",
+    "lab/__init__.py": '"""Lab."""\nfrom calcium_latents.lab.growth import grow\nfrom .decay import shrink\n',
+    "lab/growth.py": "from . import constants\n\ndef grow(x):\n    return x * constants.RATE\n",
+    "lab/constants.py": "RATE = 2\n",
+    "lab/decay.py": "def shrink(x):\n    return x / 2\n",
+    "plots.py": "import calcium_latents.lab.decay\n\ndef draw():\n    pass\n",
+    "busy/__init__.py": "print('at work')\n",
+    "busy/inner.py": "x = 1\n",
+}
+
+
+@pytest.fixture
+def source(tmp_path):
+    for name, text in FILES.items():
+        path = tmp_path / "calcium_latents" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def closure(source, module):
+    return {
+        name.removeprefix("calcium_latents.")
+        for name in import_closure([f"calcium_latents.{module}"], source)
+    }
+
+
+def test_closure_looks_through_re_exports(source):
+    assert closure(source, "commands.simulate") == {"commands.simulate", "lab.growth", "lab.constants"}
+
+
+def test_closure_sees_imports_inside_functions_and_relative_ones(source):
+    assert closure(source, "commands.figure") == {"commands.figure", "plots", "lab.decay"}
+
+
+def test_a_package_that_does_something_on_import_counts(source):
+    assert closure(source, "busy.inner") == {"busy.inner", "busy"}
+
+
+@pytest.mark.parametrize("changed", [name for name in FILES if name.endswith(".py")])
+def test_digest_changes_exactly_for_dependent_commands(source, changed):
+    modules = ["commands.simulate", "commands.figure"]
+    before = {name: code_digest([f"calcium_latents.{name}"], source) for name in modules}
+    path = source / "calcium_latents" / changed
+    path.write_text(path.read_text() + "\nadded_here = 1\n")
+    after = {name: code_digest([f"calcium_latents.{name}"], source) for name in modules}
+    dependent = {
+        "commands/simulate.py": {"commands.simulate"},
+        "lab/__init__.py": {"commands.simulate", "commands.figure"},  # it now does more than re-export
+        "lab/growth.py": {"commands.simulate"},
+        "lab/constants.py": {"commands.simulate"},
+        "commands/figure.py": {"commands.figure"},
+        "plots.py": {"commands.figure"},
+        "lab/decay.py": {"commands.figure"},
+        "__init__.py": set(modules),
+        "commands/__init__.py": set(modules),
+    }
+    assert {name for name in modules if before[name] != after[name]} == dependent.get(changed, set())
+
+
+@pytest.mark.parametrize("harmless", ["# a comment\n", '"""A docstring."""\n', "\n\n"])
+def test_comments_and_docstrings_do_not_count(source, harmless):
+    path = source / "calcium_latents/lab/constants.py"
+    before = code_digest(["calcium_latents.commands.simulate"], source)
+    path.write_text(harmless + path.read_text())
+    assert code_digest(["calcium_latents.commands.simulate"], source) == before
+
+
+def test_unknown_modules_are_an_error(source):
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        code_digest(["calcium_latents.nowhere"], source)
+
+
+def test_figures_do_not_depend_on_models():
+    modules = import_closure(["calcium_latents.commands.figure", "calcium_latents.figures.radical_figure2"])
+    assert not [name for name in modules if ".models." in name or ".training." in name]
+
+
+def test_config_digest_knows_values_not_order():
+    assert config_digest({"a": 1, "b": [1, 2]}) == config_digest({"b": [1, 2], "a": 1})
+    assert config_digest({"a": 1}) != config_digest({"a": 2})
+
+
+def test_provenance_has_what_every_file_carries():
+    attributes = provenance({"neurons": 3}, ["calcium_latents.seeds"], seed=5)
+    assert set(attributes) == {"config_digest", "code_digest", "seed", "versions"}
+    assert attributes["seed"] == 5
+    assert {"python", "numpy"} <= set(json.loads(attributes["versions"]))

@@ -1,0 +1,53 @@
+"""Streams of random numbers and atomic writes."""
+
+import numpy as np
+import pytest
+
+from calcium_latents.files import atomic_path
+from calcium_latents.seeds import generator, integer
+
+
+def test_same_address_same_numbers():
+    first, second = (generator(3, "neuron", 7).random(5) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "other", [(4, "neuron", 7), (3, "neuron", 8), (3, "neuron"), (3, "neuron", "7"), (3, 7, "neuron")]
+)
+def test_other_address_other_numbers(other):
+    assert not np.array_equal(generator(3, "neuron", 7).random(5), generator(*other).random(5))
+
+
+def test_streams_are_independent_of_each_other():
+    numbers = np.stack([generator(1, "trial", trial).standard_normal(2000) for trial in range(20)])
+    correlation = np.corrcoef(numbers) - np.eye(20)
+    assert np.abs(correlation).max() < 0.12  # five standard errors
+
+
+def test_integer_seeds_fit_in_63_bits():
+    seeds = [integer(seed, "weights") for seed in range(200)]
+    assert len(set(seeds)) == 200
+    assert min(seeds) >= 0 and max(seeds) < 2**63
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "folder" / "table.csv"
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(target.parent.iterdir()) == []
+    with atomic_path(target) as temporary:
+        assert temporary.suffix == ".csv" and not target.exists()
+        temporary.write_text("whole")
+    assert [path.name for path in target.parent.iterdir()] == ["table.csv"]
+    assert target.read_text() == "whole"
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError
+    assert target.read_text() == "old"

@@ -1,0 +1,75 @@
+"""What the commands share."""
+
+import argparse
+
+import pytest
+
+from calcium_latents.commands import cli, workflow
+from calcium_latents.errors import UserError
+
+
+def parse(*arguments):
+    parser = argparse.ArgumentParser()
+    cli.add_parameters(parser, "fields")
+    return parser.parse_args(arguments).parameters
+
+
+def test_parameters_from_json_and_files_are_merged_in_order(tmp_path):
+    file = tmp_path / "more.yaml"
+    file.write_text("b: 3\nc: [1, 2]\n")
+    assert parse("--parameters", '{"a": 1, "b": 2}', "--parameters", str(file)) == {
+        "a": 1,
+        "b": 3,
+        "c": [1, 2],
+    }
+    assert parse() == {}
+
+
+@pytest.mark.parametrize("text", ["{not json", "nowhere.yaml", "[1]"])
+def test_bad_parameters_stop_with_a_message(text, capsys):
+    with pytest.raises(SystemExit):
+        parse("--parameters", text)
+    assert "--parameters" in capsys.readouterr().err
+
+
+def test_user_errors_become_a_message_and_status_two(capsys):
+    def fail():
+        raise UserError("config.yaml, field 'a': expected 1, found 2.")
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_command(fail)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "error: config.yaml, field 'a': expected 1, found 2.\n"
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.run_command(lambda: 1 / 0)
+
+
+def test_method_and_seed_are_read_from_the_path():
+    assert cli.method_of("results/quick/radical/lorenz-7hz/smth-dec/seed-12/inferred.nc") == ("smth-dec", 12)
+    for path in ("inferred.nc", "a/b/inferred.nc", "a/seed-x/inferred.nc"):
+        with pytest.raises(UserError, match="MODEL/seed-NUMBER"):
+            cli.method_of(path)
+
+
+def test_the_report_is_current_only_when_nothing_is_newer(tmp_path):
+    import os
+
+    report, figure = tmp_path / "report.html", tmp_path / "study/figures/one.png"
+    figure.parent.mkdir(parents=True)
+    figure.touch()
+    assert not workflow.is_current(report, tmp_path)
+    report.touch()
+    os.utime(figure, (1, 1))
+    assert workflow.is_current(report, tmp_path)
+    os.utime(figure)
+    os.utime(report, (2, 2))
+    assert not workflow.is_current(report, tmp_path)
+
+
+def test_modes_other_than_a_full_run_are_real_arguments_of_snakemake():
+    parsed = vars(workflow._parse([]))
+    assert set(workflow.OTHER_MODES) <= set(parsed)
+    assert not any(parsed[name] for name in workflow.OTHER_MODES)

@@ -1,0 +1,138 @@
+"""What is wrong in a configuration is named with file, field, expected and found; every run composes."""
+
+import copy
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from calcium_latents.configuration import check, load_configuration, merge, read_scale
+from calcium_latents.errors import UserError
+from calcium_latents.simulation.parameters import LorenzRecordingParameters
+
+ROOT = Path(__file__).resolve().parents[2]
+SCALES = sorted(path.stem for path in (ROOT / "config/scale").glob("*.yaml"))
+CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"data_directory": None}
+
+
+def trained_models():
+    """Yield (scale, study, model, choice) of everything that a scale can train."""
+    for scale in SCALES:
+        settings = load_configuration(CONFIG | {"scale": scale}, ROOT)
+        for study in settings["studies"]:
+            for model, choice in settings[study].get("models", {}).items():
+                yield pytest.param(model, choice, id=f"{scale}-{study}-{model}")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_scales_are_valid(scale):
+    settings = load_configuration(CONFIG | {"scale": scale}, ROOT)
+    assert settings["scale"] == scale
+    assert set(settings["radical"]["run"]) <= set(settings["radical"]["datasets"])
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_scales_change_numbers_not_code_paths(scale):
+    paper, other = read_scale(ROOT, "paper"), read_scale(ROOT, scale)
+    assert set(paper) == set(other)
+    for study in CONFIG["studies"]:
+        assert set(paper[study]) == set(other[study])
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        ({"scale": "huge"}, "scale", "expected one of paper, quick, smoke, found 'huge'"),
+        ({"studies": ["radical", "avee"]}, "studies", "unknown field 'avee'"),
+        ({"sede": 1}, "top level", "did you mean 'seed'?"),
+        ({"seed": -1}, "seed", "expected a number of at least 0, found -1"),
+        ({"data_directory": "/nowhere/at/all"}, "data_directory", "expected an existing folder"),
+        ({"radical": {"simulation": {"neuron": 3}}}, "radical.simulation", "did you mean 'neurons'?"),
+        (
+            {"radical": {"simulation": {"neurons": "many"}}},
+            "radical.simulation.neurons",
+            'expected integer, found "many"',
+        ),
+        (
+            {"radical": {"simulation": {"integrator": "rk4"}}},
+            "simulation.integrator",
+            "one of euler, runge_kutta",
+        ),
+        ({"radical": {"seeds": []}}, "radical.seeds", "expected at least 1 item(s)"),
+        ({"radical": {"run": ["lorenz-8hz"]}}, "radical.run", "found 'lorenz-8hz'"),
+        ({"radical": {"figures": {"activity": "lorenz-1hz"}}}, "figures.activity", "found 'lorenz-1hz'"),
+        ({"radical": {"convergence": {"models": ["lfads"]}}}, "convergence.models", "found 'lfads'"),
+        ({"recordings": {"held_out_fraction": 1}}, "recordings.held_out_fraction", "below 1, found 1"),
+        ({"resources": {"train": {"memory": 3}}}, "resources.train", "unknown field 'memory'"),
+    ],
+)
+def test_wrong_values_are_explained(change, field, said):
+    with pytest.raises(UserError) as raised:
+        load_configuration(merge(CONFIG, {"scale": "smoke"}) | change, ROOT)
+    assert "config/" in str(raised.value)
+    assert field in str(raised.value)
+    assert said in str(raised.value)
+
+
+def test_all_faults_are_named_at_once():
+    change = {"radical": {"seeds": [], "simulation": {"neurons": 0, "rho": "x"}}}
+    with pytest.raises(UserError) as raised:
+        load_configuration(CONFIG | {"scale": "smoke"} | change, ROOT)
+    assert len(str(raised.value).splitlines()) == 3
+
+
+def test_a_section_of_the_config_overrides_single_fields():
+    settings = load_configuration(
+        CONFIG | {"scale": "smoke", "radical": {"simulation": {"neurons": 7}}}, ROOT
+    )
+    before = load_configuration(CONFIG | {"scale": "smoke"}, ROOT)
+    assert settings["radical"]["simulation"] == before["radical"]["simulation"] | {"neurons": 7}
+
+
+@pytest.mark.parametrize("name", ["config/scale/broken.yaml", "config/scale/loop.yaml"])
+def test_broken_scale_files_are_explained(tmp_path, name):
+    folder = tmp_path / "config/scale"
+    folder.mkdir(parents=True)
+    (folder / "broken.yaml").write_text("radical: [1, 2\nseeds: {")
+    (folder / "loop.yaml").write_text("base: loop\n")
+    with pytest.raises(UserError, match=Path(name).name):
+        read_scale(tmp_path, Path(name).stem)
+
+
+def test_the_schema_knows_every_parameter_of_the_simulation():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/radical.schema.yaml").read_text())
+    known = set(schema["properties"]["simulation"]["properties"])
+    assert known == {field.name for field in fields(LorenzRecordingParameters)}
+
+
+def test_every_parameter_of_the_paper_is_valid_for_the_simulation():
+    section = read_scale(ROOT, "paper")["radical"]
+    for dataset in section["datasets"].values():
+        LorenzRecordingParameters.from_mapping({**section["simulation"], **dataset["parameters"]})
+
+
+def test_recording_entries_that_are_shown_are_valid():
+    text = (ROOT / "config/recordings.yaml").read_text()
+    entries = yaml.safe_load(re.sub(r"^  # ", "  ", text, flags=re.MULTILINE))  # prose has ##
+    schema = ROOT / "workflow/schemas/recording_files.schema.yaml"
+    assert len(check(copy.deepcopy(entries), schema, "config/recordings.yaml")["recordings"]) == 5
+    with pytest.raises(UserError, match="did you mean 'sampling_rate_hz'"):
+        check({"recordings": {"a": {"file": "x", "sampling_rate": 3}}}, schema, "config/recordings.yaml")
+    with pytest.raises(UserError, match="expected the field\\(s\\) file"):
+        check({"recordings": {"a": {"key": "x"}}}, schema, "config/recordings.yaml")
+
+
+@pytest.mark.parametrize(("model", "choice"), list(trained_models()))
+def test_every_requested_run_composes(model, choice):
+    from hydra import compose, initialize_config_dir
+
+    overrides = [f"model={model}", *(f"{group}={choice[group]}" for group in ("data", "training", "search"))]
+    with initialize_config_dir(str(ROOT / "config"), version_base=None):
+        config = compose(
+            "train", [*overrides, *choice["overrides"], "recording=events.nc", "seed=1", "threads=1"]
+        )
+    assert config.model.name == model
+    assert json.dumps(choice)  # plain values: they go through a rule's parameters
