@@ -133,14 +133,12 @@ def hydra_digest(
                     entry.lstrip("/") if entry.startswith("/") else "/".join(filter(None, [folder, entry]))
                 )
             elif isinstance(entry, dict):
-                chosen = {key.split()[-1].lstrip("/"): value for key, value in entry.items()}
-                waiting += [
-                    f"{key}/{value}"
-                    for key, value in chosen.items()
-                    if isinstance(value, str)
-                    and key not in groups
-                    and not key.startswith(("hydra", "override"))
-                ]
+                for key, value in entry.items():
+                    key = key.split()[-1]
+                    # a group is named relative to the file's own folder, unless it starts at the root
+                    group = key.lstrip("/") if key.startswith("/") else "/".join(filter(None, [folder, key]))
+                    if isinstance(value, str) and not group.startswith(("hydra", "override")):
+                        waiting.append(f"{group}/{groups.get(group, value)}")
     modules = {command, *(_module(target, source) for target in _targets(files))}
     return config_digest({"files": files, "code": code_digest(modules, source)})
 

@@ -136,3 +136,22 @@ def test_every_requested_run_composes(model, choice):
         )
     assert config.model.name == model
     assert json.dumps(choice)  # plain values: they go through a rule's parameters
+
+
+def test_training_digest_follows_nested_groups(tmp_path):
+    """A change of model/sizes/half.yaml concerns the models that use it and no others."""
+    import shutil
+
+    from calcium_latents.configuration import hydra_digest
+
+    def digest(sizes):
+        groups = {"model": "radical", "data": "subframe", "training": "quick", "search": "none", "model/sizes": sizes}
+        return hydra_digest("calcium_latents.commands.train", tmp_path / "config", "train", groups)
+
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    before = digest("paper"), digest("half")
+    assert before[0] != before[1]
+    half = tmp_path / "config/model/sizes/half.yaml"
+    half.write_text(half.read_text().replace("encoder: 32", "encoder: 33"))
+    assert digest("paper") == before[0]
+    assert digest("half") != before[1]

@@ -132,7 +132,8 @@ def training_code(wildcards):
     """Return the digest of the training command, of the Hydra files of one model, and of the classes that they name."""
     choice = section(wildcards)["models"][wildcards.model]
     groups = {group: choice[group] for group in ("data", "training", "search")}
-    groups = {"model": wildcards.model, **groups}
+    nested = [override.partition("=")[::2] for override in choice["overrides"]]  # such as model/sizes=half
+    groups = {"model": wildcards.model, **groups, **{key: value for key, value in nested if "/" in key}}
     try:
         return hydra_digest("calcium_latents.commands.train", ROOT / "config", "train", groups)
     except UserError as error:
