@@ -26,7 +26,9 @@ PENALTIES = ("generator", "controller", "initial_condition_encoder", "controller
 def synthetic_events(trials: int, bins: int, neurons: int, sampling: str) -> torch.Tensor:
     """Random events with the sparsity of deconvolved fluorescence: 4.5 % of the sampled entries."""
     rng = np.random.default_rng(0)
-    events = np.where(rng.random((trials, bins, neurons)) < 0.045, rng.gamma(1.0, 0.15, (trials, bins, neurons)) + 0.1, 0)
+    events = np.where(
+        rng.random((trials, bins, neurons)) < 0.045, rng.gamma(1.0, 0.15, (trials, bins, neurons)) + 0.1, 0
+    )
     if sampling == "bands":  # three bands of the field of view, staggered by trial
         phase = (np.arange(neurons) * 3 // neurons + np.arange(trials)[:, None]) % 3
     else:  # every neuron at a phase of its own, on a clock that drifts against the bins
@@ -55,7 +57,10 @@ def main() -> None:
     store = TrialStore(synthetic_events(384, options.bins, options.neurons, options.sampling))
     observation = ZeroInflatedGammaObservation(options.neurons, options.population, 0.0999)
     model = LFADS(LFADSSizes(options.neurons), observation, options.population, options.plain)
-    values = {f"{name}_l2": 1e-3 for name in PENALTIES} | {"initial_condition_kl": 1e-5, "inferred_inputs_kl": 1e-5}
+    values = {f"{name}_l2": 1e-3 for name in PENALTIES} | {
+        "initial_condition_kl": 1e-5,
+        "inferred_inputs_kl": 1e-5,
+    }
     values |= {"learning_rate": 1e-3, "keep": 0.7, "coordinated_keep": 0.5, "sigmoid_scale_prior": 20.0}
     hyperparameters = Hyperparameters.uniform(values, options.population)
     optimizer = PopulationAdam(model.parameters(), hyperparameters.learning_rate, clip=300.0)
@@ -63,7 +68,9 @@ def main() -> None:
         wall, cpu = [], []
         for _ in range(options.steps):
             start = time.perf_counter(), time.process_time()
-            terms = step_objective(model, store.batch(torch.randperm(384)[:size]), hyperparameters, 1.0, ObjectiveOptions())
+            terms = step_objective(
+                model, store.batch(torch.randperm(384)[:size]), hyperparameters, 1.0, ObjectiveOptions()
+            )
             optimizer.zero_grad()
             terms["total"].sum().backward()
             optimizer.step()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -12,12 +13,15 @@ from calcium_latents.analysis.held_out import (
     compare_held_out,
     fit_constant_rate,
     from_event_rate,
+    rates_at_samples,
     score_held_out,
     smoothed_own,
     smoothed_population,
     zero_inflated_gamma_log_likelihood,
 )
+from calcium_latents.analysis.smoothing import smooth
 from calcium_latents.errors import UserError
+from calcium_latents.recordings import cut_windows, make_recording, stitch_windows
 
 MINIMUM = 0.1
 
@@ -153,3 +157,36 @@ def test_comparison_with_itself_is_zero_and_errors_are_readable():
     assert (table[["nats_per_event", "lower_bits", "upper_bits"]] == 0).all(axis=None)
     with pytest.raises(UserError, match="reference"):
         compare_held_out(scores, "radical")
+
+
+def test_rates_are_those_of_the_bins_that_samples_fall_in():
+    recording = xr.Dataset(
+        {"trial_start": ("trial", [2.0]), "sample_offset": (("trial", "neuron"), [[0.0, 0.02]])},
+        {"time": np.arange(3) / 30},
+    )
+    rate = np.arange(9.0)[None, :, None] + np.array([0, 100])
+    session = xr.Dataset(
+        {"event_rate": (("trial", "time", "neuron"), rate)}, {"time": 2 + np.arange(9) * 0.01}
+    )
+    found = rates_at_samples(recording, session)[0]
+    np.testing.assert_array_equal(found, [[0, 102], [3, 105], [6, 108]])
+    late = session.assign_coords(time=session["time"] + 0.015)
+    assert np.isnan(rates_at_samples(recording, late)[0, 0, 0])
+
+
+def test_rates_of_frames_hold_for_the_samples_of_the_frame():
+    frames, neurons, width = 200, 3, 0.01
+    events = np.random.default_rng(0).gamma(2.0, size=(1, frames, neurons)).astype(np.float32)
+    for rate, offset in ((30.0, 0.0), (31.08, 0.0), (30.0, 0.012), (100 / 3, 0.02)):
+        recording = make_recording(
+            time=np.arange(frames) / rate,
+            bin_width_s=1 / rate,
+            imaging_rate_hz=rate,
+            source="made up",
+            events=events,
+            sample_offset=np.full(neurons, offset),
+        )
+        for box in (recording, cut_windows(recording, width, 120 / rate, 0.0)):
+            session = stitch_windows(smooth(box, "events", 1e-4), 0.0)
+            found = rates_at_samples(recording, session) / rate
+            np.testing.assert_allclose(found[0, 1:70], events[0, 1:70], rtol=1e-4)

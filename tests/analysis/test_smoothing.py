@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from calcium_latents.analysis.smoothing import gaussian_filter, smooth, to_frames, width_sweep
+from calcium_latents.analysis.smoothing import gaussian_filter, smooth, width_sweep
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import check_inferred
+from calcium_latents.recordings.frames import to_frames
 
 
 def scanned(trials=6, bins=30, neurons=5, period=3, seed=0):
@@ -44,17 +45,6 @@ def recording(values, rate=100 / 3, width=0.01):
         },
         attrs={"imaging_rate_hz": rate, "bin_width_s": width},
     )
-
-
-def test_frames_are_the_samples_with_the_empty_bins_removed():
-    values = scanned()
-    for rate in (100 / 3, 33.3):
-        frames, time = to_frames(values, np.arange(30) * 0.01, rate)
-        for k in range(6):
-            for n in range(5):
-                column = values[k, :, n]
-                np.testing.assert_array_equal(frames[k, :, n], column[np.isfinite(column)])
-        np.testing.assert_allclose(time, np.arange(10) * 0.03 + 0.01)
 
 
 def test_smoothing_at_6_ms_barely_touches_the_frames_and_gives_events_per_second():
@@ -101,18 +91,11 @@ def test_trials_do_not_leak():
     np.testing.assert_array_equal(before[keep], after[keep])
 
 
-@settings(max_examples=25, deadline=None)
-@given(rate=st.floats(5, 60), bins=st.integers(60, 150))
-def test_any_imaging_rate_gives_finite_frames_at_that_rate(rate, bins):
-    time = np.arange(bins) * 0.01
-    values = np.full((2, bins, 3), np.nan)
-    for n in range(3):
-        at = np.unique(np.floor((np.arange(0, bins * 0.01 * rate) + n / 3) / rate / 0.01).astype(int))
-        values[:, at[at < bins], n] = 1.0
-    frames, frame_time = to_frames(values, time, rate)
-    assert np.isfinite(frames).all()
-    assert abs(len(frame_time) - bins * 0.01 * rate) <= 1.5
-    assert (np.diff(frame_time) > 0).all()
+def test_frames_without_a_sample_are_filled_from_their_neighbours():
+    values = np.full((1, 5, 1), np.nan)
+    values[0, [1, 3], 0] = 2.0, 6.0
+    inferred = smooth(recording(values, rate=100.0), "events", 1e-4)
+    np.testing.assert_allclose(inferred["event_rate"].values[0, :, 0], np.array([2, 2, 4, 6, 6]) * 100)
 
 
 def test_width_sweep_has_every_width():

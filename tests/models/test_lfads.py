@@ -10,10 +10,22 @@ from torch import nn
 
 from calcium_latents.models.lfads import LFADS, LFADSSizes
 from calcium_latents.models.lfads.batches import MOST_PATTERNS, TrialStore
-from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective, weight_penalty
+from calcium_latents.models.lfads.objective import (
+    Hyperparameters,
+    ObjectiveOptions,
+    step_objective,
+    weight_penalty,
+)
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
 
-SMALL = {"encoder": 4, "controller": 3, "generator": 6, "initial_condition": 3, "inferred_inputs": 2, "factors": 5}
+SMALL = {
+    "encoder": 4,
+    "controller": 3,
+    "generator": 6,
+    "initial_condition": 3,
+    "inferred_inputs": 2,
+    "factors": 5,
+}
 VALUES = {
     "learning_rate": 1e-3, "keep": 0.8, "coordinated_keep": 0.5, "generator_l2": 0.1, "controller_l2": 0.2,
     "initial_condition_encoder_l2": 0.3, "controller_input_encoder_l2": 0.0, "initial_condition_kl": 1e-2,
@@ -43,7 +55,9 @@ def make_events(scan="bands", trials=7, time=8, neurons=9, seed=0):
     return torch.where(sampled, events, torch.nan)
 
 
-def make_model(neurons=9, population=2, plain=False, clip=5.0, observation=ZeroInflatedGammaObservation, **sizes):
+def make_model(
+    neurons=9, population=2, plain=False, clip=5.0, observation=ZeroInflatedGammaObservation, **sizes
+):
     torch.manual_seed(1)
     sizes = LFADSSizes(neurons, **{**SMALL, **sizes}, state_clip=clip)
     return LFADS(sizes, observation(neurons, population, 0.1), population, plain)
@@ -66,7 +80,9 @@ def test_handwritten_gradients_are_autograds(observation, scan, clip, keep, samp
     for plain in (True, False):
         model = make_model(plain=plain, clip=clip, observation=observation)
         torch.manual_seed(2)
-        terms = step_objective(model, batch, hyperparameters, 0.7, ObjectiveOptions(sample_zeros=sample_zeros))
+        terms = step_objective(
+            model, batch, hyperparameters, 0.7, ObjectiveOptions(sample_zeros=sample_zeros)
+        )
         terms["total"].sum().backward()
         results.append((terms["total"].detach(), {n: p.grad for n, p in model.named_parameters()}))
     torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-12, atol=1e-12)
@@ -75,7 +91,9 @@ def test_handwritten_gradients_are_autograds(observation, scan, clip, keep, samp
         torch.testing.assert_close(results[1][1][name], gradient, rtol=1e-9, atol=1e-13, msg=name)
 
 
-@pytest.mark.parametrize(("observation", "expected"), [(ZeroInflatedGammaObservation, 469_030), (PoissonObservation, 412_318)])
+@pytest.mark.parametrize(
+    ("observation", "expected"), [(ZeroInflatedGammaObservation, 469_030), (PoissonObservation, 412_318)]
+)
 def test_number_of_parameters_is_the_papers(observation, expected):
     with torch.device("meta"):
         model = LFADS(LFADSSizes(278), observation(278, 1, 0.1))
@@ -94,7 +112,10 @@ def test_likelihood_of_sampled_entries_is_the_distributions(scan, observation):
     reference = torch.where(sampled, reference, 0.0).sum((1, 2, 3))
     posterior = model.posterior(batch, None, torch.ones(2), mean_only=True)
     background, bonus = model.observation.log_likelihood(
-        model.sampled_logits(posterior.factors, batch), batch.event_slot, batch.event_neuron, batch.event_value
+        model.sampled_logits(posterior.factors, batch),
+        batch.event_slot,
+        batch.event_neuron,
+        batch.event_value,
     )
     if batch.slot_weight is not None:
         background = background * batch.slot_weight
@@ -157,7 +178,10 @@ def test_expected_zeros_have_the_sampled_expectation():
         torch.manual_seed(3)
         options = ObjectiveOptions(sample_zeros=sample_zeros)
         with torch.no_grad():
-            draws = [step_objective(model, batch, hyperparameters, 0.0, options)["reconstruction"] for _ in range(400)]
+            draws = [
+                step_objective(model, batch, hyperparameters, 0.0, options)["reconstruction"]
+                for _ in range(400)
+            ]
         draws = torch.cat(draws)
         means[sample_zeros] = draws.mean(), draws.std() / 20
     difference = abs(means[True][0] - means[False][0])
@@ -166,7 +190,9 @@ def test_expected_zeros_have_the_sampled_expectation():
 
 def test_weight_penalty_by_hand():
     model = make_model(population=1)
-    hyperparameters = Hyperparameters.uniform({**VALUES, "controller_l2": 0.0, "initial_condition_encoder_l2": 0.0}, 1)
+    hyperparameters = Hyperparameters.uniform(
+        {**VALUES, "controller_l2": 0.0, "initial_condition_encoder_l2": 0.0}, 1
+    )
     kernels = [model.generator_gates, model.generator_candidate]
     sigma = 0.5 * 1e-4 * (model.observation.sigmoid_scale - 15.0).pow(2).sum()
     expected = (0.5 * 0.1 * sum(k.pow(2).sum() for k in kernels) + sigma) / (6 * 12 + 6 * 6 + 18)

@@ -41,7 +41,9 @@ def test_gradient_clip_is_per_member():
     weight.grad = torch.stack([torch.full((4,), 10.0), torch.full((4,), 0.1)])
     norm = optimizer.step()
     torch.testing.assert_close(norm, torch.tensor([20.0, 0.2]))
-    torch.testing.assert_close(optimizer.state[weight]["mean"] / 0.1, torch.tensor([[0.5], [0.1]]).expand(2, 4))
+    torch.testing.assert_close(
+        optimizer.state[weight]["mean"] / 0.1, torch.tensor([[0.5], [0.1]]).expand(2, 4)
+    )
 
 
 def test_a_diverged_member_does_not_spoil_the_others():
@@ -158,3 +160,31 @@ def test_training_lowers_the_loss_on_held_out_samples(recording_path, tmp_path):
     directory = run_training(recording_path, tmp_path / "run", *overrides)
     blind = pd.read_csv(directory / "metrics.csv")["blind_nll"]
     assert blind.iloc[-1] < blind.iloc[0]
+
+
+def test_select_keeps_the_weights_of_the_best_validation(recording_path, tmp_path):
+    import pandas as pd
+
+    overrides = [
+        "training.steps=40",
+        "training.validate_every=4",
+        "training.snapshot_every=4",
+        "training.batch_size=16",
+    ]
+    overrides += ["model.hyperparameters.learning_rate=0.2"]  # so high that later steps are worse
+    directory = run_training(recording_path, tmp_path / "run", "training.select=blind_nll", *overrides)
+    blind = pd.read_csv(directory / "metrics.csv").set_index("step")["blind_nll"]
+    assert blind.idxmin() < 40
+    kept = torch.load(directory / "checkpoint.pt", weights_only=False)["state"]
+    snapshots = {s["step"]: s["state"] for s in torch.load(directory / "snapshots.pt", weights_only=False)}
+    for step, state in snapshots.items():
+        same = all(torch.equal(kept[name], state[name]) for name in kept)
+        assert same == (step == blind.idxmin())
+
+
+def test_select_names_its_choices():
+    from calcium_latents.errors import UserError
+    from calcium_latents.training.lfads_module import OptimizationOptions
+
+    with pytest.raises(UserError, match=r"training\.select: expected last or one of"):
+        OptimizationOptions(steps=1, batch_size=1, select="best")

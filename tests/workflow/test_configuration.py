@@ -145,7 +145,13 @@ def test_training_digest_follows_nested_groups(tmp_path):
     from calcium_latents.configuration import hydra_digest
 
     def digest(sizes):
-        groups = {"model": "radical", "data": "subframe", "training": "quick", "search": "none", "model/sizes": sizes}
+        groups = {
+            "model": "radical",
+            "data": "subframe",
+            "training": "quick",
+            "search": "none",
+            "model/sizes": sizes,
+        }
         return hydra_digest("calcium_latents.commands.train", tmp_path / "config", "train", groups)
 
     shutil.copytree(ROOT / "config", tmp_path / "config")

@@ -76,13 +76,16 @@ def datasets(study):
     return SETTINGS[study]["run"]
 
 
-def runs(study, dataset):
-    """Return the directories, below the dataset's, of all methods' results: smoothing baselines, then models."""
+def runs(study, dataset, variants=False):
+    """Return the directories, below the dataset's, of all methods' results: smoothing baselines, then models.
+
+    Models that are not scored (variants of another) only come with `variants`.
+    """
     settings = SETTINGS[study]
     first, *_ = settings["seeds"]
     directories = [f"{method}/seed-{first}" for method in settings["smoothing"]]
     for model, choice in settings["models"].items():
-        if dataset in choice.get("datasets", [dataset]):
+        if dataset in choice.get("datasets", [dataset]) and (variants or choice["scored"]):
             directories += [f"{model}/seed-{seed}" for seed in choice.get("seeds", settings["seeds"])]
     return directories
 
@@ -152,7 +155,7 @@ def boxes(study, names, file):
 
 def trained(study, dataset):
     """Return the directories, below the dataset's, of the trained models' results."""
-    return [run for run in runs(study, dataset) if model_of(run) in SETTINGS[study]["models"]]
+    return [run for run in runs(study, dataset, variants=True) if model_of(run) in SETTINGS[study]["models"]]
 
 
 def named(inputs):

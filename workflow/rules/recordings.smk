@@ -90,7 +90,11 @@ rule score_recording:
     input:
         recording="results/{scale}/recordings/{dataset}/deconvolved.nc",
         shown="results/{scale}/recordings/{dataset}/shown.nc",
-        inferred=inferred_files,
+        # smoothing takes part with its width and prior fitted for likelihood (analysis/held_out.py), not as raw rates
+        inferred=lambda wildcards: [
+            box("recordings", wildcards.dataset, f"{run}/inferred.nc")
+            for run in trained("recordings", wildcards.dataset)
+        ],
     output:
         scores="results/{scale}/recordings/{dataset}/held_out_scores.csv",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",

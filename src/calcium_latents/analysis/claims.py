@@ -117,26 +117,3 @@ def to_html(table: pd.DataFrame, scale: str = "") -> str:
         + "\n".join(lines)
         + "</tbody></table></body></html>\n"
     )
-
-
-def to_rst(table: pd.DataFrame) -> str:
-    """Return the claims as a reStructuredText list-table."""
-    head = ("claim", "figure", "the paper says", "paper", "ours", "status", "why")
-    rows = [head] + [
-        (
-            row.claim,
-            row.figure,
-            row.statement,
-            row.paper,
-            number(row.ours, row.lower, row.upper),
-            row.status,
-            row.reason,
-        )
-        for row in table.itertuples()
-    ]
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in rows:
-        for index, cell in enumerate(row):
-            text = str(cell).replace("\\", "\\\\").replace("*", "\\*").replace("|", "\\|").replace("\n", " ")
-            lines.append(f"   {'*' if index == 0 else ' '} - {text}".rstrip())
-    return "\n".join(lines) + "\n"

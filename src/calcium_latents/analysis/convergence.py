@@ -1,6 +1,6 @@
 """Latent recovery against training time: what a second of training buys, per recipe.
 
-The table `convergence.csv` has one row per snapshot and latent: study, dataset, model (a recipe: `radical` or
+The table `convergence.csv` has one row per snapshot and latent: dataset, model (a recipe: `radical` or
 `radical_published`), seed, step, seconds (training only, without scoring), latent, r2, and the validation
 metrics at that snapshot.
 """

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import digamma, gammaln, polygamma, xlog1py, xlogy
 
@@ -141,6 +142,23 @@ def from_event_rate(
     size = event_minimum + constant.shape * constant.scale
     q = np.clip(event_rate / imaging_rate_hz / size, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     return EventParameters(constant.shape, constant.scale, q)
+
+
+def rates_at_samples(recording: xr.Dataset, session: xr.Dataset) -> np.ndarray:
+    """Return the event rate (1/s) of a stitched session in the bin of every sample of `recording`.
+
+    Returns [trial, frame, neuron]; NaN where the session has no rate. Rates of imaging frames come at the
+    bin in the middle of the frame; with the attribute `bin_width_s` the whole frame around it counts.
+    """
+    start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
+    sampled = start + recording["sample_offset"].values[:, None, :]
+    time = session["time"].values
+    step = np.diff(time).mean()
+    begin = time - (step - session.attrs.get("bin_width_s", step)) / 2
+    bins = np.searchsorted(begin, sampled + 1e-6, side="right") - 1
+    rates = session["event_rate"].values[0]
+    found = rates[np.clip(bins, 0, len(begin) - 1), np.arange(rates.shape[1])]
+    return np.where((bins >= 0) & (sampled < begin[-1] + step), found, np.nan)
 
 
 def score_held_out(

@@ -8,6 +8,7 @@ import xarray as xr
 from calcium_latents.deconvolution.oasis import deconvolve_trace
 from calcium_latents.seeds import generator
 from calcium_latents.simulation import fluorescence as indicator
+from calcium_latents.simulation.lorenz_recording import curve
 from calcium_latents.simulation.parameters import LorenzRecordingParameters
 
 
@@ -47,19 +48,6 @@ def pipeline_stages(recording: xr.Dataset, neuron: int, s_min: float = 0.1) -> d
         "sampled": np.where(observed, noisy, np.nan),
         "events": events,
     }
-
-
-def curve(calcium: np.ndarray, settings: LorenzRecordingParameters, kind: str) -> np.ndarray:
-    """Return the noiseless response to `calcium` (peak after one spike = 1) of the indicator `kind`."""
-    if kind == "linear":
-        return calcium
-    unit = settings.calcium_per_spike_nm
-    return indicator.hill_curve(
-        calcium,
-        settings.hill_coefficient,
-        settings.half_saturation_nm / unit,
-        settings.resting_calcium_nm / unit,
-    )
 
 
 def stimulus_train(

@@ -16,6 +16,7 @@ import xarray as xr
 from calcium_latents.analysis.latent_recovery import latent_recovery
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_inferred
+from calcium_latents.recordings.frames import to_frames
 
 WIDTH_S = 0.006  # paper: 6 ms s.d.
 WIDTH_SWEEP_S = (0.003, 0.006, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04)  # paper: 3 to 40 ms
@@ -28,8 +29,10 @@ def smooth(recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_
     times.
 
     The kernel is truncated at 4 s.d. and, at both ends of a trial, renormalised over the frames that exist,
-    so that a constant stays constant and no trial leaks into the next. `event_rate` is events per second for
-    events, and for fluorescence the (unitless) fluorescence above the neuron's smallest smoothed value.
+    so that a constant stays constant and no trial leaks into the next. Frames without a sample of a neuron
+    are filled linearly from its neighbouring frames, held at the ends of the trial. `event_rate` is events
+    per second for events, and for fluorescence the (unitless) fluorescence above the neuron's smallest
+    smoothed value.
 
     Raises:
         UserError: the variable is missing, or a neuron has no sample in a trial.
@@ -40,7 +43,7 @@ def smooth(recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_
         )
     rate_hz = float(recording.attrs["imaging_rate_hz"])
     frames, time = to_frames(recording[variable].values, recording["time"].values, rate_hz)
-    smoothed = gaussian_filter(frames, sd_s * rate_hz)
+    smoothed = gaussian_filter(_fill(frames), sd_s * rate_hz)
     units = "1"
     if variable == "events":
         smoothed, units = smoothed * rate_hz, "1/s"
@@ -57,33 +60,6 @@ def smooth(recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_
     )
     inferred["event_rate"].attrs.update(units=units, long_name=f"smoothed {variable}")
     return inferred
-
-
-def to_frames(values: np.ndarray, time: np.ndarray, imaging_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
-    """Remove non-sampled (NaN) bins: [trial, time, neuron] on the sub-frame grid to [trial, frame, neuron],
-    and frame times.
-
-    A frame is the run of bins that start within one imaging period; its time is the start of its middle bin.
-    Where the bin width does not divide the period a neuron may be sampled twice in a frame (averaged) or not
-    at all (filled linearly from its neighbouring frames, held at the ends of the trial).
-    """
-    values, time = np.asarray(values, dtype=np.float64), np.asarray(time, dtype=np.float64)
-    bin_width = (time[-1] - time[0]) / (len(time) - 1) if len(time) > 1 else 1 / imaging_rate_hz
-    # A period that is whole bins up to rounding (33.3 Hz and 10 ms) must not drift by a bin over the trial.
-    bins = max(1 / imaging_rate_hz / bin_width, 1.0)
-    bins = round(bins) if abs(bins - round(bins)) * len(time) < bins * 0.5 else bins
-    frame_of_bin = np.floor(np.arange(len(time)) / bins + 1e-9).astype(int)
-    first = np.flatnonzero(np.diff(frame_of_bin, prepend=-1))
-    sampled = np.isfinite(values)
-    count = np.add.reduceat(sampled, first, axis=1, dtype=np.int64)
-    total = np.add.reduceat(np.where(sampled, values, 0.0), first, axis=1)
-    frames = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    last = np.append(first[1:], len(time))
-    width = round(bins)
-    # A frame that the end of the trial cuts short holds few neurons' samples: it is dropped, not invented.
-    whole = (last - first) >= min(np.floor(bins), width)
-    frames, middle = frames[:, whole], (first + (last - first - 1) // 2)[whole]
-    return _fill(frames), time[middle]
 
 
 def gaussian_filter(frames: np.ndarray, sd: float) -> np.ndarray:

@@ -36,7 +36,9 @@ def main(arguments: list[str] | None = None) -> None:
     for path in options.inferred:
         model, seed = method_of(path)
         session = stitch_windows(read_inferred(path), 0.0)
-        rates[model if model not in rates else f"{model}, seed {seed}"] = rates_at_samples(whole, session)
+        rates[model if model not in rates else f"{model}, seed {seed}"] = held_out.rates_at_samples(
+            whole, session
+        )
 
     # bins that no window covers have no rate: no method is scored there
     covered = np.all([np.isfinite(rate) for rate in rates.values()], axis=0)
@@ -55,17 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
     for table, path in ((scores, options.scores), (comparison, options.comparison)):
         with atomic_path(Path(path)) as temporary:
             table.to_csv(temporary, index=False)
-
-
-def rates_at_samples(recording, session) -> np.ndarray:
-    """Return the event rate (1/s) in the bin of every sample of `recording`, [trial, frame, neuron]."""
-    start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
-    sampled = start + recording["sample_offset"].values[:, None, :]
-    time = session["time"].values
-    bins = np.searchsorted(time, sampled + 1e-6, side="right") - 1
-    rates = session["event_rate"].values[0]
-    found = rates[np.clip(bins, 0, len(time) - 1), np.arange(rates.shape[1])]
-    return np.where((bins >= 0) & (sampled < time[-1] + np.diff(time).mean()), found, np.nan)
 
 
 if __name__ == "__main__":

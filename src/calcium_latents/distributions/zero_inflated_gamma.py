@@ -56,7 +56,9 @@ class ZeroInflatedGamma(Distribution):
         if self._validate_args:
             self._validate_sample(value)
             if bool(((value > 0) & (value < self.location)).any()):
-                raise ValueError("value between zero and the location is outside the support of ZeroInflatedGamma")
+                raise ValueError(
+                    "value between zero and the location is outside the support of ZeroInflatedGamma"
+                )
         is_event = value > 0
         # the unused branch gets a harmless value, so that its gradient is finite
         excess = torch.where(is_event, value - self.location, torch.ones_like(value))

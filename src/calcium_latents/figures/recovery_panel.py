@@ -26,6 +26,8 @@ def draw_recovery(axis: Axes, scores: pd.DataFrame, latent: str, paper_line: boo
         axis.errorbar(
             x, part["mean"], yerr=error, label=style.label(model), capsize=2, elinewidth=0.8, **look
         )
+        unseen = _unseen(rows, model)
+        axis.plot(x[: len(unseen)], unseen, look["marker"], mfc="none", mec=look["color"], mew=0.8, ms=6.5)
     low = min(0.0, float(np.nanmin(table["lower"].fillna(table["mean"]))) - 0.05)
     rivals = [model for model in models if model != REFERENCE]
     top = 1.05 + (0.1 * len(rivals) if REFERENCE in models else 0)
@@ -48,7 +50,18 @@ def draw_recovery(axis: Axes, scores: pd.DataFrame, latent: str, paper_line: boo
         _test_marks(axis, rows, rivals, frequencies)
     folds, seeds = int(table["n"].max()), rows.groupby("model")["seed"].nunique().max()
     averaged = f", {seeds} seeds averaged" if seeds > 1 else ""
-    axis.set_xlabel(f"peak frequency of Z (Hz)\nmean and 95 % t interval over {folds} folds{averaged}")
+    hollow = "\nhollow: trials that no model was fitted on" if "r2_validation" in rows else ""
+    axis.set_xlabel(
+        f"peak frequency of Z (Hz)\nmean and 95 % t interval over {folds} folds{averaged}{hollow}"
+    )
+
+
+def _unseen(rows: pd.DataFrame, model: str) -> np.ndarray:
+    """Mean R2 over the trials that no model was fitted on, by frequency; empty where the scores have none."""
+    if "r2_validation" not in rows:
+        return np.empty(0)
+    part = rows[rows["model"] == model]
+    return part.groupby("frequency_hz")["r2_validation"].mean().to_numpy()
 
 
 def _test_marks(axis: Axes, rows: pd.DataFrame, rivals: list[str], frequencies: np.ndarray) -> None:

@@ -26,6 +26,8 @@ TRUE_COLOUR = BLACK
 METHODS: dict[str, tuple[str, str, str]] = {
     "radical": ("RADICaL", VERMILLION, "o"),
     "radical_published": ("RADICaL, published recipe", PURPLE, "P"),
+    "radical_keep70": ("RADICaL, keep ratio 0.7", SKY, "v"),
+    "radical_keep95": ("RADICaL, keep ratio 0.95", GREY, "X"),
     "autolfads": ("AutoLFADS", BLUE, "s"),
     "smth-dec": ("smth-dec", GREEN, "^"),
     "smth-sim-fluor": ("smth-sim-fluor", ORANGE, "D"),

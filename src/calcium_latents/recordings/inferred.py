@@ -55,7 +55,8 @@ def make_inferred(
         factors: [trial, time, factor].
         inferred_inputs: [trial, time, input].
         initial_condition: [trial, initial_condition_dim].
-        recording: the recording that was modelled; lends trial, neuron and trial_start if not given.
+        recording: the recording that was modelled; lends trial, neuron, trial_start if not given, and the
+            width of its bins as attribute bin_width_s.
         trial_start: [trial], s in the session; needed to stitch windows.
         others: further variables, name -> (dims, values, units, long_name).
         attributes: further attributes; mappings are stored as JSON.
@@ -70,6 +71,8 @@ def make_inferred(
         trial = recording["trial"].values if trial is None else trial
         neuron = recording["neuron"].values if neuron is None else neuron
         trial_start = recording["trial_start"].values if trial_start is None else trial_start
+        # Coarser times are those of the bins in the middle of frames: this tells how wide such a bin was.
+        attributes = {"bin_width_s": recording.attrs["bin_width_s"]} | dict(attributes or {})
     given = {
         "trial": np.arange(n_trials) if trial is None else trial,
         "time": time,

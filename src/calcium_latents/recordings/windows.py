@@ -265,7 +265,7 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
         overlap_s: the overlap with which the windows were cut; checked against `trial_start` unless 0.
 
     Raises:
-        UserError: `trial_start` is missing, or the windows do not overlap as said.
+        UserError: `trial_start` is missing, times are uneven, or the windows do not overlap as said.
     """
     model = inferred.attrs["model"]
     if "trial_start" not in inferred:
@@ -275,6 +275,10 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
     if time.size < 2:
         fail(model, "time", "two bins or more", f"{time.size}", "Use longer windows.")
     width, n_bins = float(np.median(np.diff(time))), time.size
+    uneven = np.abs(np.diff(time) - width).max()
+    if uneven > 1e-3 * width:
+        found = f"steps that differ from their median {width:g} s by up to {uneven:g} s"
+        fail(model, "time", "even steps", found, "Infer rates on a regular grid of bins or frames.")
     if overlap_s > 0 and begin.size > 1:
         # The last window may share more, and with two windows it is the last that tells.
         shared = n_bins * width - float(np.diff(begin).max())

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.signal import welch
 
 from calcium_latents.errors import UserError
+from calcium_latents.seeds import generator
 
 LATENTS = ("X", "Y", "Z")
 
@@ -100,7 +101,7 @@ def peak_frequency_hz(
     Measured on `runs` long trajectories from fixed initial states, because a few short trials of a chaotic
     system do not resolve the peak: it is a property of the settings, not of the seed.
     """
-    fixed = np.random.default_rng(0).normal(size=(runs, 3))
+    fixed = generator(0, "peak frequency").normal(size=(runs, 3))
     z = trajectories(
         fixed, bins, downsampling, time_step=time_step, integrator=integrator, sigma=sigma, rho=rho, beta=beta
     )[:, :, 2]

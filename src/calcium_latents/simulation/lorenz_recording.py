@@ -115,16 +115,7 @@ def simulate_neuron(
     calcium = indicator.calcium(
         sizes, parameters.rise_time_s, parameters.decay_time_s, parameters.bin_width_s
     )
-    noiseless = calcium
-    if parameters.indicator == "gcamp6f":
-        unit = parameters.calcium_per_spike_nm
-        noiseless = indicator.hill_curve(
-            calcium,
-            parameters.hill_coefficient,
-            parameters.half_saturation_nm / unit,
-            parameters.resting_calcium_nm / unit,
-        )
-    noiseless = indicator.min_max(noiseless)
+    noiseless = indicator.min_max(curve(calcium, parameters, parameters.indicator))
     noisy = indicator.add_noise(
         noiseless, level, parameters.noise_multiplier, parameters.signal_dependent, random
     )
@@ -136,6 +127,19 @@ def simulate_neuron(
         "fluorescence": noisy,
         "noise_level": level,
     }
+
+
+def curve(calcium: np.ndarray, settings: LorenzRecordingParameters, kind: str) -> np.ndarray:
+    """Return the noiseless response to `calcium` (peak after one spike = 1) of the indicator `kind`."""
+    if kind == "linear":
+        return calcium
+    unit = settings.calcium_per_spike_nm
+    return indicator.hill_curve(
+        calcium,
+        settings.hill_coefficient,
+        settings.half_saturation_nm / unit,
+        settings.resting_calcium_nm / unit,
+    )
 
 
 def _session_latents(parameters: LorenzRecordingParameters, seed: int) -> tuple[np.ndarray, np.ndarray]:

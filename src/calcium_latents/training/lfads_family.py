@@ -45,7 +45,10 @@ class Initialisation:
     generator_gain: float = 1.0
 
     def __post_init__(self):
-        for name, choices in (("input_scale", ("none", "root_mean_square")), ("readout", ("zero", "moments"))):
+        for name, choices in (
+            ("input_scale", ("none", "root_mean_square")),
+            ("readout", ("zero", "moments")),
+        ):
             if getattr(self, name) not in choices:
                 found = getattr(self, name)
                 raise UserError(f"model.initialisation.{name}: expected one of {choices}, found {found!r}.")
@@ -87,7 +90,9 @@ class LFADSFamily:
     def build(self, neurons: int, event_minimum: float, population: int) -> LFADS:
         """A population of untrained models."""
         if self.observation not in OBSERVATIONS:
-            raise UserError(f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}.")
+            raise UserError(
+                f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}."
+            )
         observation = OBSERVATIONS[self.observation](neurons, population, event_minimum)
         return LFADS(LFADSSizes(neurons=neurons, **self.sizes), observation, population)
 
@@ -114,7 +119,9 @@ class LFADSFamily:
         self._trials = trials
         torch.manual_seed(integer(seed, "training noise"))
         loader = DataLoader(
-            range(store.trials), batch_sampler=EpochBatches(train, options.batch_size, seed), collate_fn=torch.tensor
+            range(store.trials),
+            batch_sampler=EpochBatches(train, options.batch_size, seed),
+            collate_fn=torch.tensor,
         )
         return module, loader, options.steps
 

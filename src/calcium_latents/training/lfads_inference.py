@@ -37,7 +37,12 @@ def infer_rates(
     model.eval()
     keep = torch.ones(model.population, device=model.readout_bias.device)
     trials = torch.arange(store.trials) if trials is None else trials
-    parts: dict[str, list[Tensor]] = {"mean": [], "factors": [], "inferred_inputs": [], "initial_condition": []}
+    parts: dict[str, list[Tensor]] = {
+        "mean": [],
+        "factors": [],
+        "inferred_inputs": [],
+        "initial_condition": [],
+    }
     for chunk in progress(trials.split(TRIALS_AT_ONCE), "infer", unit="batch"):
         batch = store.batch(chunk)
         mean, factors = 0.0, 0.0

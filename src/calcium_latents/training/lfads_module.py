@@ -8,12 +8,16 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
+from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.schedules import InputRelease, LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.validation import validation_metrics
+
+
+METRIC_COLUMNS = ("reconstruction_nll", "blind_nll", "held_out_neuron_nll")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class OptimizationOptions:
         validate_every: steps between validations.
         snapshot_every: steps between snapshots of the weights.
         posterior_samples: draws averaged at inference; 0 decodes the posterior means.
+        select: "last" keeps the last weights; the name of a validation metric keeps those at its lowest value
+            (mean over the population).
     """
 
     steps: int
@@ -49,6 +55,13 @@ class OptimizationOptions:
     validate_every: int = 100
     snapshot_every: int = 100
     posterior_samples: int = 50
+    select: str = "last"
+
+    def __post_init__(self):
+        if self.select not in ("last", *METRIC_COLUMNS):
+            raise UserError(
+                f"training.select: expected last or one of {METRIC_COLUMNS}, found {self.select!r}."
+            )
 
 
 class LFADSTraining(lightning.LightningModule):
@@ -79,7 +92,13 @@ class LFADSTraining(lightning.LightningModule):
     ):
         super().__init__()
         self.automatic_optimization = False
-        self.model, self.store, self.options, self.objective, self.seed = model, store, options, objective, seed
+        self.model, self.store, self.options, self.objective, self.seed = (
+            model,
+            store,
+            options,
+            objective,
+            seed,
+        )
         self.hyperparameters = hyperparameters
         self.validation_trials = validation_trials
         self.evaluated = model
@@ -93,6 +112,7 @@ class LFADSTraining(lightning.LightningModule):
         self.seconds = 0.0
         self._sums: dict[str, Tensor] = {}
         self._count = 0
+        self._best: tuple[float, dict[str, Tensor]] | None = None
 
     def configure_optimizers(self) -> PopulationAdam:
         """Adam with the members' learning rates; the gradient is that of the scaled loss, as in the original."""
@@ -108,7 +128,9 @@ class LFADSTraining(lightning.LightningModule):
     def on_fit_start(self) -> None:
         """Move what is not a parameter to the device, and record the state before the first step."""
         hyper = self.hyperparameters
-        self.hyperparameters = Hyperparameters(**{f.name: getattr(hyper, f.name).to(self.device) for f in fields(hyper)})
+        self.hyperparameters = Hyperparameters(
+            **{f.name: getattr(hyper, f.name).to(self.device) for f in fields(hyper)}
+        )
         self.store.to(self.device)
         self._snapshot()
 
@@ -141,6 +163,8 @@ class LFADSTraining(lightning.LightningModule):
             self._validate(done)
         if done % options.snapshot_every == 0 or done == options.steps:
             self._snapshot(done)
+        if done == options.steps and self._best is not None:
+            self.evaluated.load_state_dict(self._best[1])
 
     @torch.no_grad()
     def _validate(self, step: int) -> None:
@@ -154,11 +178,15 @@ class LFADSTraining(lightning.LightningModule):
             values = {name: float(value[member]) for name, value in {**averages, **metrics}.items()}
             self.history.append({"step": step, "epoch": self.current_epoch, "member": member, **values})
         self.timing.append({"step": step, "training_seconds": self.seconds})
+        if self.options.select != "last":
+            value = float(metrics[self.options.select].mean())
+            if self._best is None or value < self._best[0]:
+                self._best = value, self._state()
+
+    def _state(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.evaluated.state_dict().items()}
 
     def _snapshot(self, step: int = 0) -> None:
-        state = {name: value.detach().cpu().clone() for name, value in self.evaluated.state_dict().items()}
+        state = self._state()
         metrics = {} if not self.history or step == 0 else {k: self.history[-1][k] for k in METRIC_COLUMNS}
         self.snapshots.append({"step": step, "seconds": self.seconds, "state": state, "metrics": metrics})
-
-
-METRIC_COLUMNS = ("reconstruction_nll", "blind_nll", "held_out_neuron_nll")

@@ -92,10 +92,6 @@ def _data(series: Any) -> np.ndarray:
     return np.asarray(series.data[:]) * (series.conversion or 1.0) + (series.offset or 0.0)
 
 
-def _centre(weights: np.ndarray) -> float:
-    return float(np.average(np.arange(weights.size), weights=weights))
-
-
 def _positions(series: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return centres of the ROIs [neuron, (x, y)] in pixels and parts of the frame's height, if known."""
     table, rows = series.rois.table, np.asarray(series.rois.data[:], int)
