@@ -31,10 +31,7 @@ def source(tmp_path):
 
 
 def closure(source, module):
-    return {
-        name.removeprefix("calcium_latents.")
-        for name in import_closure([f"calcium_latents.{module}"], source)
-    }
+    return {name.removeprefix("calcium_latents.") for name in import_closure([f"calcium_latents.{module}"], source)}
 
 
 def test_closure_looks_through_re_exports(source):

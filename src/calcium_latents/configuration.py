@@ -46,15 +46,9 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     for section in ["resources", *chosen["studies"]]:
         _require_known({section: None}, sections, "config/config.yaml (or --config), field 'studies'")
         if section not in scale:
-            raise UserError(
-                f"{scale_file}: expected a section '{section}' (named in config/config.yaml), found none."
-            )
+            raise UserError(f"{scale_file}: expected a section '{section}' (named in config/config.yaml), found none.")
         override = config.get(section)
-        origin = (
-            scale_file
-            if override is None
-            else f"{scale_file} with '{section}' of config/config.yaml or --config"
-        )
+        origin = scale_file if override is None else f"{scale_file} with '{section}' of config/config.yaml or --config"
         value = scale[section] if override is None else merge(scale[section], override)
         merged[section] = check(value, schemas / f"{section}.schema.yaml", origin, prefix=section)
 
@@ -72,9 +66,7 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
 def read_scale(root: Path, name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the sections of config/scale/{name}.yaml, over those of the scale that its `base` names."""
     if name in above:
-        raise UserError(
-            f"config/scale/{name}.yaml, field 'base': scales build on each other: {' > '.join(above)}."
-        )
+        raise UserError(f"config/scale/{name}.yaml, field 'base': scales build on each other: {' > '.join(above)}.")
     scale = read_yaml(root / f"config/scale/{name}.yaml")
     base = scale.pop("base", None)
     return scale if base is None else merge(read_scale(root, base, (*above, name)), scale)
@@ -92,9 +84,7 @@ def find_data_directory(named: str | None, root: Path) -> str | None:
         if value:
             path = (root / Path(value).expanduser()).resolve()
             if not path.is_dir():
-                raise UserError(
-                    f"{origin}: expected an existing folder, found {value!r} ({path} is not a folder)."
-                )
+                raise UserError(f"{origin}: expected an existing folder, found {value!r} ({path} is not a folder).")
             return str(path)
     beside = (root / "../shared/data").resolve()
     return str(beside) if beside.is_dir() else None
@@ -111,9 +101,7 @@ def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: P
     return None
 
 
-def hydra_digest(
-    command: str, directory: Path, root: str, groups: Mapping[str, str], source: Path = SOURCE
-) -> str:
+def hydra_digest(command: str, directory: Path, root: str, groups: Mapping[str, str], source: Path = SOURCE) -> str:
     """Return a digest of a Hydra command: its module, its YAML files, and the modules that `_target_`s name.
 
     `directory` holds {root}.yaml and, for each of `groups`, {group}/{choice}.yaml; `defaults` are followed.
@@ -129,9 +117,7 @@ def hydra_digest(
         folder = name.rpartition("/")[0]
         for entry in files[name].get("defaults", []):
             if isinstance(entry, str) and entry != "_self_":
-                waiting.append(
-                    entry.lstrip("/") if entry.startswith("/") else "/".join(filter(None, [folder, entry]))
-                )
+                waiting.append(entry.lstrip("/") if entry.startswith("/") else "/".join(filter(None, [folder, entry])))
             elif isinstance(entry, dict):
                 for key, value in entry.items():
                     key = key.split()[-1]
@@ -204,9 +190,7 @@ def check(value: Any, schema_path: Path, origin: str, prefix: str = "") -> Any:
         shared.name, Resource.from_contents(yaml.safe_load(shared.read_text(encoding="utf-8")))
     )
     validator = _Validator(schema, registry=registry)
-    errors = sorted(
-        validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path]
-    )
+    errors = sorted(validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
     if errors:
         lines = [f"{origin}, {_describe(error, prefix)}" for error in errors]
         raise UserError("\n".join(lines))

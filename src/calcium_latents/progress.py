@@ -9,9 +9,7 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def progress(
-    items: Iterable[Item], description: str, total: int | None = None, unit: str = "it"
-) -> Iterable[Item]:
+def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "it") -> Iterable[Item]:
     """Iterate over `items` with a bar on standard error, shown only on a terminal and only after one second."""
     return tqdm(
         items,

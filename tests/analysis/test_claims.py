@@ -82,9 +82,7 @@ def test_calibration(mean, status):
 def test_scores_of_trials_that_no_model_was_fitted_on_are_told():
     some = scores()
     rows = table(scores=some.assign(r2_validation=some["r2"] - 0.25))
-    level = some[(some["model"] == "radical") & (some["latent"] == "Z") & (some["frequency_hz"] == 10)][
-        "r2"
-    ].mean()
+    level = some[(some["model"] == "radical") & (some["latent"] == "Z") & (some["frequency_hz"] == 10)]["r2"].mean()
     assert f"; {level - 0.25:.3f} on trials that no model" in rows.loc["radical-z-above-0.8-10hz", "reason"]
     assert "on trials that no model" in rows.loc["radical-better-than-autolfads-10hz", "reason"]
     assert "no model" not in table(scores=some).loc["radical-z-above-0.8-10hz", "reason"]
@@ -99,9 +97,7 @@ def test_lag(best, status):
 
 
 def test_peaks():
-    simulation = pd.DataFrame(
-        {"dataset": ["a", "b"], "frequency_hz": [7, 10], "realised_peak_hz": [7.2, 12.0]}
-    )
+    simulation = pd.DataFrame({"dataset": ["a", "b"], "frequency_hz": [7, 10], "realised_peak_hz": [7.2, 12.0]})
     rows = table(simulation=simulation)
     assert rows.loc["radical-peak-7hz", "status"] == REPRODUCED
     assert rows.loc["radical-peak-10hz", "status"] == NOT_REPRODUCED

@@ -37,9 +37,7 @@ def simulate(probability, seed=0, shape=2.0, scale=0.3):
 @given(k=st.floats(0.1, 20), s=st.floats(0.01, 10), q=st.floats(0.001, 0.999), x=st.floats(0.102, 20))
 def test_density_is_scipys(k, s, q, x):
     value = zero_inflated_gamma_log_likelihood(np.array([x, 0.0, np.nan]), EventParameters(k, s, q), MINIMUM)
-    assert value[0] == pytest.approx(
-        np.log(q) + stats.gamma.logpdf(x, k, loc=MINIMUM, scale=s), rel=1e-9, abs=1e-9
-    )
+    assert value[0] == pytest.approx(np.log(q) + stats.gamma.logpdf(x, k, loc=MINIMUM, scale=s), rel=1e-9, abs=1e-9)
     assert value[1] == pytest.approx(np.log1p(-q))
     assert np.isnan(value[2])
 
@@ -165,9 +163,7 @@ def test_rates_are_those_of_the_bins_that_samples_fall_in():
         {"time": np.arange(3) / 30},
     )
     rate = np.arange(9.0)[None, :, None] + np.array([0, 100])
-    session = xr.Dataset(
-        {"event_rate": (("trial", "time", "neuron"), rate)}, {"time": 2 + np.arange(9) * 0.01}
-    )
+    session = xr.Dataset({"event_rate": (("trial", "time", "neuron"), rate)}, {"time": 2 + np.arange(9) * 0.01})
     found = rates_at_samples(recording, session)[0]
     np.testing.assert_array_equal(found, [[0, 102], [3, 105], [6, 108]])
     late = session.assign_coords(time=session["time"] + 0.015)

@@ -27,9 +27,7 @@ def data():
     rng = np.random.default_rng(1)
     latents = lfilter([0.6], [1, -0.8], rng.normal(size=(40, 30, 3)), axis=1)
     latents[..., 2] = rng.normal(size=(40, 30))
-    rates = np.exp(0.5 * latents @ rng.normal(size=(3, 12))) + rng.normal(size=(40, 30, 12)) * np.linspace(
-        0.3, 3, 12
-    )
+    rates = np.exp(0.5 * latents @ rng.normal(size=(3, 12))) + rng.normal(size=(40, 30, 12)) * np.linspace(0.3, 3, 12)
     return np.roll(rates, 3, axis=1), latents
 
 

@@ -26,9 +26,7 @@ def test_a_sine_peaks_at_its_frequency_and_power_integrates_to_its_variance():
 def test_the_lorenz_system_peaks_where_the_recording_says(recording):
     table = lorenz_spectra(recording.attrs["simulation_parameters"])
     z = table[table["latent"] == "Z"]
-    assert z.loc[z["power"].idxmax(), "spectrum_hz"] == pytest.approx(
-        recording.attrs["realised_peak_hz"], abs=0.3
-    )
+    assert z.loc[z["power"].idxmax(), "spectrum_hz"] == pytest.approx(recording.attrs["realised_peak_hz"], abs=0.3)
 
 
 def test_stages_are_consistent_with_each_other_and_with_the_recording(recording):

@@ -95,9 +95,7 @@ def simulated():
 def test_frame_correlation_counts_the_frame_before_the_sample(simulated):
     perfect = simulated.copy(deep=True)
     spikes = perfect["spikes"].values.astype(float).reshape(-1, 30)
-    window = (
-        spikes + np.vstack([np.zeros((1, 30)), spikes[:-1]]) + np.vstack([np.zeros((2, 30)), spikes[:-2]])
-    )
+    window = spikes + np.vstack([np.zeros((1, 30)), spikes[:-1]]) + np.vstack([np.zeros((2, 30)), spikes[:-2]])
     events = perfect["events"].values
     events[:] = np.where(np.isfinite(events), window.reshape(events.shape), np.nan)
     assert frame_correlation(perfect)["correlation"].to_numpy() == pytest.approx(1.0)
@@ -113,10 +111,7 @@ def test_calibration_at_the_noise_of_the_paper(simulated):
 def test_more_noise_lowers_the_correlation(simulated):
     noisy = {"neurons": 30, "trials_per_condition": 20, "speed": "7hz", "noise_multiplier": 4.0}
     worse = deconvolve(simulate_lorenz_recording(noisy, seed=11), decay_outside_range="caiman")
-    assert (
-        frame_correlation(worse)["correlation"].mean()
-        < 0.7 * frame_correlation(simulated)["correlation"].mean()
-    )
+    assert frame_correlation(worse)["correlation"].mean() < 0.7 * frame_correlation(simulated)["correlation"].mean()
 
 
 def test_neurons_of_a_recording(simulated):

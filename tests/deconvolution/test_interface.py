@@ -78,9 +78,7 @@ def test_event_minimum_is_just_below_every_event(deconvolved):
 
 def test_it_survives_the_disk(deconvolved, tmp_path):
     path = tmp_path / "deconvolved.nc"
-    write_recording(
-        deconvolved, path, {"config_digest": "a", "code_digest": "b", "versions": "{}", "seed": 1}
-    )
+    write_recording(deconvolved, path, {"config_digest": "a", "code_digest": "b", "versions": "{}", "seed": 1})
     np.testing.assert_array_equal(read_recording(path)["events"].values, deconvolved["events"].values)
 
 

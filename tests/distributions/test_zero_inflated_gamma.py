@@ -30,9 +30,7 @@ def test_density_integrates_to_event_probability():
 
 def test_moments_are_those_of_samples():
     torch.manual_seed(0)
-    distribution = ZeroInflatedGamma(
-        torch.tensor([0.05, 0.6]), torch.tensor([0.7, 3.0]), torch.tensor([2.0, 0.2]), 0.1
-    )
+    distribution = ZeroInflatedGamma(torch.tensor([0.05, 0.6]), torch.tensor([0.7, 3.0]), torch.tensor([2.0, 0.2]), 0.1)
     samples = distribution.sample((200_000,))
     error = (samples.var(0) / 200_000).sqrt()
     assert ((samples.mean(0) - distribution.mean).abs() < 5 * error).all()
@@ -42,12 +40,8 @@ def test_moments_are_those_of_samples():
 
 def test_gradients_over_the_support():
     value = torch.tensor([0.0, 0.1 + 1e-3, 0.3, 5.0, 0.0], dtype=torch.float64)
-    arguments = [
-        torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in ([0.2] * 5, [0.6] * 5, [1.3] * 5)
-    ]
-    assert torch.autograd.gradcheck(
-        lambda q, k, a: ZeroInflatedGamma(q, k, a, 0.1).log_prob(value), arguments
-    )
+    arguments = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in ([0.2] * 5, [0.6] * 5, [1.3] * 5)]
+    assert torch.autograd.gradcheck(lambda q, k, a: ZeroInflatedGamma(q, k, a, 0.1).log_prob(value), arguments)
 
 
 @pytest.mark.parametrize("q", [1e-5, 0.5, 1 - 1e-5])

@@ -98,20 +98,11 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
         for seed in range(runs):
             for step in np.arange(0, 2001, 200):
                 seconds = step * 0.12
-                level = (
-                    ceiling * (1 - np.exp(-seconds / speed))
-                    - 0.05 * np.exp(-seconds / 10)
-                    + rng.normal(0, 0.01)
-                )
+                level = ceiling * (1 - np.exp(-seconds / speed)) - 0.05 * np.exp(-seconds / 10) + rng.normal(0, 0.01)
                 losses = {
-                    "reconstruction_nll": 0.12
-                    - 0.02 * (seconds / 240) * (1 + 0.2 * seed)
-                    + (3 if step == 0 else 0),
+                    "reconstruction_nll": 0.12 - 0.02 * (seconds / 240) * (1 + 0.2 * seed) + (3 if step == 0 else 0),
                     "blind_nll": 0.14 - 0.02 * level + rng.normal(0, 0.0006) + (3 if step == 0 else 0),
-                    "held_out_neuron_nll": 0.15
-                    - 0.018 * level
-                    + rng.normal(0, 0.001)
-                    + (3 if step == 0 else 0),
+                    "held_out_neuron_nll": 0.15 - 0.018 * level + rng.normal(0, 0.001) + (3 if step == 0 else 0),
                 }
                 rows += [
                     {
@@ -138,9 +129,7 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
                 "recording": f"r{r}",
                 "bin_width_s": width,
                 "lag_s": lag,
-                "correlation": np.clip(
-                    level + 0.15 * np.log10(width / 0.03) + rng.normal(0, 0.08) - lag, -0.1, 0.99
-                ),
+                "correlation": np.clip(level + 0.15 * np.log10(width / 0.03) + rng.normal(0, 0.08) - lag, -0.1, 0.99),
                 "bins": 100,
                 "spikes": 50,
             }
@@ -150,9 +139,7 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
             for lag in (0.0, 0.03)
         ]
 
-    real = correlations("DS09-GCaMP6f-m-V1", "GCaMP6f", 9, 0.4) + correlations(
-        "DS14-GCaMP6s-m-V1", "GCaMP6s", 6, 0.3
-    )
+    real = correlations("DS09-GCaMP6f-m-V1", "GCaMP6f", 9, 0.4) + correlations("DS14-GCaMP6s-m-V1", "GCaMP6s", 6, 0.3)
     real += correlations("DS16-GCaMP6s-m-V1", "GCaMP6s", 7, 0.25)
     pd.DataFrame(real).to_csv(paths[1], index=False)
     pd.DataFrame(correlations("lorenz-7hz", "", 60, 0.32)).to_csv(paths[2], index=False)
@@ -178,9 +165,7 @@ def _real(folder: Path) -> dict[str, list[Path]]:
     frames, neurons = 3000, 60
     drive = gaussian_filter1d(rng.normal(size=(frames, 5)), 12, axis=0) * 6
     probability = 1 / (1 + np.exp(-(drive @ rng.normal(size=(5, neurons)) * 0.6 - 3)))[None]
-    events = np.where(
-        rng.random(probability.shape) < probability, 0.1 + rng.gamma(2, 0.3, probability.shape), 0.0
-    )
+    events = np.where(rng.random(probability.shape) < probability, 0.1 + rng.gamma(2, 0.3, probability.shape), 0.0)
     time = np.arange(frames) / 30.0
     recording = make_recording(
         time=time,

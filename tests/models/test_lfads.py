@@ -55,9 +55,7 @@ def make_events(scan="bands", trials=7, time=8, neurons=9, seed=0):
     return torch.where(sampled, events, torch.nan)
 
 
-def make_model(
-    neurons=9, population=2, plain=False, clip=5.0, observation=ZeroInflatedGammaObservation, **sizes
-):
+def make_model(neurons=9, population=2, plain=False, clip=5.0, observation=ZeroInflatedGammaObservation, **sizes):
     torch.manual_seed(1)
     sizes = LFADSSizes(neurons, **{**SMALL, **sizes}, state_clip=clip)
     return LFADS(sizes, observation(neurons, population, 0.1), population, plain)
@@ -80,9 +78,7 @@ def test_handwritten_gradients_are_autograds(observation, scan, clip, keep, samp
     for plain in (True, False):
         model = make_model(plain=plain, clip=clip, observation=observation)
         torch.manual_seed(2)
-        terms = step_objective(
-            model, batch, hyperparameters, 0.7, ObjectiveOptions(sample_zeros=sample_zeros)
-        )
+        terms = step_objective(model, batch, hyperparameters, 0.7, ObjectiveOptions(sample_zeros=sample_zeros))
         terms["total"].sum().backward()
         results.append((terms["total"].detach(), {n: p.grad for n, p in model.named_parameters()}))
     torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-12, atol=1e-12)
@@ -178,10 +174,7 @@ def test_expected_zeros_have_the_sampled_expectation():
         torch.manual_seed(3)
         options = ObjectiveOptions(sample_zeros=sample_zeros)
         with torch.no_grad():
-            draws = [
-                step_objective(model, batch, hyperparameters, 0.0, options)["reconstruction"]
-                for _ in range(400)
-            ]
+            draws = [step_objective(model, batch, hyperparameters, 0.0, options)["reconstruction"] for _ in range(400)]
         draws = torch.cat(draws)
         means[sample_zeros] = draws.mean(), draws.std() / 20
     difference = abs(means[True][0] - means[False][0])
@@ -190,9 +183,7 @@ def test_expected_zeros_have_the_sampled_expectation():
 
 def test_weight_penalty_by_hand():
     model = make_model(population=1)
-    hyperparameters = Hyperparameters.uniform(
-        {**VALUES, "controller_l2": 0.0, "initial_condition_encoder_l2": 0.0}, 1
-    )
+    hyperparameters = Hyperparameters.uniform({**VALUES, "controller_l2": 0.0, "initial_condition_encoder_l2": 0.0}, 1)
     kernels = [model.generator_gates, model.generator_candidate]
     sigma = 0.5 * 1e-4 * (model.observation.sigmoid_scale - 15.0).pow(2).sum()
     expected = (0.5 * 0.1 * sum(k.pow(2).sum() for k in kernels) + sigma) / (6 * 12 + 6 * 6 + 18)

@@ -20,9 +20,7 @@ def test_autoregressive_density_is_that_of_the_stationary_process():
     lag = (torch.arange(steps)[:, None] - torch.arange(steps)).abs()
     covariance = noise / (1 - phi**2) * phi**lag
     value = torch.randn(steps, 1, 4, 1, dtype=torch.float64)
-    expected = MultivariateNormal(torch.zeros(steps, dtype=torch.float64), covariance).log_prob(
-        value[:, 0, :, 0].T
-    )
+    expected = MultivariateNormal(torch.zeros(steps, dtype=torch.float64), covariance).log_prob(value[:, 0, :, 0].T)
     log = [torch.tensor([[v]], dtype=torch.float64).log() for v in (tau, noise)]
     torch.testing.assert_close(priors.autoregressive_log_density(value, *log)[0], expected)
 

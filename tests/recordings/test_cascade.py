@@ -68,9 +68,7 @@ def test_bad_files(tmp_path):
     with pytest.raises(UserError, match=r"a \.mat file of CASCADE's ground truth"):
         read_cascade(tmp_path)
     scipy.io.savemat(tmp_path / "a.mat", {"x": 1})
-    with pytest.raises(
-        UserError, match=r"CAttached: expected a cell array of recordings, found only \['x'\]"
-    ):
+    with pytest.raises(UserError, match=r"CAttached: expected a cell array of recordings, found only \['x'\]"):
         read_cascade(tmp_path / "a.mat")
     (tmp_path / "a.mat").write_text("x")
     with pytest.raises(UserError, match="expected a MATLAB file of version 5"):

@@ -146,9 +146,7 @@ def test_keys(content, dff, tmp_path):
         for name, shape in content.items():
             file[name] = np.zeros(shape)
     entry = {"file": "a.h5", "sampling_rate_hz": RATE, "is_dff": True}
-    with pytest.raises(
-        UserError, match=r"key: expected the name of a matrix of traces, found (none|2) in the file"
-    ):
+    with pytest.raises(UserError, match=r"key: expected the name of a matrix of traces, found (none|2) in the file"):
         read_user_file(entry, tmp_path)
     with pytest.raises(UserError, match=r"key: expected one of \[.*\], found 'c'"):
         read_user_file(entry | {"key": "c"}, tmp_path)
@@ -159,9 +157,7 @@ def test_offsets_from_a_file(dff, tmp_path):
     np.save(tmp_path / "offsets.npy", np.linspace(0, 0.03, N_NEURONS))
     entry = {"file": "a.npy", "sampling_rate_hz": RATE, "is_dff": True, "orientation": "frames x neurons"}
     entry |= {"sample_offsets": "offsets.npy", "neurons": [1, 5]}
-    np.testing.assert_allclose(
-        read_user_file(entry, tmp_path).sample_offset.values, [[0.005, 0.025]], rtol=1e-6
-    )
+    np.testing.assert_allclose(read_user_file(entry, tmp_path).sample_offset.values, [[0.005, 0.025]], rtol=1e-6)
     np.save(tmp_path / "offsets.npy", np.linspace(0, 0.04, N_NEURONS))
     with pytest.raises(UserError, match="sample_offsets: expected seconds from 0 to below 0.0333333"):
         read_user_file({**entry, "neurons": "all"}, tmp_path)
@@ -221,10 +217,7 @@ def test_suite2p_neuropil(dff, tmp_path):
     np.save(folder / "F.npy", raw + 0.7 * wave)
     mended = read_user_file({"file": "plane0"}, tmp_path).fluorescence.values
     np.testing.assert_allclose(mended, clean, atol=0.01)
-    assert (
-        np.abs(read_user_file({"file": "plane0", "neuropil": False}, tmp_path).fluorescence - clean).max()
-        > 0.05
-    )
+    assert np.abs(read_user_file({"file": "plane0", "neuropil": False}, tmp_path).fluorescence - clean).max() > 0.05
     np.save(folder / "Fneu.npy", raw[:3])
     with pytest.raises(UserError, match="Fneu: expected the shape of F"):
         read_user_file({"file": "plane0"}, tmp_path)
@@ -255,13 +248,9 @@ def test_caiman(dff, tmp_path):
     _same(recording, dff[:, [0, 4, 6]])
     assert recording.neuron.values.tolist() == [0, 4, 6]
     np.testing.assert_allclose(recording.position.values, [[1, 1], [13, 21], [19, 31]])
-    np.testing.assert_allclose(
-        recording.sample_offset.values[0], np.array([1, 21, 31]) / 40 / RATE, rtol=1e-6
-    )
+    np.testing.assert_allclose(recording.sample_offset.values[0], np.array([1, 21, 31]) / 40 / RATE, rtol=1e-6)
     _same(read_user_file({"file": "a.hdf5", "key": "C"}, tmp_path), dff[:, [0, 4, 6]] - 0.5)
-    with pytest.raises(
-        UserError, match=r"key: expected one of \['C', 'S', 'YrA'\] in estimates, found 'F_dff'"
-    ):
+    with pytest.raises(UserError, match=r"key: expected one of \['C', 'S', 'YrA'\] in estimates, found 'F_dff'"):
         read_user_file({"file": "a.hdf5", "key": "F_dff"}, tmp_path)
     with h5py.File(tmp_path / "b.hdf5", "w") as file:
         file["x"] = 1
@@ -298,13 +287,9 @@ def _nwb(path, dff, timestamps=None, two=False, raw=False):
     when = {"rate": RATE, "starting_time": 2.5} if timestamps is None else {"timestamps": timestamps}
     container = Fluorescence() if raw else DfOverF()
     module.add(container)
-    container.add_roi_response_series(
-        RoiResponseSeries(name="traces", data=dff, unit="n.a.", rois=rois, **when)
-    )
+    container.add_roi_response_series(RoiResponseSeries(name="traces", data=dff, unit="n.a.", rois=rois, **when))
     if two:
-        container.add_roi_response_series(
-            RoiResponseSeries(name="others", data=-dff, unit="n.a.", rois=rois, **when)
-        )
+        container.add_roi_response_series(RoiResponseSeries(name="others", data=-dff, unit="n.a.", rois=rois, **when))
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)
 
@@ -316,9 +301,7 @@ def test_nwb(dff, tmp_path):
     assert recording.time.values[0] == 2.5
     assert recording.attrs["session_start_time"] == "2021-05-04T03:02:01+00:00"
     np.testing.assert_allclose(recording.position.values[:, 0], 1 + 3 * np.arange(7))
-    np.testing.assert_allclose(
-        recording.sample_offset.values[0], (1 + 5 * np.arange(7)) / 40 / RATE, rtol=1e-6
-    )
+    np.testing.assert_allclose(recording.sample_offset.values[0], (1 + 5 * np.arange(7)) / 40 / RATE, rtol=1e-6)
 
 
 def test_nwb_choice_of_series(dff, tmp_path):
@@ -353,9 +336,7 @@ def test_nwb_timestamps(dff, tmp_path):
     assert np.flatnonzero(np.isnan(values[:, 0])).tolist() == [50, 51, 120]
     np.testing.assert_allclose(values[kept], dff[kept], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(recording.time.values[kept], times)
-    with pytest.raises(
-        UserError, match="sampling_rate_hz: expected .* as in the file's timestamps, found 60"
-    ):
+    with pytest.raises(UserError, match="sampling_rate_hz: expected .* as in the file's timestamps, found 60"):
         read_user_file({"file": "a.nwb", "sampling_rate_hz": 60}, tmp_path)
     times[200:] += 5
     _nwb(tmp_path / "b.nwb", dff[kept], timestamps=times)

@@ -27,12 +27,8 @@ def test_allen(real_data):
     cut = cut_windows(recording, None, 1.0, 0.2)
     assert cut.sizes["time"] == 30 and np.isfinite(cut.fluorescence.values).all()
     rate = np.clip(cut.fluorescence.values, 0, None)
-    stitched = stitch_windows(
-        make_inferred(event_rate=rate, time=cut.time.values, model="m", recording=cut), 0.2
-    )
-    np.testing.assert_allclose(
-        stitched.event_rate.values, np.clip(recording.fluorescence, 0, None), atol=1e-6
-    )
+    stitched = stitch_windows(make_inferred(event_rate=rate, time=cut.time.values, model="m", recording=cut), 0.2)
+    np.testing.assert_allclose(stitched.event_rate.values, np.clip(recording.fluorescence, 0, None), atol=1e-6)
 
 
 def test_zebrafish(real_data):

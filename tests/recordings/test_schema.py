@@ -111,9 +111,7 @@ BREAKS = {
     "no offset": (lambda d: d.drop_vars("sample_offset"), "sample_offset: expected this variable"),
     "no samples": (lambda d: d.drop_vars(["events", "fluorescence"]), "expected fluorescence or events"),
     "never sampled": (
-        lambda d: _with(
-            _with(d, "events", _set(np.s_[:, :, 2], np.nan)), "fluorescence", _set(np.s_[:, :, 2], np.nan)
-        ),
+        lambda d: _with(_with(d, "events", _set(np.s_[:, :, 2], np.nan)), "fluorescence", _set(np.s_[:, :, 2], np.nan)),
         "at least one sample of every neuron, found 1 neurons without, the first: 2",
     ),
     "units": (
@@ -135,9 +133,7 @@ def test_what_is_wrong_is_named_and_nothing_written(name, recording, provenance,
 
 
 def test_truth_is_optional(recording, provenance, tmp_path):
-    bare = recording.drop_vars(
-        ["spikes", "firing_rate", "latents", "latent", "condition", "noise_level", "position"]
-    )
+    bare = recording.drop_vars(["spikes", "firing_rate", "latents", "latent", "condition", "noise_level", "position"])
     write_recording(bare, tmp_path / "a.nc", provenance)
     assert set(read_recording(tmp_path / "a.nc").data_vars) == {
         "events",
@@ -161,9 +157,7 @@ def test_counts_must_be_whole(recording):
 
 def test_parts_that_do_not_fit():
     with pytest.raises(UserError, match="x: the parts of the recording do not fit together"):
-        make_recording(
-            events=np.ones((1, 2, 1)), time=[0, 1, 2], bin_width_s=1, imaging_rate_hz=1, source="x"
-        )
+        make_recording(events=np.ones((1, 2, 1)), time=[0, 1, 2], bin_width_s=1, imaging_rate_hz=1, source="x")
 
 
 @pytest.mark.parametrize("name", ["config_digest", "code_digest", "versions"])
@@ -218,17 +212,13 @@ def test_inferred_round_trip(recording, provenance, tmp_path):
 def test_inferred_must_be_finite(recording):
     rate = np.ones((4, 9, 5))
     rate[1, 2, 3] = np.nan
-    with pytest.raises(
-        UserError, match="event_rate: expected finite values, found 1 NaN. The model has diverged"
-    ):
+    with pytest.raises(UserError, match="event_rate: expected finite values, found 1 NaN. The model has diverged"):
         make_inferred(event_rate=rate, time=recording.time.values, model="radical", recording=recording)
 
 
 def test_inferred_split_values(recording):
     with pytest.raises(UserError, match="split: expected 0"):
-        make_inferred(
-            event_rate=np.ones((4, 9, 5)), time=recording.time.values, model="m", split=[0, 1, 2, 0]
-        )
+        make_inferred(event_rate=np.ones((4, 9, 5)), time=recording.time.values, model="m", split=[0, 1, 2, 0])
 
 
 def test_checked_recordings_pass(recording):

@@ -40,9 +40,7 @@ def test_every_sample_lands_once_in_every_window_that_covers_it(recording, width
             inside = (times[:, neuron] > start + 1e-5 * width) & (
                 times[:, neuron] < start + length * (1 - 1e-9) - 1e-5 * width
             )
-            assert set(np.flatnonzero(inside)) <= set(frame.tolist()) and len(set(frame.tolist())) == len(
-                frame
-            )
+            assert set(np.flatnonzero(inside)) <= set(frame.tolist()) and len(set(frame.tolist())) == len(frame)
     assert set(np.unique(events[np.isfinite(events)])) == set(values.astype(np.float32).ravel())
     assert np.array_equal(np.isnan(cut.fluorescence), np.isnan(cut.events))
 

@@ -36,9 +36,7 @@ def test_calcium_is_equation_4():
     gamma_1, gamma_2, gain = fluorescence.autoregressive_kernel(0.02, 0.4, 0.01)
     calcium = fluorescence.calcium(spikes, 0.02, 0.4, 0.01) / gain
     padded = np.concatenate([[0.0, 0.0], calcium])
-    np.testing.assert_allclose(
-        padded[2:], gamma_1 * padded[1:-1] + gamma_2 * padded[:-2] + spikes, atol=1e-12
-    )
+    np.testing.assert_allclose(padded[2:], gamma_1 * padded[1:-1] + gamma_2 * padded[:-2] + spikes, atol=1e-12)
     assert lfilter([1.0], [1.0, -gamma_1, -gamma_2], np.ones(2000))[-1] == pytest.approx(
         1 / (1 - gamma_1 - gamma_2), rel=1e-6
     )

@@ -15,9 +15,7 @@ def test_the_example_of_the_paper():
     np.testing.assert_array_equal(points[1], [[2, 5, 8], [3, 6, 9]])
 
 
-@given(
-    spacing=st.integers(3, 60), bins=st.integers(1, 130), trials=st.integers(1, 9), seed=st.integers(0, 99)
-)
+@given(spacing=st.integers(3, 60), bins=st.integers(1, 130), trials=st.integers(1, 9), seed=st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
 def test_every_neuron_is_sampled_once_a_frame(spacing, bins, trials, seed):
     place = laser_scanning.positions(12, np.random.default_rng(seed))

@@ -59,9 +59,7 @@ def test_downsampling_keeps_every_so_many_states():
 
 
 def test_burn_in_ends_on_the_attractor():
-    states = trajectories(
-        100 * np.random.default_rng(0).normal(size=(20, 3)), 50, 5, integrator="runge_kutta"
-    )
+    states = trajectories(100 * np.random.default_rng(0).normal(size=(20, 3)), 50, 5, integrator="runge_kutta")
     assert np.abs(states[..., 0]).max() < 25
     assert 0 < states[..., 2].min() < states[..., 2].max() < 60
 

@@ -76,9 +76,7 @@ def test_rates_are_the_exponential_readout(recording):
 
 
 def test_spikes_are_poisson_with_the_rate():
-    many = simulate_lorenz_recording(
-        {**SMALL, "trials_per_condition": 60, "neurons": 20, "duration_s": 0.9}, seed=6
-    )
+    many = simulate_lorenz_recording({**SMALL, "trials_per_condition": 60, "neurons": 20, "duration_s": 0.9}, seed=6)
     expected = many["firing_rate"].values.astype(float).sum() * 0.01
     found = many["spikes"].values.sum()
     assert abs(found - expected) < 5 * expected**0.5

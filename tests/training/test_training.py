@@ -41,9 +41,7 @@ def test_gradient_clip_is_per_member():
     weight.grad = torch.stack([torch.full((4,), 10.0), torch.full((4,), 0.1)])
     norm = optimizer.step()
     torch.testing.assert_close(norm, torch.tensor([20.0, 0.2]))
-    torch.testing.assert_close(
-        optimizer.state[weight]["mean"] / 0.1, torch.tensor([[0.5], [0.1]]).expand(2, 4)
-    )
+    torch.testing.assert_close(optimizer.state[weight]["mean"] / 0.1, torch.tensor([[0.5], [0.1]]).expand(2, 4))
 
 
 def test_a_diverged_member_does_not_spoil_the_others():

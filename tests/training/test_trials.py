@@ -21,9 +21,7 @@ from calcium_latents.training.trials import (
 
 def make_recording(trials=10, bins=9, neurons=4, starts=None, **attributes):
     rng = np.random.default_rng(0)
-    events = np.where(
-        rng.random((trials, bins, neurons)) < 0.4, rng.random((trials, bins, neurons)) + 0.1, 0.0
-    )
+    events = np.where(rng.random((trials, bins, neurons)) < 0.4, rng.random((trials, bins, neurons)) + 0.1, 0.0)
     phase = (np.arange(neurons)[None] + np.arange(trials)[:, None]) % 3
     events[(np.arange(bins)[None, :, None] - phase[:, None]) % 3 != 0] = np.nan
     starts = np.arange(trials) * bins * 0.01 if starts is None else starts

@@ -85,9 +85,7 @@ def test_all_faults_are_named_at_once():
 
 
 def test_a_section_of_the_config_overrides_single_fields():
-    settings = load_configuration(
-        CONFIG | {"scale": "smoke", "radical": {"simulation": {"neurons": 7}}}, ROOT
-    )
+    settings = load_configuration(CONFIG | {"scale": "smoke", "radical": {"simulation": {"neurons": 7}}}, ROOT)
     before = load_configuration(CONFIG | {"scale": "smoke"}, ROOT)
     assert settings["radical"]["simulation"] == before["radical"]["simulation"] | {"neurons": 7}
 
@@ -131,9 +129,7 @@ def test_every_requested_run_composes(model, choice):
 
     overrides = [f"model={model}", *(f"{group}={choice[group]}" for group in ("data", "training", "search"))]
     with initialize_config_dir(str(ROOT / "config"), version_base=None):
-        config = compose(
-            "train", [*overrides, *choice["overrides"], "recording=events.nc", "seed=1", "threads=1"]
-        )
+        config = compose("train", [*overrides, *choice["overrides"], "recording=events.nc", "seed=1", "threads=1"])
     assert config.model.name == model
     assert json.dumps(choice)  # plain values: they go through a rule's parameters
 

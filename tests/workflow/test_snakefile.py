@@ -37,9 +37,7 @@ def snakemake(folder, *arguments, root=ROOT):
 
 def planned(folder, *arguments, root=ROOT):
     """Return rule -> number of jobs of a dry run."""
-    done = snakemake(
-        folder, "--dry-run", "--quiet", "rules", "--config", "scale=smoke", *arguments, root=root
-    )
+    done = snakemake(folder, "--dry-run", "--quiet", "rules", "--config", "scale=smoke", *arguments, root=root)
     assert done.returncode == 0, done.stdout
     lines = done.stdout.partition("Job stats:")[2].splitlines()
     rows = [line.split() for line in lines]

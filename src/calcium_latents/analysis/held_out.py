@@ -185,9 +185,7 @@ def score_held_out(
     if events.shape != held_out.shape:
         raise UserError(f"held_out: expected the shape of events {events.shape}, found {held_out.shape}.")
     if not (use & (events > 0)).any():
-        raise UserError(
-            "held_out: expected at least one event among the held-out samples; hold out more samples."
-        )
+        raise UserError("held_out: expected at least one event among the held-out samples; hold out more samples.")
     trials, bins, _ = events.shape
     length = window_bins or bins
     pieces = -(-bins // length)
@@ -203,9 +201,7 @@ def score_held_out(
         full = zero_inflated_gamma_log_likelihood(events, parameters, event_minimum)
         event = bernoulli_log_likelihood(events, parameters.probability)
         if not (np.isfinite(full[use]).all() and np.isfinite(event[use]).all()):
-            raise UserError(
-                f"{name}: expected finite likelihoods of the held-out samples; check its parameters."
-            )
+            raise UserError(f"{name}: expected finite likelihoods of the held-out samples; check its parameters.")
         tables.append(
             pd.DataFrame(
                 {
@@ -246,9 +242,7 @@ def compare_held_out(
     rows = []
     for likelihood in LIKELIHOODS:
         wide = scores.pivot(index="window", columns="model", values=f"{likelihood}_nats")
-        events = (
-            scores[scores["model"] == reference].set_index("window")["events"].reindex(wide.index).to_numpy()
-        )
+        events = scores[scores["model"] == reference].set_index("window")["events"].reindex(wide.index).to_numpy()
         for model in models:
             gain = (wide[model] - wide[reference]).to_numpy()
             total = events[draws].sum(axis=1)
@@ -319,13 +313,9 @@ def _probability(hits, weight, mean, strength, population, own_hits=0.0, own_wei
     `own_*` are taken out of the sums, so that no training sample predicts itself.
     """
     if not population:
-        return (strength * mean + np.maximum(hits - own_hits, 0)) / (
-            strength + np.maximum(weight - own_weight, 0)
-        )
+        return (strength * mean + np.maximum(hits - own_hits, 0)) / (strength + np.maximum(weight - own_weight, 0))
     hits, expected = hits.sum(axis=2, keepdims=True), (weight * mean).sum(axis=2, keepdims=True)
-    gain = (strength + np.maximum(hits - own_hits, 0)) / (
-        strength + np.maximum(expected - own_weight * mean, 0)
-    )
+    gain = (strength + np.maximum(hits - own_hits, 0)) / (strength + np.maximum(expected - own_weight * mean, 0))
     return np.clip(mean * gain, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
 
 

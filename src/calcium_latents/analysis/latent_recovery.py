@@ -150,9 +150,7 @@ def fold_labels(trials: int, folds: int = FOLDS, seed: int | None = None) -> tup
     return outer, inner
 
 
-def aligned_rates(
-    event_rate: np.ndarray, rate_time: np.ndarray, latent_time: np.ndarray, lag_s: float
-) -> np.ndarray:
+def aligned_rates(event_rate: np.ndarray, rate_time: np.ndarray, latent_time: np.ndarray, lag_s: float) -> np.ndarray:
     """Return rates at `latent_time + lag_s` by linear interpolation: [trial, time, neuron] float64.
 
     Times outside of the trial are filled with the nearest rate; `latent_recovery` leaves them out.
@@ -161,18 +159,12 @@ def aligned_rates(
     rate_time = np.asarray(rate_time, dtype=np.float64)
     latent_time = np.asarray(latent_time, dtype=np.float64)
     if rates.ndim != 3 or rates.shape[1] != len(rate_time):
-        raise UserError(
-            f"event_rate: expected [trial, time, neuron] with {len(rate_time)} times, found {rates.shape}."
-        )
+        raise UserError(f"event_rate: expected [trial, time, neuron] with {len(rate_time)} times, found {rates.shape}.")
     if not np.isfinite(rates).all():
-        raise UserError(
-            f"event_rate: expected finite rates, found {int((~np.isfinite(rates)).sum())} NaN or infinite."
-        )
+        raise UserError(f"event_rate: expected finite rates, found {int((~np.isfinite(rates)).sum())} NaN or infinite.")
     step = np.diff(rate_time)
     if len(step) and (step <= 0).any():
-        raise UserError(
-            "rate_time: expected increasing times in seconds, found a step that is zero or negative."
-        )
+        raise UserError("rate_time: expected increasing times in seconds, found a step that is zero or negative.")
     slack = (step.max() if len(step) else 0.0) + _TIME_TOLERANCE_S
     if rate_time[0] > latent_time[0] + slack or rate_time[-1] < latent_time[-1] - slack:
         raise UserError(
@@ -206,9 +198,9 @@ def lag_sweep(
     time = np.asarray(latent_time, dtype=np.float64)
     window = (time[0] - min(min(lags), 0.0), time[-1] - max(max(lags), 0.0))
     tables = [
-        latent_recovery(event_rate, rate_time, latents, latent_time, lag, window_s=window, **options)[
-            0
-        ].assign(lag_s=lag)
+        latent_recovery(event_rate, rate_time, latents, latent_time, lag, window_s=window, **options)[0].assign(
+            lag_s=lag
+        )
         for lag in lags
     ]
     return pd.concat(tables, ignore_index=True)
@@ -243,9 +235,7 @@ def score_runs(
     import xarray as xr
 
     if "latents" not in recording:
-        raise UserError(
-            "recording: the variable latents is missing; only recordings with known latents can be scored."
-        )
+        raise UserError("recording: the variable latents is missing; only recordings with known latents can be scored.")
     time, truth = recording["time"].values, recording["latents"].values
     names = [str(name) for name in recording["latent"].values]
     scores, sweeps, predictions = [], [], []

@@ -47,9 +47,7 @@ def selection_quality(
     """
     columns = [name for name in (metrics or METRICS) if name in table]
     if not columns:
-        raise UserError(
-            f"convergence table: expected one of the columns {list(METRICS)}, found {list(table.columns)}."
-        )
+        raise UserError(f"convergence table: expected one of the columns {list(METRICS)}, found {list(table.columns)}.")
     if latent is not None:
         table = table[table["latent"] == latent]
     points = mean_over_latents(table)
@@ -96,9 +94,7 @@ def _agreement(metric: np.ndarray, r2: np.ndarray) -> float:
     return -float(stats.spearmanr(metric, r2).statistic)
 
 
-def _interval(
-    points: pd.DataFrame, metric: str, confidence: float, repeats: int, seed: int
-) -> tuple[float, float]:
+def _interval(points: pd.DataFrame, metric: str, confidence: float, repeats: int, seed: int) -> tuple[float, float]:
     rng = generator(seed, "selection_quality", metric)
     runs = [run[[metric, "r2"]].to_numpy() for _, run in points.groupby(RUN)]
     estimates = []

@@ -62,9 +62,7 @@ class Ridge:
         xy = test.xy - np.outer(test.x, y) - np.outer(x, test.y) + n * np.outer(x, y)
         yy = test.yy - 2 * test.y * y + n * y * y
         rotated, cross = self.vectors.T @ xx @ self.vectors, self.vectors.T @ xy
-        weights = self.projected[None] / (
-            self.values[None, :, None] + penalties[:, None, None]
-        )  # [penalty, N, L]
+        weights = self.projected[None] / (self.values[None, :, None] + penalties[:, None, None])  # [penalty, N, L]
         flat = weights.transpose(0, 2, 1)
         quadratic = ((flat @ rotated) * flat).sum(-1)
         return quadratic - 2 * (weights * cross).sum(1) + yy

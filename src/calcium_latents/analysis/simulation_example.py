@@ -32,9 +32,7 @@ def pipeline_stages(recording: xr.Dataset, neuron: int, s_min: float = 0.1) -> d
     calcium = indicator.calcium(sizes, settings.rise_time_s, settings.decay_time_s, settings.bin_width_s)
     noiseless = indicator.min_max(curve(calcium, settings, settings.indicator))
     level = float(recording["noise_level"].values[neuron])
-    noisy = indicator.add_noise(
-        noiseless, level, settings.noise_multiplier, settings.signal_dependent, random
-    )
+    noisy = indicator.add_noise(noiseless, level, settings.noise_multiplier, settings.signal_dependent, random)
     observed = np.isfinite(recording["fluorescence"].values[:, :, neuron].ravel())
     events = np.full(len(noisy), np.nan)
     events[observed] = deconvolve_trace(noisy[observed], s_min).events

@@ -38,9 +38,7 @@ def smooth(recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_
         UserError: the variable is missing, or a neuron has no sample in a trial.
     """
     if variable not in METHODS.values() or variable not in recording:
-        raise UserError(
-            f"recording: expected the variable {variable}, found {sorted(map(str, recording.data_vars))}."
-        )
+        raise UserError(f"recording: expected the variable {variable}, found {sorted(map(str, recording.data_vars))}.")
     rate_hz = float(recording.attrs["imaging_rate_hz"])
     frames, time = to_frames(recording[variable].values, recording["time"].values, rate_hz)
     smoothed = gaussian_filter(_fill(frames), sd_s * rate_hz)

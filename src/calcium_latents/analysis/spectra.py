@@ -32,8 +32,7 @@ def latent_spectra(
     frequency, power = welch(z, fs=1 / bin_width_s, nperseg=segment, nfft=padded, axis=1, detrend="constant")
     mean = power.mean(axis=0)
     tables = [
-        pd.DataFrame({"latent": name, "spectrum_hz": frequency, "power": mean[:, i]})
-        for i, name in enumerate(names)
+        pd.DataFrame({"latent": name, "spectrum_hz": frequency, "power": mean[:, i]}) for i, name in enumerate(names)
     ]
     return pd.concat(tables, ignore_index=True)
 

@@ -155,9 +155,7 @@ def frame_correlation(recording: xr.Dataset) -> pd.DataFrame:
     """
     events = recording["events"].transpose("trial", "time", "neuron").values
     spikes = recording["spikes"].transpose("trial", "time", "neuron").values
-    frame = max(
-        1, round(1.0 / (float(recording.attrs["imaging_rate_hz"]) * float(recording.attrs["bin_width_s"])))
-    )
+    frame = max(1, round(1.0 / (float(recording.attrs["imaging_rate_hz"]) * float(recording.attrs["bin_width_s"]))))
     joined = bool(recording.attrs.get("consecutive_trials", 0))
     shape = (1, -1, spikes.shape[2]) if joined else spikes.shape
     total = np.cumsum(spikes.reshape(shape), axis=1, dtype=np.int64)

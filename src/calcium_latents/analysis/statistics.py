@@ -90,9 +90,7 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
     mean = float(values.mean())
     if len(values) == 1:
         return mean, np.nan, np.nan
-    half = float(
-        stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    )
+    half = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return mean, mean - half, mean + half
 
 
@@ -110,9 +108,7 @@ def bootstrap_interval(
     """
     values = np.asarray(values)
     rng = generator(seed, "bootstrap_interval", len(values))
-    estimates = np.array(
-        [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(repeats)]
-    )
+    estimates = np.array([statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(repeats)])
     estimates = estimates[np.isfinite(estimates)]
     if not len(estimates):
         return float(statistic(values)), np.nan, np.nan
@@ -126,7 +122,5 @@ def summarise(scores: pd.DataFrame, by: Sequence[str], value: str = "r2", fold: 
     for key, group in scores.groupby(list(by), sort=True):
         folds = group.groupby(fold)[value].mean().to_numpy()
         mean, lower, upper = mean_interval(folds)
-        rows.append(
-            {**dict(zip(by, key, strict=True)), "mean": mean, "lower": lower, "upper": upper, "n": len(folds)}
-        )
+        rows.append({**dict(zip(by, key, strict=True)), "mean": mean, "lower": lower, "upper": upper, "n": len(folds)})
     return pd.DataFrame(rows, columns=[*by, "mean", "lower", "upper", "n"])

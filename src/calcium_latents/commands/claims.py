@@ -27,9 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
         study, dot, table = name.partition(".")
         if not dot:
             raise UserError(f"--input: expected STUDY.TABLE=PATH, found {name!r}.")
-        tables.setdefault(study, {})[table] = pd.concat(
-            [pd.read_csv(path) for path in paths], ignore_index=True
-        )
+        tables.setdefault(study, {})[table] = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
     claims = claims_table(tables)
     with atomic_path(Path(options.output)) as temporary:
         claims.to_csv(temporary, index=False)

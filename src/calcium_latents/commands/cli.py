@@ -37,9 +37,7 @@ def parameters(text: str) -> dict[str, Any]:
         except json.JSONDecodeError as error:
             raise argparse.ArgumentTypeError(f"not a JSON object ({error}): {text!r}") from error
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(
-            f"expected an object with named fields, found {type(value).__name__}"
-        )
+        raise argparse.ArgumentTypeError(f"expected an object with named fields, found {type(value).__name__}")
     return value
 
 

@@ -34,14 +34,10 @@ def main(arguments: list[str] | None = None) -> None:
         config = yaml.safe_load((path.parent / "config.yaml").read_text())
         for snapshot in progress(snapshot_rates(path.parent, recording, config["data"]), f"{model} {seed}"):
             rates, time = snapshot.event_rate, snapshot.time
-            scores, _ = latent_recovery(
-                rates, time, *latents, options.parameters["lag_s"], latent_names=names
-            )
+            scores, _ = latent_recovery(rates, time, *latents, options.parameters["lag_s"], latent_names=names)
             table = scores.groupby("latent", as_index=False)["r2"].mean()
             run = {"dataset": options.dataset, "model": model, "seed": seed}
-            tables.append(
-                table.assign(**run, step=snapshot.step, seconds=snapshot.seconds, **snapshot.metrics)
-            )
+            tables.append(table.assign(**run, step=snapshot.step, seconds=snapshot.seconds, **snapshot.metrics))
     with atomic_path(Path(options.output)) as temporary:
         pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)
 

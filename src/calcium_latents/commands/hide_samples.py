@@ -9,9 +9,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the recording without these samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="recording with events (.nc)")
-    parser.add_argument(
-        "--fraction", type=float, required=True, help="of each neuron's samples; 0 hides none"
-    )
+    parser.add_argument("--fraction", type=float, required=True, help="of each neuron's samples; 0 hides none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, help="recording (.nc)")
     options = parser.parse_args(arguments)

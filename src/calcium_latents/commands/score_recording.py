@@ -15,9 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
     parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
-    parser.add_argument(
-        "--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc"
-    )
+    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scores", required=True, help="table (.csv)")
     parser.add_argument("--comparison", required=True, help="table (.csv)")
@@ -36,9 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     for path in options.inferred:
         model, seed = method_of(path)
         session = stitch_windows(read_inferred(path), 0.0)
-        rates[model if model not in rates else f"{model}, seed {seed}"] = held_out.rates_at_samples(
-            whole, session
-        )
+        rates[model if model not in rates else f"{model}, seed {seed}"] = held_out.rates_at_samples(whole, session)
 
     # bins that no window covers have no rate: no method is scored there
     covered = np.all([np.isfinite(rate) for rate in rates.values()], axis=0)
@@ -50,9 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         predictions[f"smoothed {name}"] = smoothed(events, training, constant, 1 / rate_hz)[0]
     for name, rate in rates.items():
         predictions[name] = held_out.from_event_rate(np.where(covered, rate, 0.0), rate_hz, constant, minimum)
-    scores = held_out.score_held_out(
-        events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz)
-    )
+    scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
     comparison = held_out.compare_held_out(scores, seed=options.seed)
     for table, path in ((scores, options.scores), (comparison, options.comparison)):
         with atomic_path(Path(path)) as temporary:

@@ -9,9 +9,7 @@ from calcium_latents.commands.cli import add_parameters, run_command
 def main(arguments: list[str] | None = None) -> None:
     """Call `simulate_NAME` of the module `calcium_latents.simulation.NAME` and write the recording."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--simulator", required=True, help="a module of calcium_latents.simulation: lorenz_recording"
-    )
+    parser.add_argument("--simulator", required=True, help="a module of calcium_latents.simulation: lorenz_recording")
     add_parameters(parser, "parameters of the simulation")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True, help="recording (.nc)")
@@ -23,9 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     module = f"calcium_latents.simulation.{options.simulator}"
     simulate = getattr(import_module(module), f"simulate_{options.simulator}")
     recording = simulate(options.parameters, options.seed)
-    write_recording(
-        recording, options.output, provenance(options.parameters, [__spec__.name, module], options.seed)
-    )
+    write_recording(recording, options.output, provenance(options.parameters, [__spec__.name, module], options.seed))
 
 
 if __name__ == "__main__":

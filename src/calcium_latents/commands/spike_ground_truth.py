@@ -9,9 +9,7 @@ from calcium_latents.commands.cli import add_parameters, run_command
 def main(arguments: list[str] | None = None) -> None:
     """Write one row a neuron, recording, bin width and lag."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--folder", required=True, nargs="+", help="folders of CASCADE's .mat files, a dataset each"
-    )
+    parser.add_argument("--folder", required=True, nargs="+", help="folders of CASCADE's .mat files, a dataset each")
     parser.add_argument("--method", default="oasis", help="oasis or caiman")
     add_parameters(parser, "options of the method")
     parser.add_argument("--output", required=True, help="table (.csv)")
@@ -32,9 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
             if "spike_time" not in recording:
                 continue  # nothing to compare with
             deconvolved = deconvolve(recording, options.method, path=str(folder), **options.parameters)
-            neurons = recording_neurons(
-                deconvolved, folder.name, indicator=truth.indicator, neuron=truth.neuron
-            )
+            neurons = recording_neurons(deconvolved, folder.name, indicator=truth.indicator, neuron=truth.neuron)
             tables.append(spike_inference(neurons))
     with atomic_path(Path(options.output)) as temporary:
         pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)

@@ -33,9 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"Writing {report}", file=sys.stderr)
         config = ["--config", *parsed.config] if parsed.config else []
         configfiles = ["--configfile", *map(str, parsed.configfile)] if parsed.configfile else []
-        subprocess.run(
-            ["snakemake", "--report", str(report), "--quiet", "all", *configfiles, *config], check=True
-        )
+        subprocess.run(["snakemake", "--report", str(report), "--quiet", "all", *configfiles, *config], check=True)
     figures = sorted(results.glob("*/figures/*.png"))
     print(f"\nFigures ({len(figures)}): " + ", ".join(sorted({str(path.parent) for path in figures})))
     print(f"Claims of the papers beside our numbers: {results / 'claims.csv'}")

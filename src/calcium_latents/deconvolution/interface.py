@@ -134,9 +134,7 @@ def deconvolve(
     fluorescence = recording["fluorescence"].transpose("trial", "time", "neuron").values
     mask = np.isfinite(fluorescence)
     if np.isinf(fluorescence).any():
-        raise UserError(
-            f"{place}: fluorescence: expected finite values or NaN (not sampled), found infinity."
-        )
+        raise UserError(f"{place}: fluorescence: expected finite values or NaN (not sampled), found infinity.")
     interval = 1.0 / float(recording.attrs["imaging_rate_hz"])
     names = [f"{place}: neuron {label}" for label in recording["neuron"].values]
     _check_regular(mask, interval / float(recording.attrs["bin_width_s"]), names)
@@ -178,9 +176,7 @@ def _with_events(
         least = options.s_min
     else:
         least = smallest if math.isfinite(smallest) else options.event_minimum
-    variables = {
-        "events": (("trial", "time", "neuron"), events, "1", "deconvolved events (NaN: not sampled)")
-    }
+    variables = {"events": (("trial", "time", "neuron"), events, "1", "deconvolved events (NaN: not sampled)")}
     described = {
         "decay_time": ("s", "decay time of calcium used by the deconvolution"),
         "baseline": ("1", "baseline of the fluorescence"),
@@ -214,21 +210,15 @@ def _deconvolve_one(job: _Job, method: str, options: Options) -> tuple[np.ndarra
     """Return events [sample] and (decay time, baseline, noise, threshold) of one trace."""
     decay = _usable_decay(job, options)
     deconvolve_trace = import_module(METHODS[method]).deconvolve_trace
-    result = deconvolve_trace(
-        job.trace, options.s_min, decay=decay, baseline_nonnegative=options.baseline_nonnegative
-    )
+    result = deconvolve_trace(job.trace, options.s_min, decay=decay, baseline_nonnegative=options.baseline_nonnegative)
     events = np.asarray(result.events, dtype=float)
     if not np.isfinite(events).all():
-        raise UserError(
-            f"{job.name}: deconvolution gave values that are not finite. Look at this trace's scale."
-        )
+        raise UserError(f"{job.name}: deconvolution gave values that are not finite. Look at this trace's scale.")
     # A residue of the solver, or of float32, may stand just below the threshold or just above zero.
     events = snap_events(events, result.minimum, job.name)
     threshold = result.minimum or smallest_event(events)
     if options.normalise and np.isfinite(threshold):
-        events = snap_events(
-            rescale_events(events, threshold, options.event_minimum), options.event_minimum, job.name
-        )
+        events = snap_events(rescale_events(events, threshold, options.event_minimum), options.event_minimum, job.name)
     decay_time = -job.sample_interval_s / math.log(result.decay) if 0 < result.decay < 1 else 0.0
     return events.astype(np.float32), (
         decay_time,
@@ -249,8 +239,7 @@ def _usable_decay(job: _Job, options: Options) -> float | None:
         )
     if np.ptp(trace) <= 1e-12 * max(1.0, float(np.abs(trace).max())):
         raise UserError(
-            f"{job.name}: expected fluorescence that varies, found the constant {trace[0]:.6g}. "
-            "Leave this neuron out."
+            f"{job.name}: expected fluorescence that varies, found the constant {trace[0]:.6g}. Leave this neuron out."
         )
     decay = oasis.autoregressive_decay(trace, oasis.noise_level(trace))
     if options.decay_time_limits_s is not None:
@@ -292,6 +281,4 @@ def _check_regular(mask: np.ndarray, spacing: float, names: list[str]) -> None:
 
 
 def _wrong(name: str, expected: str, found: object) -> UserError:
-    return UserError(
-        f"deconvolution.{name}: expected {expected}, found {found!r}. Correct it in the configuration."
-    )
+    return UserError(f"deconvolution.{name}: expected {expected}, found {found!r}. Correct it in the configuration.")

@@ -50,9 +50,7 @@ def autoregressive_decay(trace: np.ndarray, noise: float, lags: int = 5) -> floa
     Noisy or inactive traces give values outside (0, 1); the caller decides about them.
     """
     centred = trace - trace.mean()
-    covariance = (
-        np.array([centred[lag:] @ centred[: centred.size - lag] for lag in range(lags + 2)]) / centred.size
-    )
+    covariance = np.array([centred[lag:] @ centred[: centred.size - lag] for lag in range(lags + 2)]) / centred.size
     predictor = covariance[:-1].copy()
     predictor[0] -= noise**2
     return float(predictor @ covariance[1:] / (predictor @ predictor))
@@ -107,6 +105,4 @@ def deconvolve_trace(
     # CaImAn takes the transient of calcium that began before the recording out of the denoised trace.
     calcium = calcium - calcium[0] * decay ** np.arange(calcium.size)
     total = float(fitted) if baseline is None else float(baseline)
-    return DeconvolvedTrace(
-        np.asarray(events), np.asarray(calcium), total, float(decay), float(noise), float(minimum)
-    )
+    return DeconvolvedTrace(np.asarray(events), np.asarray(calcium), total, float(decay), float(noise), float(minimum))

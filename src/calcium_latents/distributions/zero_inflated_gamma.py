@@ -56,9 +56,7 @@ class ZeroInflatedGamma(Distribution):
         if self._validate_args:
             self._validate_sample(value)
             if bool(((value > 0) & (value < self.location)).any()):
-                raise ValueError(
-                    "value between zero and the location is outside the support of ZeroInflatedGamma"
-                )
+                raise ValueError("value between zero and the location is outside the support of ZeroInflatedGamma")
         is_event = value > 0
         # the unused branch gets a harmless value, so that its gradient is finite
         excess = torch.where(is_event, value - self.location, torch.ones_like(value))
@@ -68,9 +66,9 @@ class ZeroInflatedGamma(Distribution):
         event = torch.where(is_event & (value < self.location), torch.full_like(event, -torch.inf), event)
         return torch.where(is_event, event, torch.log1p(-self.event_probability))
 
-    def sample(self, sample_shape=torch.Size()) -> Tensor:
+    def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:
         """Draw values of shape `sample_shape + batch_shape`."""
-        shape = self._extended_shape(sample_shape)
+        shape = self._extended_shape(torch.Size(sample_shape))
         with torch.no_grad():
             gamma = torch._standard_gamma(self.shape.expand(shape).contiguous()) * self.scale + self.location
             return torch.bernoulli(self.event_probability.expand(shape)) * gamma

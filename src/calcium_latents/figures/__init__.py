@@ -48,9 +48,7 @@ def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: st
             f"figure {name}: missing inputs {sorted(missing)}, unknown inputs {sorted(unknown)}; it needs "
             f"{sorted(required)} and takes {sorted(optional)} (--input NAME=PATH, repeated for more files)."
         )
-    return module.draw(
-        {key: [Path(path) for path in paths] for key, paths in inputs.items()}, Path(output_stem)
-    )
+    return module.draw({key: [Path(path) for path in paths] for key, paths in inputs.items()}, Path(output_stem))
 
 
 def parse_inputs(pairs: Iterable[str]) -> dict[str, list[Path]]:

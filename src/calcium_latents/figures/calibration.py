@@ -21,19 +21,13 @@ PAPER = 0.32
 @style.styled
 def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    table = read_tables(inputs, "calibration", ("dataset", "neuron", "correlation")).dropna(
-        subset=["correlation"]
-    )
+    table = read_tables(inputs, "calibration", ("dataset", "neuron", "correlation")).dropna(subset=["correlation"])
     with_noise = "noise_level" in table
-    fig = style.figure(
-        2.6 + 0.09 * table["dataset"].nunique(), style.WIDTH_IN if with_noise else style.WIDTH_IN / 2
-    )
+    fig = style.figure(2.6 + 0.09 * table["dataset"].nunique(), style.WIDTH_IN if with_noise else style.WIDTH_IN / 2)
     axes = fig.subplots(1, 2 if with_noise else 1, squeeze=False)[0]
     edges = np.linspace(min(0.0, table["correlation"].min()), max(0.7, table["correlation"].max()), 36)
     # Datasets are ordered by the number in their name (7hz before 10hz).
-    names = sorted(
-        table["dataset"].unique(), key=lambda name: (int("0" + "".join(filter(str.isdigit, name))), name)
-    )
+    names = sorted(table["dataset"].unique(), key=lambda name: (int("0" + "".join(filter(str.isdigit, name))), name))
     colours = style.sequence(len(names))
     for name, colour in zip(names, colours, strict=True):
         part = table[table["dataset"] == name]

@@ -23,9 +23,7 @@ def read_tables(inputs: Inputs, name: str, columns: Iterable[str]) -> pd.DataFra
         try:
             table = pd.read_csv(path)
         except (OSError, pd.errors.EmptyDataError) as error:
-            raise UserError(
-                f"{path}: expected a CSV table for the input {name}, found none ({error})."
-            ) from error
+            raise UserError(f"{path}: expected a CSV table for the input {name}, found none ({error}).") from error
         missing = [column for column in columns if column not in table]
         if missing:
             raise UserError(f"{path}: expected the columns {missing}, found {list(table.columns)}.")
@@ -47,9 +45,7 @@ def read_predictions(inputs: Inputs) -> list[xr.Dataset]:
             with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as opened:
                 dataset = opened.load()
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path}: expected predictions (netCDF), found an unreadable file ({error})."
-            ) from error
+            raise UserError(f"{path}: expected predictions (netCDF), found an unreadable file ({error}).") from error
         if "predicted" not in dataset or "latents" not in dataset or "frequency_hz" not in dataset.attrs:
             raise UserError(
                 f"{path}: expected the variables predicted and latents and the attribute frequency_hz, "

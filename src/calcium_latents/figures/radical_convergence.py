@@ -33,9 +33,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         levels = scores.groupby("latent")["r2"].mean().to_dict()
         if levels:
             levels["mean"] = float(np.mean(list(levels.values())))
-    mean = table.groupby(["model", "seed", "step"], as_index=False).agg(
-        seconds=("seconds", "first"), r2=("r2", "mean")
-    )
+    mean = table.groupby(["model", "seed", "step"], as_index=False).agg(seconds=("seconds", "first"), r2=("r2", "mean"))
     latents = sorted(table["latent"].unique())
     panels = [("mean", f"mean of {', '.join(map(str, latents))}", mean)]
     panels += [(latent, str(latent), table[table["latent"] == latent]) for latent in latents]
@@ -43,9 +41,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     fig = style.figure(4.4)
     axes = fig.subplots(2, len(panels), sharey=True, squeeze=False)
     low = float(np.clip(table["r2"].min(), -0.3, 0)) - 0.03
-    for i, (x, name, divisor) in enumerate(
-        (("seconds", "training time (min)", 60), ("step", "gradient steps", 1))
-    ):
+    for i, (x, name, divisor) in enumerate((("seconds", "training time (min)", 60), ("step", "gradient steps", 1))):
         for j, (key, title, part) in enumerate(panels):
             axis = axes[i, j]
             for model in models:
@@ -77,8 +73,6 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         style.panel_letter(axis, letter, x=-0.2)
     runs = table.groupby("model")["seed"].nunique()
     number = f"{runs.min()}" if runs.min() == runs.max() else f"{runs.min()}–{runs.max()}"
-    title = (
-        f"{dataset}; one line per training run ({number} per recipe); points: snapshots; R² mean over folds"
-    )
+    title = f"{dataset}; one line per training run ({number} per recipe); points: snapshots; R² mean over folds"
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, title=title)
     return style.save(fig, output_stem)

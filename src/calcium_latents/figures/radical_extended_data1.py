@@ -32,10 +32,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     example = read_recording(inputs["recording"][0], ["latents", "firing_rate", "spikes"])
     systems = [read_recording(path, ["latents", "noise_level"]).attrs for path in inputs["recording"]]
     spectra = pd.concat(
-        [
-            lorenz_spectra(attrs["simulation_parameters"]).assign(frequency_hz=_peak(attrs))
-            for attrs in systems
-        ]
+        [lorenz_spectra(attrs["simulation_parameters"]).assign(frequency_hz=_peak(attrs)) for attrs in systems]
     )
     fig = style.figure(4.9)
     top, bottom = fig.subfigures(2, 1, height_ratios=[1.15, 1])
@@ -76,13 +73,9 @@ def _example(fig, recording: xr.Dataset) -> None:
     order = np.argsort(rate.argmax(axis=1), kind="stable")
     extent = (time[0], 2 * time[-1] - time[-2], len(rate), 0)
     axis = fig.add_subplot(grid[2])
-    image = axis.imshow(
-        rate[order], aspect="auto", extent=extent, cmap="viridis", vmin=0, vmax=np.percentile(rate, 99)
-    )
+    image = axis.imshow(rate[order], aspect="auto", extent=extent, cmap="viridis", vmin=0, vmax=np.percentile(rate, 99))
     fig.colorbar(image, ax=axis, label="spikes/s (cut at the 99th percentile)", fraction=0.06, pad=0.03)
-    axis.set(
-        title="firing rates", xlabel="time (s)", ylabel=f"{len(rate)} neurons, by time of peak", yticks=[]
-    )
+    axis.set(title="firing rates", xlabel="time (s)", ylabel=f"{len(rate)} neurons, by time of peak", yticks=[])
     axis = fig.add_subplot(grid[3])
     axis.imshow(spikes[order] > 0, aspect="auto", extent=extent, cmap="Greys", vmin=0, vmax=1)
     axis.set(title="spikes", xlabel="time (s)", yticks=[])
@@ -93,9 +86,7 @@ def _spectra(fig, spectra: pd.DataFrame, example_hz: float) -> None:
     left, right = fig.subplots(1, 2)
     speeds = np.sort(spectra["frequency_hz"].unique())
     for name, part in spectra[spectra["frequency_hz"] == example_hz].groupby("latent"):
-        left.semilogy(
-            part["spectrum_hz"], part["power"], color=LATENT_COLOURS.get(name, style.GREY), label=name
-        )
+        left.semilogy(part["spectrum_hz"], part["power"], color=LATENT_COLOURS.get(name, style.GREY), label=name)
     left.set_title(f"example system (Z peak {example_hz:g} Hz)")
     left.legend(loc="upper right")
     colours = colormaps["viridis"](np.linspace(0.0, 0.88, len(speeds)))

@@ -87,9 +87,7 @@ def _pipeline(fig, recording: xr.Dataset) -> None:
         values = stages[key][cut]
         if kind == "stem":
             keep = np.isfinite(values) & (values > 0)
-            axis.vlines(
-                time[keep], 0, values[keep], color=style.BLACK if "spike" in key else style.VERMILLION, lw=0.9
-            )
+            axis.vlines(time[keep], 0, values[keep], color=style.BLACK if "spike" in key else style.VERMILLION, lw=0.9)
             axis.set_ylim(0, max(float(values[keep].max(initial=0)) * 1.1, 1e-3))
         elif kind == "dots":
             axis.plot(time, values, ".", ms=2, color=style.BLUE)
@@ -101,7 +99,6 @@ def _pipeline(fig, recording: xr.Dataset) -> None:
     axes[-1].set_xlabel("time (s)")
     rate = float(recording.attrs["imaging_rate_hz"])
     axes[0].set_title(
-        f"neuron {neuron} (noise level {noise[neuron]:.2f}), {rate:.1f} samples/s; "
-        f"{time[-1]:.0f} of {duration:.0f} s"
+        f"neuron {neuron} (noise level {noise[neuron]:.2f}), {rate:.1f} samples/s; {time[-1]:.0f} of {duration:.0f} s"
     )
     style.panel_letter(axes[0], "a", x=-0.24, y=1.1)

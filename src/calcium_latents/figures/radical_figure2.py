@@ -92,23 +92,17 @@ def _examples(fig, recording: xr.Dataset, runs: dict[str, xr.Dataset], predictio
         for name in reversed(shown):
             run = runs[name]
             values = _standardised(run["event_rate"].values[..., neuron])[trials[0]]
-            axis.plot(
-                run["time"], values, color=style.appearance(name)["color"], label=style.label(name), alpha=0.9
-            )
+            axis.plot(run["time"], values, color=style.appearance(name)["color"], label=style.label(name), alpha=0.9)
         axis.set_ylabel(f"neuron {int(recording['neuron'].values[neuron])}\n(s.d.)")
     traces[-1].set_xlabel("time (s)")
     traces[0].set_title(
         f"rates of the {len(neurons)} neurons whose true rate\nvaries most, trial {trials[0]}, z-scored"
     )
     handles, labels = traces[0].get_legend_handles_labels()
-    right.legend(
-        handles[:1] + handles[:0:-1], labels[:1] + labels[:0:-1], loc="outside lower center", ncols=2
-    )
+    right.legend(handles[:1] + handles[:0:-1], labels[:1] + labels[:0:-1], loc="outside lower center", ncols=2)
 
 
-def _raster(
-    axis: Axes, name: str, values: np.ndarray, trial: int, time: np.ndarray, order: np.ndarray
-) -> None:
+def _raster(axis: Axes, name: str, values: np.ndarray, trial: int, time: np.ndarray, order: np.ndarray) -> None:
     image = values[trial].T
     extent = (time[0], 2 * time[-1] - time[-2], len(image), 0)
     if "factors" in name:
@@ -129,9 +123,7 @@ def _raster(
         axis.imshow((image / scale)[order], aspect="auto", extent=extent, cmap="viridis", vmin=0, vmax=1)
     else:
         image = np.where(np.isfinite(image), image, 0.0)[order]
-        axis.imshow(
-            image > 0, aspect="auto", extent=extent, cmap="Greys", vmin=0, vmax=1, interpolation="nearest"
-        )
+        axis.imshow(image > 0, aspect="auto", extent=extent, cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
     axis.set_yticks([])
     axis.spines[["left", "bottom"]].set_visible(False)
 
@@ -192,13 +184,10 @@ def _statements(axis: Axes, scores: pd.DataFrame) -> None:
     """Write the paper's statements beside what the scores say; the full comparison is the claims table."""
     axis.axis("off")
     z = scores[scores["latent"] == "Z"]
-    means = (
-        summarise(z, ["model", "frequency_hz"]).set_index(["model", "frequency_hz"])["mean"].unstack("model")
-    )
+    means = summarise(z, ["model", "frequency_hz"]).set_index(["model", "frequency_hz"])["mean"].unstack("model")
     models = style.in_order(means.columns)
     said = (
-        "The paper says of Z:\nRADICaL has R² > 0.8 up to 15 Hz and is above\n"
-        "all others at every frequency (p < 0.05)."
+        "The paper says of Z:\nRADICaL has R² > 0.8 up to 15 Hz and is above\nall others at every frequency (p < 0.05)."
     )
     axis.text(0, 1.0, said, transform=axis.transAxes, va="top", linespacing=1.4)
     axis.text(0, 0.56, "mean R² here", transform=axis.transAxes, va="top", fontsize=6.5, fontweight="bold")

@@ -23,9 +23,7 @@ def draw_recovery(axis: Axes, scores: pd.DataFrame, latent: str, paper_line: boo
         # A small shift per method keeps error bars apart.
         x = part["frequency_hz"] + (index - (len(models) - 1) / 2) * 0.12
         error = np.nan_to_num([part["mean"] - part["lower"], part["upper"] - part["mean"]])
-        axis.errorbar(
-            x, part["mean"], yerr=error, label=style.label(model), capsize=2, elinewidth=0.8, **look
-        )
+        axis.errorbar(x, part["mean"], yerr=error, label=style.label(model), capsize=2, elinewidth=0.8, **look)
         unseen = _unseen(rows, model)
         axis.plot(x[: len(unseen)], unseen, look["marker"], mfc="none", mec=look["color"], mew=0.8, ms=6.5)
     low = min(0.0, float(np.nanmin(table["lower"].fillna(table["mean"]))) - 0.05)
@@ -51,9 +49,7 @@ def draw_recovery(axis: Axes, scores: pd.DataFrame, latent: str, paper_line: boo
     folds, seeds = int(table["n"].max()), rows.groupby("model")["seed"].nunique().max()
     averaged = f", {seeds} seeds averaged" if seeds > 1 else ""
     hollow = "\nhollow: trials that no model was fitted on" if "r2_validation" in rows else ""
-    axis.set_xlabel(
-        f"peak frequency of Z (Hz)\nmean and 95 % t interval over {folds} folds{averaged}{hollow}"
-    )
+    axis.set_xlabel(f"peak frequency of Z (Hz)\nmean and 95 % t interval over {folds} folds{averaged}{hollow}")
 
 
 def _unseen(rows: pd.DataFrame, model: str) -> np.ndarray:

@@ -49,18 +49,14 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
             _against_width(left, at_lag, group, best if column else None, look, index - len(groups) / 2)
             points = at_lag[at_lag["bin_width_s"] == frame]["correlation"].to_numpy()
             _neurons(right, 2.6 * index + column, points, look, filled=bool(column))
-        right.text(
-            2.6 * index + 0.5, 1.02, group.replace("-", "\n", 1), ha="center", va="bottom", fontsize=5.5
-        )
+        right.text(2.6 * index + 0.5, 1.02, group.replace("-", "\n", 1), ha="center", va="bottom", fontsize=5.5)
     left.set_xscale("log")
     left.set_xticks(widths * 1e3, [f"{width * 1e3:g}" for width in widths], rotation=45)
     left.minorticks_off()
     floor = min(0, neurons["correlation"].min())
     left.set(xlabel="bin width (ms)", ylabel="correlation of events with true spikes", ylim=(floor, 1))
     left.legend(loc="lower right", fontsize=5.5)
-    style.note(
-        left, "mean over neurons, 95 % bootstrap interval\nsolid: best lag, dashed: lag 0", x=0.02, y=0.9
-    )
+    style.note(left, "mean over neurons, 95 % bootstrap interval\nsolid: best lag, dashed: lag 0", x=0.02, y=0.9)
     right.axhline(0.32, color="0.4", lw=0.8, ls="--", label="paper's simulation: 0.32")
     right.legend(loc="upper left", fontsize=5.5)
     right.set(
@@ -76,13 +72,11 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
 
 
 def _best_lag(neurons: pd.DataFrame) -> float:
-    """Lag (s) of the highest mean correlation; chosen on the same neurons, so its correlation is a little optimistic."""
+    """Lag (s) of the highest mean correlation; chosen on the same neurons, so that correlation is optimistic."""
     return float(neurons.groupby("lag_s")["correlation"].mean().idxmax())
 
 
-def _against_width(
-    axes, neurons: pd.DataFrame, group: str, best: float | None, look: dict, shift: float
-) -> None:
+def _against_width(axes, neurons: pd.DataFrame, group: str, best: float | None, look: dict, shift: float) -> None:
     rows = [
         (width, *bootstrap_interval(values["correlation"].to_numpy()))
         for width, values in neurons.groupby("bin_width_s")

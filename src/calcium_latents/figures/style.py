@@ -128,9 +128,7 @@ def panel_letter(axes: Axes, letter: str, x: float = -0.02, y: float = 1.02) -> 
 
 def note(axes: Axes, text: str, x: float = 0.0, y: float = 0.0, **options) -> None:
     """Write a small remark (n, meaning of error bars) in axes coordinates."""
-    axes.text(
-        x, y, text, transform=axes.transAxes, **{"fontsize": 6, "color": "0.3", "va": "bottom"} | options
-    )
+    axes.text(x, y, text, transform=axes.transAxes, **{"fontsize": 6, "color": "0.3", "va": "bottom"} | options)
 
 
 def few_ticks(integer: bool = False) -> MaxNLocator:

@@ -49,16 +49,12 @@ def running_baseline(
     step = max(1, round(sd_s * sampling_rate_hz / 10))
     reach = round(2 * sd_s * sampling_rate_hz)
     centres = np.arange(0, frames.size, step)
-    low = np.stack(
-        [np.percentile(bridged[max(0, c - reach) : c + reach + 1], percentile, axis=0) for c in centres]
-    )
+    low = np.stack([np.percentile(bridged[max(0, c - reach) : c + reach + 1], percentile, axis=0) for c in centres])
     smooth = gaussian_filter1d(low, sd_s * sampling_rate_hz / step, axis=0, mode="nearest")
     return np.stack([np.interp(frames, centres, column) for column in smooth.T], axis=1)
 
 
-def delta_f_over_f(
-    fluorescence: np.ndarray, sampling_rate_hz: float, source: str = "fluorescence"
-) -> np.ndarray:
+def delta_f_over_f(fluorescence: np.ndarray, sampling_rate_hz: float, source: str = "fluorescence") -> np.ndarray:
     """Return (F - baseline) / baseline [frame, neuron] with the running baseline.
 
     Raises:

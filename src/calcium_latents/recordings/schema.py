@@ -33,9 +33,7 @@ FIELDS: dict[str, Field] = {
     "latents": Field(("trial", "time", "latent"), "float32", "1", "true latent states"),
     "condition": Field(("trial",), "int", "1", "condition of the trial"),
     "trial_start": Field(("trial",), "float64", "s", "the trial's zero in the session"),
-    "sample_offset": Field(
-        ("trial", "neuron"), "float32", "s", "sample time in its imaging frame", minimum=0
-    ),
+    "sample_offset": Field(("trial", "neuron"), "float32", "s", "sample time in its imaging frame", minimum=0),
     "position": Field(("neuron", "axis"), "float32", "pixel", "position in the field of view"),
     "noise_level": Field(("neuron",), "float32", "1", "standard deviation of the noise", minimum=0),
 }
@@ -114,22 +112,16 @@ def make_recording(
         "latents": latents,
         "condition": condition,
         "trial_start": np.arange(n_trials) * n_bins * bin_width_s if trial_start is None else trial_start,
-        "sample_offset": np.broadcast_to(
-            0.0 if sample_offset is None else sample_offset, (n_trials, n_neurons)
-        ),
+        "sample_offset": np.broadcast_to(0.0 if sample_offset is None else sample_offset, (n_trials, n_neurons)),
         "position": position,
         "noise_level": noise_level,
     }
     if latents is not None:
-        given["latent"] = (
-            [str(i) for i in range(np.shape(latents)[-1])] if latent_names is None else latent_names
-        )
+        given["latent"] = [str(i) for i in range(np.shape(latents)[-1])] if latent_names is None else latent_names
     if position is not None:
         given["axis"] = list("xyz"[: np.shape(position)[-1]])
     units = {"position": position_units}
-    variables = {
-        name: variable(FIELDS[name], v, units.get(name)) for name, v in given.items() if v is not None
-    }
+    variables = {name: variable(FIELDS[name], v, units.get(name)) for name, v in given.items() if v is not None}
     for name, (dims, values, unit, long_name) in (others or {}).items():
         variables[name] = (dims, np.asarray(values), {"units": unit, "long_name": long_name})
     try:
@@ -194,9 +186,7 @@ def check_recording(dataset: xr.Dataset, path: str | Path, *, partial: bool = Fa
 
 def _check_samples(dataset: xr.Dataset, path: str | Path, partial: bool) -> None:
     """Check where samples are missing, and that events keep the promised smallest size."""
-    sampled = {
-        name: np.isfinite(dataset[name].values) for name in ("fluorescence", "events") if name in dataset
-    }
+    sampled = {name: np.isfinite(dataset[name].values) for name in ("fluorescence", "events") if name in dataset}
     if not sampled and not partial:
         fail(path, "fluorescence", "fluorescence or events", "neither", "A recording needs one of them.")
     for name, mask in sampled.items():

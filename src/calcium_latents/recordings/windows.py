@@ -183,9 +183,7 @@ def _check_bin_width(width: float, times: np.ndarray, source: str) -> None:
 def _window_bins(window_s: float, overlap_s: float, width: float, source: str) -> tuple[int, int]:
     n_bins, overlap = round(window_s / width), round(overlap_s / width)
     if n_bins < 2:
-        fail(
-            source, "windows length_s", f"two bins of {width:g} s or more", f"{window_s:g} s", "Lengthen it."
-        )
+        fail(source, "windows length_s", f"two bins of {width:g} s or more", f"{window_s:g} s", "Lengthen it.")
     if not 0 <= overlap < n_bins:
         expected = f"from 0 to less than length_s = {window_s:g} s"
         fail(source, "windows overlap_s", expected, f"{overlap_s:g} s", "Shorten the overlap.")
@@ -223,9 +221,7 @@ def _check_filled(cut: dict[str, np.ndarray], recording: xr.Dataset, source: str
     for name, array in cut.items():
         empty = np.flatnonzero(~np.isfinite(array).any(axis=(1, 2)))
         if empty.size:
-            fail(
-                source, name, "samples in every trial", f"none in trial {empty[0]}", "Leave such trials out."
-            )
+            fail(source, name, "samples in every trial", f"none in trial {empty[0]}", "Leave such trials out.")
         never = np.flatnonzero(~np.isfinite(array).any(axis=(0, 1)))
         if never.size:
             found = f"none of neuron {int(recording['neuron'].values[never[0]])}"
@@ -304,9 +300,7 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
             covered[start : start + n_bins] = True
         joined[~covered] = np.nan
         stitched[name] = joined[None].astype(np.float32)
-    attributes = {
-        name: v for name, v in inferred.attrs.items() if not name.startswith("schema") and name != "model"
-    }
+    attributes = {name: v for name, v in inferred.attrs.items() if not name.startswith("schema") and name != "model"}
     return make_inferred(
         **stitched,
         time=begin[0] + time[0] + np.arange(total) * width,

@@ -4,9 +4,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 
-def autoregressive_kernel(
-    rise_time_s: float, decay_time_s: float, bin_width_s: float
-) -> tuple[float, float, float]:
+def autoregressive_kernel(rise_time_s: float, decay_time_s: float, bin_width_s: float) -> tuple[float, float, float]:
     """Return gamma_1, gamma_2 of equation 4 and the gain that gives a single spike a peak of one.
 
     The response to a unit impulse is (d^(n+1) - r^(n+1)) / (d - r) with d = exp(-bin/decay) and r =
@@ -20,9 +18,7 @@ def autoregressive_kernel(
     return float(decay + rise), float(-decay * rise), float(1.0 / peak)
 
 
-def calcium(
-    spike_sizes: np.ndarray, rise_time_s: float, decay_time_s: float, bin_width_s: float
-) -> np.ndarray:
+def calcium(spike_sizes: np.ndarray, rise_time_s: float, decay_time_s: float, bin_width_s: float) -> np.ndarray:
     """Filter spike sizes [..., time] with equation 4; a single spike of size one peaks at one."""
     gamma_1, gamma_2, gain = autoregressive_kernel(rise_time_s, decay_time_s, bin_width_s)
     return lfilter([gain], [1.0, -gamma_1, -gamma_2], spike_sizes, axis=-1)
@@ -37,9 +33,7 @@ def spike_sizes(spikes: np.ndarray, noise_sd: float, random: np.random.Generator
     return sizes
 
 
-def hill_curve(
-    calcium_trace: np.ndarray, coefficient: float, half_saturation: float, resting: float
-) -> np.ndarray:
+def hill_curve(calcium_trace: np.ndarray, coefficient: float, half_saturation: float, resting: float) -> np.ndarray:
     """Pass calcium (in units of the peak after one spike, above rest) through a Hill curve.
 
     F(c) proportional to H(resting + c) - H(resting), H(x) = x^n / (x^n + K^n), scaled so that F(1) = 1: one

@@ -108,17 +108,11 @@ def simulate_neuron(
     weights = random.standard_normal(latents.shape[1]) * parameters.readout_sd / np.sqrt(latents.shape[1])
     rate = parameters.baseline_rate_hz * np.exp(latents @ weights)
     spikes = random.poisson(rate * parameters.bin_width_s)
-    level = indicator.noise_level(
-        parameters.noise_mean, parameters.noise_sd, parameters.noise_minimum, random
-    )
+    level = indicator.noise_level(parameters.noise_mean, parameters.noise_sd, parameters.noise_minimum, random)
     sizes = indicator.spike_sizes(spikes, parameters.spike_size_noise_sd, random)
-    calcium = indicator.calcium(
-        sizes, parameters.rise_time_s, parameters.decay_time_s, parameters.bin_width_s
-    )
+    calcium = indicator.calcium(sizes, parameters.rise_time_s, parameters.decay_time_s, parameters.bin_width_s)
     noiseless = indicator.min_max(curve(calcium, parameters, parameters.indicator))
-    noisy = indicator.add_noise(
-        noiseless, level, parameters.noise_multiplier, parameters.signal_dependent, random
-    )
+    noisy = indicator.add_noise(noiseless, level, parameters.noise_multiplier, parameters.signal_dependent, random)
     return {
         "firing_rate": rate,
         "spikes": spikes,

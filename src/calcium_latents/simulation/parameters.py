@@ -138,9 +138,7 @@ class LorenzRecordingParameters:
                 self.imaging_rate_hz,
             )
         if self.noise_minimum > self.noise_mean + 6 * self.noise_sd:
-            raise _wrong(
-                "noise_minimum", "within six sd above noise_mean, or nothing can be drawn", self.noise_minimum
-            )
+            raise _wrong("noise_minimum", "within six sd above noise_mean, or nothing can be drawn", self.noise_minimum)
 
     @property
     def trial_bins(self) -> int:
@@ -213,11 +211,7 @@ def _check_number(name: str, kind: object, value: object) -> None:
     if kind is str:
         return
     whole = kind is int
-    good = (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and (not whole or float(value).is_integer())
-    )
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and (not whole or float(value).is_integer())
     minimum_ok = good and math.isfinite(value) and (value >= 0 if name in _MAY_BE_ZERO else value > 0)
     if not minimum_ok:
         kind_name = "whole number" if whole else "number"

@@ -90,9 +90,7 @@ class LFADSFamily:
     def build(self, neurons: int, event_minimum: float, population: int) -> LFADS:
         """A population of untrained models."""
         if self.observation not in OBSERVATIONS:
-            raise UserError(
-                f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}."
-            )
+            raise UserError(f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}.")
         observation = OBSERVATIONS[self.observation](neurons, population, event_minimum)
         return LFADS(LFADSSizes(neurons=neurons, **self.sizes), observation, population)
 

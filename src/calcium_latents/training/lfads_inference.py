@@ -9,7 +9,7 @@ from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.progress import progress
 from calcium_latents.recordings.inferred import make_inferred
-from calcium_latents.training.trials import UNUSED, Trials, VALIDATION
+from calcium_latents.training.trials import UNUSED, VALIDATION, Trials
 
 TRIALS_AT_ONCE = 96
 

@@ -16,7 +16,6 @@ from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.schedules import InputRelease, LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.validation import validation_metrics
 
-
 METRIC_COLUMNS = ("reconstruction_nll", "blind_nll", "held_out_neuron_nll")
 
 
@@ -59,9 +58,7 @@ class OptimizationOptions:
 
     def __post_init__(self):
         if self.select not in ("last", *METRIC_COLUMNS):
-            raise UserError(
-                f"training.select: expected last or one of {METRIC_COLUMNS}, found {self.select!r}."
-            )
+            raise UserError(f"training.select: expected last or one of {METRIC_COLUMNS}, found {self.select!r}.")
 
 
 class LFADSTraining(lightning.LightningModule):

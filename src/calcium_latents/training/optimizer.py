@@ -16,9 +16,7 @@ class PopulationAdam(Optimizer):
         clip: bound on every member's global gradient norm.
     """
 
-    def __init__(
-        self, parameters, learning_rate: Tensor, betas=(0.9, 0.999), epsilon=1e-8, clip=float("inf")
-    ):
+    def __init__(self, parameters, learning_rate: Tensor, betas=(0.9, 0.999), epsilon=1e-8, clip=float("inf")):
         super().__init__(parameters, {"betas": betas, "epsilon": epsilon, "clip": clip})
         self.learning_rate = learning_rate.clone()
 
@@ -40,9 +38,7 @@ class PopulationAdam(Optimizer):
             if not parameters:
                 continue
             # a member whose gradient is not finite keeps its weights; the caller sees its norm
-            factor = torch.where(
-                torch.isfinite(norm), (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0
-            )
+            factor = torch.where(torch.isfinite(norm), (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0)
             self._update(group, parameters, factor)
         return norm
 

@@ -35,9 +35,7 @@ class TrialOptions:
         if self.time_base not in ("subframe", "frame"):
             raise UserError(f"data.time_base: expected 'subframe' or 'frame', found {self.time_base!r}.")
         if not 0 < self.validation_fraction < 1:
-            raise UserError(
-                f"data.validation_fraction: expected between 0 and 1, found {self.validation_fraction}."
-            )
+            raise UserError(f"data.validation_fraction: expected between 0 and 1, found {self.validation_fraction}.")
 
 
 @dataclass
@@ -78,12 +76,10 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
         neuron = int(np.argwhere(below)[0, 2])
         raise UserError(
             f"{path}: field 'events', neuron {neuron}: expected zero or at least the event minimum {minimum:g}, found "
-            f"{events[below].min():g} ({below.sum()} such events). Deconvolve with that s_min, or lower 'event_minimum'."
+            f"{events[below].min():g} ({below.sum()} such events). Deconvolve with that s_min."
         )
     if not (events > 0).any():
-        raise UserError(
-            f"{path}: field 'events': expected some events above zero, found none. Check deconvolution."
-        )
+        raise UserError(f"{path}: field 'events': expected some events above zero, found none. Check deconvolution.")
     time = recording["time"].values
     rate, width = float(recording.attrs["imaging_rate_hz"]), float(recording.attrs["bin_width_s"])
     if options.time_base == "frame":
@@ -155,9 +151,7 @@ def split_trials(
     near = (np.abs(starts[:, None] - held[None]) < duration * (1 - 1e-6)).any(1)
     split[near & (split == TRAINING)] = UNUSED
     if not (split == TRAINING).any():
-        raise UserError(
-            f"{path}: no training window is left beside the validation windows. Use shorter windows."
-        )
+        raise UserError(f"{path}: no training window is left beside the validation windows. Use shorter windows.")
     return split
 
 

@@ -27,9 +27,7 @@ def validation_metrics(model: LFADS, batch: Batch, seed: int) -> dict[str, Tenso
     background, bonus = _likelihood(model, batch, None, keep, mean_only=False)
     metrics = {"reconstruction_nll": -(_total(background, batch) + bonus.sum(-1)) / batch.sampled_count}
     random = torch.Generator().manual_seed(integer(seed, "validation folds"))
-    event_fold = torch.randint(FOLDS, (len(batch.event_value),), generator=random).to(
-        batch.event_value.device
-    )
+    event_fold = torch.randint(FOLDS, (len(batch.event_value),), generator=random).to(batch.event_value.device)
     neuron_fold = torch.randperm(batch.shape[2], generator=random).to(batch.event_value.device) % FOLDS
     slot_neuron = batch.slot_neuron()
     samples, neurons = 0.0, 0.0

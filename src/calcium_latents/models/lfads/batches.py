@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MOST_PATTERNS = (
-    12  # with more distinct sampling patterns than this, one dense product is faster than many small ones
-)
+MOST_PATTERNS = 12  # with more distinct sampling patterns than this, one dense product is faster than many small ones
 
 
 @dataclass

@@ -22,7 +22,7 @@ from calcium_latents.models.lfads.encoder import (
 
 
 class DecoderWeights(NamedTuple):
-    """Weights of the loop; every tensor leads with the population axis P (C controller, G generator, F factors, U inputs)."""
+    """Weights of the loop, population axis P first (C controller, G generator, F factors, U inputs)."""
 
     controller_factors: Tensor  # [P, F, 3 C], previous factors to (reset, update, candidate)
     controller_gates: Tensor  # [P, C, 2 C]
@@ -70,20 +70,14 @@ def plain_decoder(
     factors, all_factors, all_posteriors, all_states = to_factors(generator, 0), [], [], []
     for t, code in enumerate(codes.unbind(0)):
         feedback = factors if factor_mask is None else factors * factor_mask[t]
-        gates, candidate = (code + feedback @ weights.controller_factors).split(
-            [2 * sizes[0], sizes[0]], dim=-1
-        )
-        controller = gru_step(
-            gates, candidate, controller, weights.controller_gates, weights.controller_candidate
-        )
+        gates, candidate = (code + feedback @ weights.controller_factors).split([2 * sizes[0], sizes[0]], dim=-1)
+        controller = gru_step(gates, candidate, controller, weights.controller_gates, weights.controller_candidate)
         posterior = controller @ weights.inputs + weights.inputs_bias[:, None]
         mean, log_variance = posterior.chunk(2, dim=-1)
         inputs = mean + torch.exp(0.5 * log_variance) * noise[t]
         projected = inputs @ weights.generator_inputs + weights.generator_bias[:, None]
         gates, candidate = projected.split([2 * sizes[1], sizes[1]], dim=-1)
-        generator = gru_step(
-            gates, candidate, generator, weights.generator_gates, weights.generator_candidate
-        )
+        generator = gru_step(gates, candidate, generator, weights.generator_gates, weights.generator_candidate)
         generator = generator.clamp(-clip, clip)
         factors = to_factors(generator, t + 1)
         all_factors.append(factors)
@@ -134,9 +128,7 @@ class _Decoder(torch.autograd.Function):
         generator_bias = w.generator_bias[:, None].expand(members, batch, 3 * G)
 
         new = codes.new_empty
-        left = new(
-            steps, members, batch, F + C
-        )  # [previous factors | previous controller state] of each step
+        left = new(steps, members, batch, F + C)  # [previous factors | previous controller state] of each step
         right = new(steps, members, batch, U + G)  # [inferred input | previous generator state]
         controller_all = new(steps + 1, members, batch, C)
         generator_all = new(steps + 1, members, batch, G)
@@ -192,9 +184,7 @@ class _Decoder(torch.autograd.Function):
             to_factors(t + 1)
 
         saved = (left, right, controller_all, generator_all, posteriors, controller_activations)
-        ctx.save_for_backward(
-            *saved, generator_activations, noise, generator_mask, factor_mask, dropped, *weights
-        )
+        ctx.save_for_backward(*saved, generator_activations, noise, generator_mask, factor_mask, dropped, *weights)
         ctx.clip = clip
         generator_states = generator_all[1:]
         ctx.mark_non_differentiable(generator_states)
@@ -209,9 +199,7 @@ class _Decoder(torch.autograd.Function):
         steps, members, batch, U = noise.shape
         C, G, F = controller_all.shape[-1], generator_all.shape[-1], w.factors.shape[-1]
         clipped = bool((generator_all[1:].abs() >= ctx.clip).any())
-        transposed = DecoderWeights(
-            *(weight.transpose(1, 2) if weight.dim() == 3 else weight for weight in w)
-        )
+        transposed = DecoderWeights(*(weight.transpose(1, 2) if weight.dim() == 3 else weight for weight in w))
 
         empty = torch.empty_like
         grad_c, grad_g = empty(activations_c), empty(activations_g)  # pre-activations

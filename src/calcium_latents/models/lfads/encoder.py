@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 
-def gru_step(
-    gates: Tensor, candidate: Tensor, state: Tensor, gate_weight: Tensor, candidate_weight: Tensor
-) -> Tensor:
+def gru_step(gates: Tensor, candidate: Tensor, state: Tensor, gate_weight: Tensor, candidate_weight: Tensor) -> Tensor:
     """One step of the GRU, in plain operations that autograd can follow.
 
     Args:
@@ -119,9 +117,7 @@ class _Recurrence(torch.autograd.Function):
         product = torch.empty_like(states[0])
         sequence = states.unbind(0)
         resets, updates = gates[..., :size].unbind(0), gates[..., size:].unbind(0)
-        steps = zip(
-            sequence[:-1], sequence[1:], gates.unbind(0), resets, updates, candidates.unbind(0), strict=True
-        )
+        steps = zip(sequence[:-1], sequence[1:], gates.unbind(0), resets, updates, candidates.unbind(0), strict=True)
         for state, following, gate, reset, update, candidate in steps:
             gate.baddbmm_(state, gate_weight).sigmoid_()
             torch.mul(reset, state, out=product)

@@ -55,7 +55,7 @@ class LFADS(nn.Module):
         super().__init__()
         self.sizes, self.observation, self.population, self.plain = sizes, observation, population, plain
         N, E, C, G = sizes.neurons, sizes.encoder, sizes.controller, sizes.generator
-        I, U, F, K = sizes.initial_condition, sizes.inferred_inputs, sizes.factors, observation.blocks
+        L, U, F, K = sizes.initial_condition, sizes.inferred_inputs, sizes.factors, observation.blocks
 
         def weight(*shape: int, fan: int) -> nn.Parameter:
             return nn.Parameter(torch.randn(population, *shape) / math.sqrt(fan))
@@ -73,9 +73,9 @@ class LFADS(nn.Module):
         self.encoder_gates = weight(DIRECTIONS, E, 2 * E, fan=N + E)
         self.encoder_candidate = weight(DIRECTIONS, E, E, fan=N + E)
         self.encoder_initial = zeros(DIRECTIONS, E)
-        self.initial_mean_weight, self.initial_mean_bias = weight(2 * E, I, fan=2 * E), zeros(I)
-        self.initial_variance_weight, self.initial_variance_bias = weight(2 * E, I, fan=2 * E), zeros(I)
-        self.generator_initial_weight, self.generator_initial_bias = weight(I, G, fan=I), zeros(G)
+        self.initial_mean_weight, self.initial_mean_bias = weight(2 * E, L, fan=2 * E), zeros(L)
+        self.initial_variance_weight, self.initial_variance_bias = weight(2 * E, L, fan=2 * E), zeros(L)
+        self.generator_initial_weight, self.generator_initial_bias = weight(L, G, fan=L), zeros(G)
         self.controller_codes = weight(2 * E, 3 * C, fan=2 * E + F)
         self.controller_factors = weight(F, 3 * C, fan=2 * E + F)
         self.controller_bias = gate_bias(size=C)
@@ -87,7 +87,7 @@ class LFADS(nn.Module):
         self.generator_gates, self.generator_candidate = weight(G, 2 * G, fan=G), weight(G, G, fan=G)
         self.factor_weight = weight(G, F, fan=G)
         self.readout_weight, self.readout_bias = weight(F, K, N, fan=F), zeros(K, N)
-        self.initial_prior_mean = zeros(I)
+        self.initial_prior_mean = zeros(L)
         constant, noise = sizes.autoregressive_time_constant, sizes.autoregressive_noise_variance
         self.prior_log_time_constant = nn.Parameter(torch.full((population, U), math.log(constant)))
         self.prior_log_noise_variance = nn.Parameter(torch.full((population, U), math.log(noise)))
@@ -113,9 +113,7 @@ class LFADS(nn.Module):
         gates, candidates = project_events(values, self.encoder_input, self.encoder_bias, batch)
         initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
         run = encoding.plain_recurrence if self.plain else encoding.recurrence
-        states = run(
-            gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1)
-        )
+        states = run(gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1))
         # unbind, not slices: the gradient of a slice is a whole tensor of zeros
         initial_forward, initial_backward, forward, backward = states.view(T, P, DIRECTIONS, B, H).unbind(2)
         final = _dropout(torch.cat([initial_forward[-1], initial_backward[-1]], dim=-1), dropout)
@@ -128,9 +126,7 @@ class LFADS(nn.Module):
         backward = torch.cat([backward[:-1].flip(0), nothing])
         return mean, variance, torch.cat([forward, backward], dim=-1)
 
-    def decode(
-        self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def decode(self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Run controller and generator.
 
         Args:
@@ -145,9 +141,7 @@ class LFADS(nn.Module):
         T, P, B, _ = codes.shape
         sizes = self.sizes
         projected = add_bias(torch.matmul(_dropout(codes, keep), self.controller_codes), self.controller_bias)
-        generator = torch.baddbmm(
-            self.generator_initial_bias[:, None], initial, self.generator_initial_weight
-        )
+        generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
         masks = (None, None)
         if self.training and bool((keep < 1).any()):
             masks = (
@@ -170,9 +164,7 @@ class LFADS(nn.Module):
         controller = self.controller_initial[:, None].expand(P, B, -1)
         return run(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
 
-    def posterior(
-        self, batch: Batch, shown: Tensor | None, keep: Tensor, mean_only: bool = False
-    ) -> Posterior:
+    def posterior(self, batch: Batch, shown: Tensor | None, keep: Tensor, mean_only: bool = False) -> Posterior:
         """Encode and decode one draw (or, with `mean_only`, the posterior means)."""
         mean, variance, codes = self.encode(batch, shown, keep)
         T, P, B, _ = codes.shape
@@ -204,9 +196,7 @@ class LFADS(nn.Module):
         P, K, N = self.population, self.observation.blocks, self.sizes.neurons
         rows = factors.permute(1, 2, 0, 3)
         _, B, T, _ = rows.shape
-        flat = torch.baddbmm(
-            self.readout_bias.flatten(1)[:, None], rows.flatten(1, 2), self.readout_weight.flatten(2)
-        )
+        flat = torch.baddbmm(self.readout_bias.flatten(1)[:, None], rows.flatten(1, 2), self.readout_weight.flatten(2))
         return flat.view(P, B, T, K, N)
 
     # objective ------------------------------------------------------------------------------------------------------

@@ -45,9 +45,7 @@ class Hyperparameters:
     @classmethod
     def uniform(cls, values: dict[str, float], population: int) -> "Hyperparameters":
         """The same value for every member."""
-        return cls(
-            **{field.name: torch.full((population,), float(values[field.name])) for field in fields(cls)}
-        )
+        return cls(**{field.name: torch.full((population,), float(values[field.name])) for field in fields(cls)})
 
 
 def step_objective(
@@ -57,7 +55,7 @@ def step_objective(
     divergence_ramp: float,
     options: "ObjectiveOptions",
 ) -> dict[str, Tensor]:
-    """One training step's terms, `[P]` each: `total`, `reconstruction`, `initial_condition`, `inferred_inputs`, `l2`."""
+    """Terms of one training step, `[P]` each: total, reconstruction, initial_condition, inferred_inputs, l2."""
     P, E = model.population, len(batch.event_value)
     keep = hyperparameters.coordinated_keep[:, None]
     new = batch.event_value.new_empty
@@ -74,11 +72,7 @@ def step_objective(
     # only samples hidden from the encoder are reconstructed; where everything is shown (keep 1), all are
     hidden_event = torch.where(keep < 1, 1 - kept.to(background.dtype), 1.0)
     likelihood = _weighted_sum(background, bonus, hidden_event, keep, batch, options.sample_zeros)
-    entries = (
-        batch.sampled_count
-        if options.normalise_by_sampled
-        else batch.shape[0] * batch.shape[1] * batch.shape[2]
-    )
+    entries = batch.sampled_count if options.normalise_by_sampled else batch.shape[0] * batch.shape[1] * batch.shape[2]
     reconstruction = -likelihood / entries
     initial, inputs = model.divergences(posterior)
     l2 = weight_penalty(model, hyperparameters)
@@ -143,8 +137,6 @@ def weight_penalty(model: LFADS, hyperparameters: Hyperparameters) -> Tensor:
         for kernel in kernels:
             total = total + 0.5 * scale * kernel.pow(2).flatten(1).sum(1)
             elements = elements + (scale > 0) * kernel[0].numel()
-    total = total + 0.5 * SIGMOID_PENALTY_WEIGHT * model.observation.penalty(
-        hyperparameters.sigmoid_scale_prior
-    )
+    total = total + 0.5 * SIGMOID_PENALTY_WEIGHT * model.observation.penalty(hyperparameters.sigmoid_scale_prior)
     elements = elements + model.observation.penalised_elements()
     return total / elements.clamp_min(1)

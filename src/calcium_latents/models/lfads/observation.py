@@ -45,9 +45,7 @@ class ZeroInflatedGammaObservation(nn.Module):
     def parameters_at(self, logits: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Shape and scale from their logits `[..., 2, n]` and the matching `sig` `[..., 2, n]`."""
         value = scale * torch.sigmoid(logits)
-        value = torch.minimum(
-            value.clamp_min(PARAMETER_FLOOR), (scale - PARAMETER_FLOOR).clamp_min(PARAMETER_FLOOR)
-        )
+        value = torch.minimum(value.clamp_min(PARAMETER_FLOOR), (scale - PARAMETER_FLOOR).clamp_min(PARAMETER_FLOOR))
         return value[..., 0, :], value[..., 1, :]
 
     def log_likelihood(
@@ -100,9 +98,7 @@ class ZeroInflatedGammaObservation(nn.Module):
         variance = moments.event_variance.clamp_min(1e-6)
         shape, scale = excess**2 / variance, variance / excess
         limit = self.sigmoid_scale[0]
-        fraction = torch.stack([shape / limit[0], scale / limit[1], moments.event_fraction]).clamp(
-            1e-3, 1 - 1e-3
-        )
+        fraction = torch.stack([shape / limit[0], scale / limit[1], moments.event_fraction]).clamp(1e-3, 1 - 1e-3)
         return torch.logit(fraction)
 
 

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 
-def initial_condition_divergence(
-    mean: Tensor, variance: Tensor, prior_mean: Tensor, prior_variance: float
-) -> Tensor:
+def initial_condition_divergence(mean: Tensor, variance: Tensor, prior_mean: Tensor, prior_variance: float) -> Tensor:
     """KL of N(mean, variance) from N(prior_mean, prior_variance), summed over dimensions, mean over trials.
 
     Args:
@@ -30,9 +28,7 @@ def normal_log_density(value: Tensor, mean: Tensor | float, log_variance: Tensor
     return -0.5 * (math.log(2 * math.pi) + log_variance + (value - mean) ** 2 * torch.exp(-log_variance))
 
 
-def autoregressive_log_density(
-    value: Tensor, log_time_constant: Tensor, log_noise_variance: Tensor
-) -> Tensor:
+def autoregressive_log_density(value: Tensor, log_time_constant: Tensor, log_noise_variance: Tensor) -> Tensor:
     """Log density of sequences under independent zero-mean AR(1) processes, summed over time and dimensions.
 
         phi = exp(-1 / tau),   u_0 ~ N(0, s^2 / (1 - phi^2)),   u_t ~ N(phi u_{t-1}, s^2)

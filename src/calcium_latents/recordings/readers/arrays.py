@@ -47,9 +47,7 @@ def read_matrix(path: Path, key: str | None) -> tuple[np.ndarray, str]:
             # MATLAB writes its arrays column by column: HDF5 sees them transposed.
             matlab = path.suffix == ".mat" or "MATLAB_class" in _attributes(file)
             found: dict[str, h5py.Dataset] = {}
-            file.visititems(
-                lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None
-            )
+            file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
             matrices = {name: (item.shape, item.dtype) for name, item in found.items()}
             name = _choose(path, key, matrices)
             array = found[name][()]
@@ -64,9 +62,7 @@ def read_matrix(path: Path, key: str | None) -> tuple[np.ndarray, str]:
         )
     try:
         names = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-        name = _choose(
-            path, key, {n: (shape, np.dtype(_MATLAB.get(kind, "O"))) for n, (shape, kind) in names.items()}
-        )
+        name = _choose(path, key, {n: (shape, np.dtype(_MATLAB.get(kind, "O"))) for n, (shape, kind) in names.items()})
         return scipy.io.loadmat(path, variable_names=[name])[name], name
     except (ValueError, OSError, NotImplementedError, MatReadError) as error:
         fail(path, "file", "a MATLAB file", f"an unreadable one ({error})", "Save it again.")
@@ -85,9 +81,7 @@ def _load_npy(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, OSError) as error:
-        fail(
-            path, "file", "a .npy file of numbers", f"an unreadable one ({error})", "Save it with numpy.save."
-        )
+        fail(path, "file", "a .npy file of numbers", f"an unreadable one ({error})", "Save it with numpy.save.")
 
 
 def _choose(path: Path, key: str | None, matrices: dict[str, tuple]) -> str:
@@ -98,9 +92,7 @@ def _choose(path: Path, key: str | None, matrices: dict[str, tuple]) -> str:
             fail(path, "key", f"one of {sorted(matrices)}", f"{key!r}", "Correct `key` in the entry.")
         return name
     usable = sorted(
-        name
-        for name, (shape, dtype) in matrices.items()
-        if len(shape) == 2 and min(shape) > 1 and dtype.kind in "fiu"
+        name for name, (shape, dtype) in matrices.items() if len(shape) == 2 and min(shape) > 1 and dtype.kind in "fiu"
     )
     if len(usable) != 1:
         found = f"{len(usable)} in the file ({', '.join(usable[:8])})" if usable else "none in the file"

@@ -48,14 +48,10 @@ def read_caiman(path: Path, key: str | None = None, sampling_rate_hz: float | No
             )
         estimates = file["estimates"]
         # CaImAn stores None as text: only matrices count.
-        matrices = sorted(
-            n for n, item in estimates.items() if isinstance(item, h5py.Dataset) and item.ndim == 2
-        )
+        matrices = sorted(n for n, item in estimates.items() if isinstance(item, h5py.Dataset) and item.ndim == 2)
         if key is not None:
             if key not in matrices:
-                fail(
-                    path, "key", f"one of {matrices} in estimates", f"{key!r}", "Correct `key` in the entry."
-                )
+                fail(path, "key", f"one of {matrices} in estimates", f"{key!r}", "Correct `key` in the entry.")
             values = estimates[key][()]
         elif "F_dff" in matrices:
             values = estimates["F_dff"][()]
@@ -76,11 +72,7 @@ def read_caiman(path: Path, key: str | None = None, sampling_rate_hz: float | No
             found = f"{keep.size}, up to {keep.max(initial=-1)}"
             fail(path, "idx_components", f"components below {values.shape[0]}", found, "Evaluate them again.")
     position = fraction = None
-    if (
-        footprints is not None
-        and dims is not None
-        and footprints.shape == (dims[0] * dims[1], values.shape[0])
-    ):
+    if footprints is not None and dims is not None and footprints.shape == (dims[0] * dims[1], values.shape[0]):
         position = _centres(footprints, dims)[keep]
         fraction = np.clip(position[:, 1] / dims[0], 0, 1 - 1e-6)
     return Traces(
@@ -116,6 +108,4 @@ def _centres(footprints: scipy.sparse.csc_matrix, dims: tuple[int, int]) -> np.n
     pixel = np.arange(footprints.shape[0])
     weight = np.asarray(footprints.sum(axis=0)).ravel()
     weight[weight == 0] = 1
-    return np.stack(
-        [footprints.T @ (pixel // dims[0]) / weight, footprints.T @ (pixel % dims[0]) / weight], axis=1
-    )
+    return np.stack([footprints.T @ (pixel // dims[0]) / weight, footprints.T @ (pixel % dims[0]) / weight], axis=1)

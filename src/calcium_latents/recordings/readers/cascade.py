@@ -133,8 +133,6 @@ def ground_truth_recording(truth: GroundTruth) -> xr.Dataset:
         imaging_rate_hz=1 / period,
         trial_start=np.zeros(1),
         source=truth.recording,
-        others={"spike_time": (("spike",), truth.spike_times_s, "s", "true spike times")}
-        if counts.any()
-        else None,
+        others={"spike_time": (("spike",), truth.spike_times_s, "s", "true spike times")} if counts.any() else None,
         attributes={"indicator": truth.indicator, "neuron_name": truth.neuron},
     )

@@ -179,9 +179,7 @@ def _path(entry: Mapping[str, Any], name: str, base_directory: str | Path) -> Pa
     return path
 
 
-def _number(
-    entry: Mapping[str, Any], name: str, path: str | Path, default: float | None = None
-) -> float | None:
+def _number(entry: Mapping[str, Any], name: str, path: str | Path, default: float | None = None) -> float | None:
     value = entry.get(name)
     if value is None:
         return default
@@ -206,9 +204,7 @@ def _as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
         return traces.values
     setting = entry.get("neuropil")
     setting = setting.get("coefficient") if isinstance(setting, Mapping) else setting
-    coefficient = (
-        0.0 if setting in (False, "none") else NEUROPIL_COEFFICIENT if setting in (None, True) else setting
-    )
+    coefficient = 0.0 if setting in (False, "none") else NEUROPIL_COEFFICIENT if setting in (None, True) else setting
     if not isinstance(coefficient, int | float) or not 0 <= coefficient <= 2:
         fail(path, "neuropil", "a coefficient from 0 to 2", f"{setting!r}", "Correct it in the entry.")
     values = traces.values
@@ -244,9 +240,7 @@ def _sample_offsets(
     try:
         offsets = np.asarray(np.load(file), float).ravel()
     except (OSError, ValueError) as error:
-        fail(
-            file, "sample_offsets", "a .npy file of numbers", f"an unreadable one ({error})", "Save it again."
-        )
+        fail(file, "sample_offsets", "a .npy file of numbers", f"an unreadable one ({error})", "Save it again.")
     if offsets.size == traces.neurons.size:
         pass
     elif offsets.size >= n_in_file:

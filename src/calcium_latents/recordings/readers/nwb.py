@@ -45,9 +45,7 @@ def _read(file: Any, path: Path, key: str | None, sampling_rate_hz: float | None
         matching = [name for name in plain if isinstance(series[name].parent, DfOverF)] or plain
     if len(matching) != 1:
         found = f"{len(matching)} that match ({', '.join(matching)})" if matching else f"none among {names}"
-        fail(
-            path, "key", "one RoiResponseSeries", found, "Name it by `key` in the entry, with its containers."
-        )
+        fail(path, "key", "one RoiResponseSeries", found, "Name it by `key` in the entry, with its containers.")
     chosen = series[matching[0]]
     is_dff = isinstance(chosen.parent, DfOverF) or "df" in matching[0].lower()
     values = _data(chosen)
@@ -55,9 +53,7 @@ def _read(file: Any, path: Path, key: str | None, sampling_rate_hz: float | None
         fail(path, matching[0], "data of frames x neurons", f"shape {values.shape}", "Correct the file.")
     neuropil = None
     if not is_dff:
-        beside = [
-            s for name, s in series.items() if "neuropil" in name.lower() and s.data.shape == values.shape
-        ]
+        beside = [s for name, s in series.items() if "neuropil" in name.lower() and s.data.shape == values.shape]
         neuropil = _data(beside[0]) if len(beside) == 1 else None
     position, fraction = _positions(chosen)
     attributes = {
@@ -102,10 +98,7 @@ def _positions(series: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
         if any(mask.ndim != 2 or mask.sum() <= 0 for mask in masks):
             return None, None
         centres = np.array(
-            [
-                [np.average(np.arange(mask.shape[a]), weights=mask.sum(1 - a)) for a in (0, 1)]
-                for mask in masks
-            ]
+            [[np.average(np.arange(mask.shape[a]), weights=mask.sum(1 - a)) for a in (0, 1)] for mask in masks]
         )
         return centres, np.clip(centres[:, 1] / masks[0].shape[1], 0, 1 - 1e-6)
     if "pixel_mask" in columns:

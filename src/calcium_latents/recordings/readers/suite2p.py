@@ -46,17 +46,13 @@ def read_suite2p(path: Path, sampling_rate_hz: float | None = None) -> Traces:
     """
     folder = suite2p_folder(path)
     if folder is None:
-        fail(
-            path, "file", "a suite2p folder with F.npy", "none", "Name the folder plane0, say, in the entry."
-        )
+        fail(path, "file", "a suite2p folder with F.npy", "none", "Name the folder plane0, say, in the entry.")
     fluorescence = _load(folder, "F.npy").T
     neuropil = _load(folder, "Fneu.npy").T if (folder / "Fneu.npy").is_file() else None
     n_neurons = fluorescence.shape[1]
     if neuropil is not None and neuropil.shape != fluorescence.shape:
         found = f"{neuropil.T.shape}"
-        fail(
-            folder / "Fneu.npy", "Fneu", f"the shape of F {fluorescence.T.shape}", found, "Run suite2p again."
-        )
+        fail(folder / "Fneu.npy", "Fneu", f"the shape of F {fluorescence.T.shape}", found, "Run suite2p again.")
     ops = _load(folder, "ops.npy", allow_pickle=True).item() if (folder / "ops.npy").is_file() else {}
     stat = _load(folder, "stat.npy", allow_pickle=True) if (folder / "stat.npy").is_file() else None
     if stat is not None and len(stat) != n_neurons:
@@ -95,9 +91,7 @@ def _frame_fraction(folder: Path, stat: np.ndarray, y: np.ndarray, ops: dict) ->
     planes = int(ops.get("nplanes", 1))
     if folder.name == "combined":
         # The combined view tiles the planes and its Ly is the mosaic's: ask a plane's own ops.npy.
-        if not (folder.parent / "plane0" / "ops.npy").is_file() or any(
-            "iplane" not in entry for entry in stat
-        ):
+        if not (folder.parent / "plane0" / "ops.npy").is_file() or any("iplane" not in entry for entry in stat):
             return None
         lines = _load(folder.parent / "plane0", "ops.npy", allow_pickle=True).item().get("Ly")
         plane = np.array([entry["iplane"] for entry in stat], float)

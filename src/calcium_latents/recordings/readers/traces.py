@@ -90,9 +90,7 @@ def _smoothness(array: np.ndarray) -> float:
     return float(finite.mean()) if finite.size else -np.inf
 
 
-def regular_frames(
-    values: np.ndarray, timestamps: np.ndarray, path: str
-) -> tuple[np.ndarray, np.ndarray, float]:
+def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Return frames, their times [s] and the rate [Hz], with dropped frames filled with NaN.
 
     Raises:
