@@ -14,7 +14,7 @@ import time
 import numpy as np
 import torch
 
-from calcium_latents.models.lfads import LFADS, LFADSSizes
+from calcium_latents.models.lfads import LFADS, LFADSSizes, Streams
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
@@ -54,9 +54,10 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    streams = Streams(range(options.population))
     store = TrialStore(synthetic_events(384, options.bins, options.neurons, options.sampling))
     observation = ZeroInflatedGammaObservation(options.neurons, options.population, 0.0999)
-    model = LFADS(LFADSSizes(options.neurons), observation, options.population, options.plain)
+    model = LFADS(LFADSSizes(options.neurons), observation, streams, options.plain)
     values = {f"{name}_l2": 1e-3 for name in PENALTIES} | {
         "initial_condition_kl": 1e-5,
         "inferred_inputs_kl": 1e-5,
@@ -69,7 +70,7 @@ def main() -> None:
         for _ in range(options.steps):
             start = time.perf_counter(), time.process_time()
             terms = step_objective(
-                model, store.batch(torch.randperm(384)[:size]), hyperparameters, 1.0, ObjectiveOptions()
+                model, store.batch(torch.randperm(384)[:size]), hyperparameters, 1.0, ObjectiveOptions(), streams
             )
             optimizer.zero_grad()
             terms["total"].sum().backward()

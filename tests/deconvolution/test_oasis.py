@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from oasis.functions import estimate_time_constant
+from oasis.functions import GetSn, estimate_time_constant
 
-from calcium_latents.deconvolution import oasis
+from calcium_latents.deconvolution import oasis, traces
 
 
 def simulated(samples=1500, decay=0.93, noise=0.1, rate=0.03, seed=0, baseline=0.0):
@@ -63,16 +63,16 @@ def test_baseline_is_found_and_does_not_change_events():
 @pytest.mark.parametrize("seed", range(5))
 def test_decay_is_that_of_the_library_with_the_settings_of_caiman(seed):
     trace, _ = simulated(seed=seed, decay=0.8 + 0.03 * seed)
-    noise = oasis.noise_level(trace)
+    noise = traces.noise_level(trace)
     expected = estimate_time_constant(trace, 1, noise, lags=5, fudge_factor=1.0)[0]
-    assert oasis.autoregressive_decay(trace, noise) == pytest.approx(expected, abs=1e-10)
+    assert traces.autoregressive_decay(trace, noise) == pytest.approx(expected, abs=1e-10)
 
 
 def test_decay_outside_of_the_range_is_replaced_as_caiman_does():
     random = np.random.RandomState(45).normal(0, 0.01)  # noqa: NPY002 - the stream that is reproduced
-    assert oasis.caiman_decay(1.2) == pytest.approx(0.95 + random)
-    assert oasis.caiman_decay(-0.2) == pytest.approx(0.15 + random)
-    assert oasis.caiman_decay(0.6) == 0.6
+    assert traces.caiman_decay(1.2) == pytest.approx(0.95 + random)
+    assert traces.caiman_decay(-0.2) == pytest.approx(0.15 + random)
+    assert traces.caiman_decay(0.6) == 0.6
 
 
 def test_numpys_global_stream_is_left_alone():
@@ -84,12 +84,20 @@ def test_numpys_global_stream_is_left_alone():
 
 def test_noise_and_decay_estimates_are_near_the_truth():
     trace, _ = simulated(samples=20_000, decay=0.93, noise=0.2, seed=6)
-    noise = oasis.noise_level(trace)
+    noise = traces.noise_level(trace)
     assert noise == pytest.approx(0.2, rel=0.15)
-    assert oasis.autoregressive_decay(trace, noise) == pytest.approx(0.93, abs=0.02)
+    assert traces.autoregressive_decay(trace, noise) == pytest.approx(0.93, abs=0.02)
 
 
 def test_a_negative_baseline_is_kept_when_allowed():
     trace, _ = simulated(seed=7, baseline=-1.0)
     assert oasis.deconvolve_trace(trace, baseline_nonnegative=False).baseline == pytest.approx(-1.0, abs=0.1)
     assert oasis.deconvolve_trace(trace).baseline == 0
+
+
+@pytest.mark.parametrize("samples", [40, 1500])
+@pytest.mark.parametrize("method", ["mean", "median", "logmexp"])
+def test_noise_is_that_of_oasis_deconv(samples, method):
+    trace, _ = simulated(samples=samples, seed=6)
+    expected = GetSn(trace, [0.25, 0.5], method)
+    assert traces.noise_level(trace, method) == pytest.approx(expected, rel=1e-12)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from calcium_latents.distributions import ZeroInflatedGamma
+from calcium_latents.distributions.zero_inflated_gamma import ZeroInflatedGamma
 
 POSITIVE = st.floats(0.05, 20.0)
 

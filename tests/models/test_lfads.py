@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from calcium_latents.models.lfads import LFADS, LFADSSizes
+from calcium_latents.models.lfads import LFADS, LFADSSizes, Streams
 from calcium_latents.models.lfads.batches import MOST_PATTERNS, TrialStore
 from calcium_latents.models.lfads.objective import (
     Hyperparameters,
@@ -17,6 +17,7 @@ from calcium_latents.models.lfads.objective import (
     weight_penalty,
 )
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
+from calcium_latents.training.optimizer import PopulationAdam
 
 SMALL = {
     "encoder": 4,
@@ -56,15 +57,13 @@ def make_events(scan="bands", trials=7, time=8, neurons=9, seed=0):
 
 
 def make_model(neurons=9, population=2, plain=False, clip=5.0, observation=ZeroInflatedGammaObservation, **sizes):
-    torch.manual_seed(1)
     sizes = LFADSSizes(neurons, **{**SMALL, **sizes}, state_clip=clip)
-    return LFADS(sizes, observation(neurons, population, 0.1), population, plain)
+    return LFADS(sizes, observation(neurons, population, 0.1), Streams(range(population)), plain)
 
 
 def dense_logits(model, batch, events):
     """Logits and observed mask of a batch, computed for every entry."""
-    keep = torch.ones(model.population)
-    posterior = model.posterior(batch, None, keep, mean_only=True)
+    posterior = model.posterior(batch)
     return model.logits(posterior.factors), ~torch.isnan(events)
 
 
@@ -77,8 +76,8 @@ def test_handwritten_gradients_are_autograds(observation, scan, clip, keep, samp
     results = []
     for plain in (True, False):
         model = make_model(plain=plain, clip=clip, observation=observation)
-        torch.manual_seed(2)
-        terms = step_objective(model, batch, hyperparameters, 0.7, ObjectiveOptions(sample_zeros=sample_zeros))
+        options = ObjectiveOptions(sample_zeros=sample_zeros)
+        terms = step_objective(model, batch, hyperparameters, 0.7, options, Streams([5, 6]))
         terms["total"].sum().backward()
         results.append((terms["total"].detach(), {n: p.grad for n, p in model.named_parameters()}))
     torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-12, atol=1e-12)
@@ -92,7 +91,7 @@ def test_handwritten_gradients_are_autograds(observation, scan, clip, keep, samp
 )
 def test_number_of_parameters_is_the_papers(observation, expected):
     with torch.device("meta"):
-        model = LFADS(LFADSSizes(278), observation(278, 1, 0.1))
+        model = LFADS(LFADSSizes(278), observation(278, 1, 0.1), Streams([0]))
     assert sum(p.numel() for p in model.parameters()) == expected
 
 
@@ -106,7 +105,7 @@ def test_likelihood_of_sampled_entries_is_the_distributions(scan, observation):
     values = torch.nan_to_num(events)
     reference = model.observation.distribution(logits).log_prob(values)
     reference = torch.where(sampled, reference, 0.0).sum((1, 2, 3))
-    posterior = model.posterior(batch, None, torch.ones(2), mean_only=True)
+    posterior = model.posterior(batch)
     background, bonus = model.observation.log_likelihood(
         model.sampled_logits(posterior.factors, batch),
         batch.event_slot,
@@ -147,22 +146,81 @@ def test_values_of_missing_samples_are_irrelevant_and_controller_never_sees_the_
     model = make_model()
     changed = events.clone()
     changed[:, 4] += 3.0
-    keep = torch.ones(2)
-    codes = [model.encode(TrialStore(x).batch(torch.arange(7)), None, keep)[2] for x in (events, changed)]
+    codes = [model.encode(TrialStore(x).batch(torch.arange(7)))[2] for x in (events, changed)]
     torch.testing.assert_close(codes[0][4], codes[1][4])
     assert not torch.allclose(codes[0][5], codes[1][5])
     assert not torch.allclose(codes[0][3], codes[1][3])
 
 
-def test_members_of_a_population_do_not_touch_each_other():
-    batch = TrialStore(make_events()).batch(torch.arange(4))
-    pair, keep = make_model(population=2), torch.ones(2)
-    single = make_model(population=1)
-    for name, parameter in single.named_parameters():
-        parameter.data.copy_(dict(pair.named_parameters())[name][1:])
-    two = pair.posterior(batch, None, keep, mean_only=True).factors[:, 1:]
-    one = single.posterior(batch, None, keep[:1], mean_only=True).factors
-    torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+def test_a_member_equals_a_lone_model_with_its_seed_and_hyperparameters():
+    """Initial weights, dropout, posterior draws and updates: ten steps in company are ten steps alone."""
+    from dataclasses import fields
+
+    store = TrialStore(make_events())
+    own = {
+        "learning_rate": [1e-2, 3e-3], "keep": [0.8, 0.9], "coordinated_keep": [0.5, 0.7], "generator_l2": [0.1, 0.0],
+        "initial_condition_kl": [1e-2, 1e-3],
+    }  # fmt: skip
+
+    def train(members):
+        values = {f.name: torch.tensor([own.get(f.name, [VALUES[f.name]] * 2)[m] for m in members])
+                  for f in fields(Hyperparameters)}  # fmt: skip
+        observation = ZeroInflatedGammaObservation(9, len(members), 0.1)
+        seeds = [[10, 11][m] for m in members]
+        model = LFADS(LFADSSizes(9, **SMALL), observation, Streams(seeds))
+        streams = Streams([seed + 5 for seed in seeds])
+        hyperparameters = Hyperparameters(**values)
+        optimizer = PopulationAdam(model.parameters(), hyperparameters.learning_rate, clip=0.5)
+        for step in range(10):
+            batch = store.batch(torch.tensor([step % 7, (step + 3) % 7]))
+            terms = step_objective(model, batch, hyperparameters, 0.5, ObjectiveOptions(), streams)
+            optimizer.zero_grad()
+            terms["total"].sum().backward()
+            optimizer.step()
+        return dict(model.named_parameters())
+
+    both, alone = train([0, 1]), train([1])
+    for name, parameter in alone.items():
+        torch.testing.assert_close(both[name][1:], parameter, rtol=1e-9, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("scan", ["bands", "random"])
+def test_gradients_of_unsampled_bins_are_exactly_zero(scan):
+    """Selective backpropagation through time: a neuron, and a bin, without samples get no gradient at all."""
+    events = make_events(scan)
+    events[:, :, 2] = torch.nan
+    events[:, 5] = torch.nan
+    batch = TrialStore(events).batch(torch.arange(7))
+    model = make_model(population=1)
+    factors = model.posterior(batch).factors.detach().requires_grad_()
+    background, bonus = model.observation.log_likelihood(
+        model.sampled_logits(factors, batch), batch.event_slot, batch.event_neuron, batch.event_value
+    )
+    if batch.slot_weight is not None:
+        background = background * batch.slot_weight
+    (background.sum() + bonus.sum()).backward()
+    for gradient in (model.readout_weight.grad, model.readout_bias.grad, model.observation.sigmoid_scale.grad):
+        assert (gradient[..., 2] == 0).all()
+        assert (gradient[..., 3] != 0).any()
+    assert (factors.grad[5] == 0).all()
+    assert (factors.grad[4] != 0).any()
+
+
+def test_hyperparameters_mean_the_same_at_every_sampling_rate():
+    """The loss is per observed bin: repeating the recording's unsampled bins more often does not change it."""
+    events = make_events("complete")
+    sparse = torch.full((7, 16, 9), torch.nan)
+    sparse[:, ::2] = events
+    model = make_model(population=1)
+    losses = []
+    for x in (events, sparse):
+        batch = TrialStore(x).batch(torch.arange(7))
+        logits = [torch.full((1, batch.sampled_count), value) for value in (-1.0, -1.0, -2.0)]
+        background, bonus = model.observation.log_likelihood(
+            logits, batch.event_slot, batch.event_neuron, batch.event_value
+        )
+        losses.append((background.sum() + bonus.sum()) / batch.sampled_count)
+    torch.testing.assert_close(*losses)
 
 
 def test_expected_zeros_have_the_sampled_expectation():
@@ -171,10 +229,10 @@ def test_expected_zeros_have_the_sampled_expectation():
     hyperparameters = Hyperparameters.uniform({**VALUES, "keep": 1.0}, 1)
     means = {}
     for sample_zeros in (True, False):
-        torch.manual_seed(3)
-        options = ObjectiveOptions(sample_zeros=sample_zeros)
+        options, streams = ObjectiveOptions(sample_zeros=sample_zeros), Streams([3])
         with torch.no_grad():
-            draws = [step_objective(model, batch, hyperparameters, 0.0, options)["reconstruction"] for _ in range(400)]
+            terms = [step_objective(model, batch, hyperparameters, 0.0, options, streams) for _ in range(400)]
+        draws = [term["reconstruction"] for term in terms]
         draws = torch.cat(draws)
         means[sample_zeros] = draws.mean(), draws.std() / 20
     difference = abs(means[True][0] - means[False][0])
@@ -206,5 +264,5 @@ def test_factors_ignore_the_length_of_factor_weights():
     model = make_model(population=1)
     scaled = copy.deepcopy(model)
     scaled.factor_weight = nn.Parameter(model.factor_weight * 7)
-    results = [m.posterior(batch, None, torch.ones(1), mean_only=True).factors for m in (model, scaled)]
+    results = [m.posterior(batch).factors for m in (model, scaled)]
     torch.testing.assert_close(*results)

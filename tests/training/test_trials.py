@@ -15,7 +15,6 @@ from calcium_latents.training.trials import (
     cast_to_counts,
     prepare_trials,
     split_trials,
-    to_frames,
 )
 
 
@@ -30,22 +29,6 @@ def make_recording(trials=10, bins=9, neurons=4, starts=None, **attributes):
         {"time": np.arange(bins) * 0.01},
         {"bin_width_s": 0.01, "imaging_rate_hz": 100 / 3, "event_minimum": 0.1, **attributes},
     )
-
-
-def test_frames_hold_every_sample_once():
-    recording = make_recording()
-    events = recording["events"].values
-    frames, time = to_frames(events, recording["time"].values, 0.01, 100 / 3)
-    assert frames.shape == (10, 3, 4)
-    np.testing.assert_allclose(frames.sum(1), np.nansum(events, axis=1), rtol=1e-6)
-    np.testing.assert_allclose(time, [0.01, 0.04, 0.07])
-
-
-def test_frames_of_an_irregular_rate_average_double_samples():
-    events = np.array([1.0, 3.0, np.nan, np.nan, 5.0, np.nan])[None, :, None]
-    frames, _ = to_frames(events, np.arange(6) * 0.1, 0.1, 1 / 0.25)
-    assert np.nanmax(frames) == 5.0
-    assert frames[0, 0, 0] == 2.0
 
 
 @given(st.floats(0.0, 50.0))
@@ -80,6 +63,9 @@ def test_epochs_cover_trials_in_new_orders():
     assert sorted(sum(epochs[0], [])) == sorted(sum(epochs[1], [])) == trials.indices(TRAINING).tolist()
     assert epochs[0] != epochs[1]
     assert list(EpochBatches(trials.indices(TRAINING), 5, 0)) == epochs[0]
+    resumed = EpochBatches(trials.indices(TRAINING), 5, 0)
+    resumed.step = 6
+    assert list(resumed) == epochs[1][2:]
     assert len(EpochBatches(trials.indices(TRAINING), 480, 0)) == 1
 
 

@@ -4,11 +4,19 @@ baselines.
 A sample is one value of one neuron in one imaging frame: zero, or an event of at least `event_minimum`.
 Scores are log-likelihoods of the held-out samples under the zero-inflated gamma distribution (RADICaL,
 Methods; facts: a point mass 1 - q at zero, a gamma density of the excess over `event_minimum` otherwise) and
-under its Bernoulli part alone (event or none).
+under its Bernoulli part alone (event or none). The former minus the latter is what is known of event sizes.
+
+Models that keep their distribution (`event_probability`, `event_shape`, `event_scale` of the Inferred) are
+scored with it: probability and sizes may differ from sample to sample. Models that give rates alone, and all
+baselines, have sizes that are constant per neuron, fitted to its training samples: their two scores gain the
+same.
 
 Baselines see the same samples as a model does: a constant rate per neuron; the neuron's own other samples,
 Gaussian-smoothed; and the whole population's other samples, Gaussian-smoothed. Widths are chosen on the
 training samples, each predicted without itself.
+
+A limit that holds for all alike: samples are hidden after deconvolution. OASIS saw the fluorescence behind
+them when it placed the events around them, so the shown samples know a little of the hidden ones.
 
 Density is not probability: only differences between models on the same samples mean something. They are
 reported in nats and bits per held-out event, with an interval from resampling whole windows, paired between
@@ -24,7 +32,9 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import digamma, gammaln, polygamma, xlog1py, xlogy
 
+from calcium_latents.distributions.excess import RELATIVE_GAP
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.inferred import DISTRIBUTION
 from calcium_latents.seeds import generator
 
 WIDTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -47,18 +57,17 @@ class EventParameters:
 
 
 def zero_inflated_gamma_log_likelihood(
-    events: np.ndarray, parameters: EventParameters, event_minimum: float, excess_floor: float | None = None
+    events: np.ndarray, parameters: EventParameters, event_minimum: float
 ) -> np.ndarray:
     """Return the log-likelihood (nats) of every sample; NaN where `events` is NaN.
 
     zero: log(1 - q). event x: log q + (k - 1) log e - e / s - k log s - log Gamma(k), with e = x -
         event_minimum.
-    An event at `event_minimum` has e = 0 and an infinite density for k < 1, so e is at least `excess_floor`
-    (default: 1 % of `event_minimum`), for all models alike.
+    An event at `event_minimum` has e = 0 and an infinite density for k < 1, so e is at least `RELATIVE_GAP` of
+    `event_minimum`, as in training.
     """
-    floor = 0.01 * event_minimum if excess_floor is None else excess_floor
     q = np.clip(parameters.probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    excess = np.maximum(events - event_minimum, floor)
+    excess = np.maximum(events - event_minimum, RELATIVE_GAP * event_minimum)
     k, s = parameters.shape, parameters.scale
     density = xlogy(k - 1, excess) - excess / s - k * np.log(s) - gammaln(k)
     value = np.where(events > 0, np.log(q) + density, np.log1p(-q))
@@ -80,11 +89,10 @@ def fit_constant_rate(events: np.ndarray, training: np.ndarray, event_minimum: f
     q = (events + 1/2) / (samples + 1); shape and scale by maximum likelihood on the excess over
     `event_minimum`. Neurons with fewer than five training events borrow the population's shape and scale.
     """
-    floor = 0.01 * event_minimum
     use = training & np.isfinite(events)
     event = use & (events > 0)
     q = (event.sum(axis=(0, 1)) + 0.5) / (use.sum(axis=(0, 1)) + 1.0)
-    excess = np.maximum(events - event_minimum, floor)
+    excess = np.maximum(events - event_minimum, RELATIVE_GAP * event_minimum)
     if not event.any():
         raise UserError("events: expected at least one event among the training samples, found none.")
     pooled = _fit_gamma(excess[event])
@@ -144,10 +152,11 @@ def from_event_rate(
     return EventParameters(constant.shape, constant.scale, q)
 
 
-def rates_at_samples(recording: xr.Dataset, session: xr.Dataset) -> np.ndarray:
-    """Return the event rate (1/s) of a stitched session in the bin of every sample of `recording`.
+def at_samples(recording: xr.Dataset, session: xr.Dataset, name: str = "event_rate") -> np.ndarray:
+    """Return the variable `name` [1, time, neuron] of a stitched session in the bin of every sample of
+    `recording`.
 
-    Returns [trial, frame, neuron]; NaN where the session has no rate. Rates of imaging frames come at the
+    Returns [trial, frame, neuron]; NaN where the session has no value. Values of imaging frames come at the
     bin in the middle of the frame; with the attribute `bin_width_s` the whole frame around it counts.
     """
     start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
@@ -156,9 +165,27 @@ def rates_at_samples(recording: xr.Dataset, session: xr.Dataset) -> np.ndarray:
     step = np.diff(time).mean()
     begin = time - (step - session.attrs.get("bin_width_s", step)) / 2
     bins = np.searchsorted(begin, sampled + 1e-6, side="right") - 1
-    rates = session["event_rate"].values[0]
-    found = rates[np.clip(bins, 0, len(begin) - 1), np.arange(rates.shape[1])]
+    values = session[name].values[0]
+    found = values[np.clip(bins, 0, len(begin) - 1), np.arange(values.shape[1])]
     return np.where((bins >= 0) & (sampled < begin[-1] + step), found, np.nan)
+
+
+def predicted(
+    recording: xr.Dataset, session: xr.Dataset, constant: EventParameters, event_minimum: float
+) -> tuple[EventParameters, np.ndarray]:
+    """Return what a stitched session predicts for every sample of `recording`, and where it does (bool).
+
+    Both [trial, frame, neuron]. With the model's own distribution where the session has it, else from its
+    rates with the sizes of `constant`.
+    """
+    if all(name in session for name in DISTRIBUTION):
+        q, shape, scale = (at_samples(recording, session, name).astype(float) for name in DISTRIBUTION)
+        covered = np.isfinite(q)
+        return EventParameters(*(np.where(covered, value, 0.5) for value in (shape, scale, q))), covered
+    rate = at_samples(recording, session)
+    covered = np.isfinite(rate)
+    rate_hz = float(recording.attrs["imaging_rate_hz"])
+    return from_event_rate(np.where(covered, rate, 0.0), rate_hz, constant, event_minimum), covered
 
 
 def score_held_out(

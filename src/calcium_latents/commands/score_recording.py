@@ -30,22 +30,20 @@ def main(arguments: list[str] | None = None) -> None:
     whole, shown = read_recording(options.recording), read_recording(options.shown)
     events, hidden = whole["events"].values, hidden_samples(whole, shown)
     minimum, rate_hz = float(whole.attrs["event_minimum"]), float(whole.attrs["imaging_rate_hz"])
-    rates = {}
-    for path in options.inferred:
-        model, seed = method_of(path)
-        session = stitch_windows(read_inferred(path), 0.0)
-        rates[model if model not in rates else f"{model}, seed {seed}"] = held_out.rates_at_samples(whole, session)
-
-    # bins that no window covers have no rate: no method is scored there
-    covered = np.all([np.isfinite(rate) for rate in rates.values()], axis=0)
     training = np.isfinite(events) & ~hidden
     constant = held_out.fit_constant_rate(events, training, minimum)
     baselines = {"own": held_out.smoothed_own, "population": held_out.smoothed_population}
     predictions = {"constant": constant}
     for name, smoothed in baselines.items():
         predictions[f"smoothed {name}"] = smoothed(events, training, constant, 1 / rate_hz)[0]
-    for name, rate in rates.items():
-        predictions[name] = held_out.from_event_rate(np.where(covered, rate, 0.0), rate_hz, constant, minimum)
+    # bins that no window covers have no prediction: no method is scored there
+    covered = np.ones(events.shape, bool)
+    for path in options.inferred:
+        model, seed = method_of(path)
+        name = model if model not in predictions else f"{model}, seed {seed}"
+        session = stitch_windows(read_inferred(path), 0.0)
+        predictions[name], where = held_out.predicted(whole, session, constant, minimum)
+        covered &= where
     scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
     comparison = held_out.compare_held_out(scores, seed=options.seed)
     for table, path in ((scores, options.scores), (comparison, options.comparison)):

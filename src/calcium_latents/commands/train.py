@@ -1,4 +1,8 @@
-"""Train one model on one recording: the only training command, for every model. Configured by Hydra (config/train.yaml)."""
+"""Train one model on one recording: the one training command of every model, configured by Hydra (config/train.yaml).
+
+An interrupted run (killed, out of time) goes on from its last state, `resume.pt` in the run's directory, to the same
+result as one that was never interrupted. The state is removed once the results are written.
+"""
 
 import logging
 import sys
@@ -31,30 +35,50 @@ def train(config: DictConfig, directory: Path) -> None:
     module, batches, steps = family.prepare(
         recording, config.recording, settings["data"], settings["training"], settings["search"], config.seed
     )
+    described = {**settings, "recording": recording.attrs.get("config_digest", config.recording)}
+    origin = provenance(described, [__spec__.name, *_targets(settings["model"])], config.seed)
+
+    unfinished = directory / "resume.pt"
+    module.on_checkpoint = lambda state: _save({"origin": origin, "state": state}, unfinished)
+    if unfinished.is_file():
+        saved = torch.load(unfinished, weights_only=False, map_location="cpu")
+        if saved["origin"] == origin:
+            module.resume(saved["state"])
+            print(f"going on from step {module.step} of {steps} ({unfinished})", file=sys.stderr)
+        else:
+            print(f"{unfinished} is of another configuration or code: starting anew", file=sys.stderr)
     trainer = lightning.Trainer(
         accelerator=config.accelerator,
         devices=1,
-        max_steps=steps,
+        max_steps=steps - module.step,
         max_epochs=-1,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
     )
-    trainer.fit(module, batches)
+    if module.step < steps:
+        trainer.fit(module, batches)
     result = family.result(module, recording)
 
-    described = {**settings, "recording": recording.attrs.get("config_digest", config.recording)}
-    origin = provenance(described, [__spec__.name, *_targets(settings["model"])], config.seed)
     for name, value in (("checkpoint", {**result.checkpoint, **origin}), ("snapshots", result.snapshots)):
-        with atomic_path(directory / f"{name}.pt") as path:
-            torch.save(value, path)
+        _save(value, directory / f"{name}.pt")
     for name, table in (("metrics", result.metrics), ("timing", result.timing)):
         with atomic_path(directory / f"{name}.csv") as path:
             table.to_csv(path, index=False)
     with atomic_path(directory / "config.yaml") as path:
         path.write_text(OmegaConf.to_yaml(config, resolve=True))
     write_inferred(result.inferred, directory / "inferred.nc", origin)
+    unfinished.unlink(missing_ok=True)
+
+
+def _save(value: dict | list, path: Path) -> None:
+    import torch
+
+    from calcium_latents.files import atomic_path
+
+    with atomic_path(path) as temporary:
+        torch.save(value, temporary)
 
 
 def _targets(model: dict) -> list[str]:

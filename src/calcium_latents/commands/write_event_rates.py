@@ -17,11 +17,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording, write_inferred
+    from calcium_latents.recordings.inferred import DISTRIBUTION
     from calcium_latents.recordings.windows import stitch_windows
     from calcium_latents.recordings.writers import write_event_rates_nwb
 
     recording = read_recording(options.recording)
-    inferred = read_inferred(options.inferred)
+    inferred = read_inferred(options.inferred).drop_vars(DISTRIBUTION, errors="ignore")  # four times the size
     session = stitch_windows(inferred, 0.0)  # 0: the windows' own starts say how they overlap
     config = {"inferred": inferred.attrs["config_digest"]}
     write_inferred(session, options.netcdf, provenance(config, [__spec__.name], options.seed))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from calcium_latents.deconvolution.oasis import DeconvolvedTrace
+from calcium_latents.deconvolution.traces import DeconvolvedTrace
 from calcium_latents.errors import UserError
 
 

@@ -10,13 +10,13 @@ from importlib import import_module
 import numpy as np
 import xarray as xr
 
-from calcium_latents.deconvolution import oasis
 from calcium_latents.deconvolution.rescaling import (
     EVENT_MINIMUM_MARGIN,
     rescale_events,
     smallest_event,
     snap_events,
 )
+from calcium_latents.deconvolution.traces import MINIMUM_SAMPLES, autoregressive_decay, caiman_decay, noise_level
 from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
 from calcium_latents.recordings.schema import attribute
@@ -231,9 +231,9 @@ def _deconvolve_one(job: _Job, method: str, options: Options) -> tuple[np.ndarra
 def _usable_decay(job: _Job, options: Options) -> float | None:
     """Check a trace; return the decay to impose, or None where the method's own estimate stands."""
     trace = job.trace
-    if trace.size < oasis.MINIMUM_SAMPLES:
+    if trace.size < MINIMUM_SAMPLES:
         raise UserError(
-            f"{job.name}: expected at least {oasis.MINIMUM_SAMPLES} samples of fluorescence, found "
+            f"{job.name}: expected at least {MINIMUM_SAMPLES} samples of fluorescence, found "
             f"{trace.size}. Record or keep longer pieces (trials that follow each other may be joined: "
             "consecutive_trials = 1), or leave this neuron out."
         )
@@ -241,14 +241,14 @@ def _usable_decay(job: _Job, options: Options) -> float | None:
         raise UserError(
             f"{job.name}: expected fluorescence that varies, found the constant {trace[0]:.6g}. Leave this neuron out."
         )
-    decay = oasis.autoregressive_decay(trace, oasis.noise_level(trace))
+    decay = autoregressive_decay(trace, noise_level(trace))
     if options.decay_time_limits_s is not None:
         low, high = (math.exp(-job.sample_interval_s / limit) for limit in options.decay_time_limits_s)
         return min(max(decay, low), high) if math.isfinite(decay) else low
     if 0.0 < decay < 1.0:
         return None
     if options.decay_outside_range == "caiman":
-        return oasis.caiman_decay(decay)
+        return caiman_decay(decay)
     looks = "it drifts or is unstable" if decay >= 1 else "it looks like noise without transients"
     raise UserError(
         f"{job.name}: expected fluorescence whose autocovariance decays (factor per sample between 0 and 1), "

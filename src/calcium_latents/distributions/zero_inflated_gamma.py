@@ -5,9 +5,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 
-# an event this close to the location, as a fraction of it, is treated as this far from it: the density of a
-# shape below one is unbounded there
-RELATIVE_GAP = 1e-4
+from calcium_latents.distributions.excess import RELATIVE_GAP
 
 
 class ZeroInflatedGamma(Distribution):

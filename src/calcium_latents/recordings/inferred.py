@@ -19,14 +19,21 @@ FIELDS: dict[str, Field] = {
     "trial": Field(("trial",), "int", "1", "trial"),
     "time": Field(("time",), "float64", "s", "start of the bin relative to the trial's zero"),
     "neuron": Field(("neuron",), "int", "1", "neuron"),
-    # NaN only between the trials of a stitched session.
     "event_rate": Field(("trial", "time", "neuron"), "float32", "1/s", "event rate", missing=True, minimum=0),
     "factors": Field(("trial", "time", "factor"), "float32", "1", "factors", missing=True),
     "inferred_inputs": Field(("trial", "time", "input"), "float32", "1", "inferred inputs", missing=True),
+    # The zero-inflated gamma of a sample in the bin, averaged over the posterior; only where a model was told to keep it.
+    "event_probability": Field(("trial", "time", "neuron"), "float32", "1", "q, event probability", True, 0),
+    "event_shape": Field(("trial", "time", "neuron"), "float32", "1", "shape of the event size", True, 0),
+    "event_scale": Field(("trial", "time", "neuron"), "float32", "1", "scale of the event size", True, 0),
     "initial_condition": Field(("trial", "initial_condition_dim"), "float32", "1", "initial condition"),
     "split": Field(("trial",), "int8", "1", "0 training trial, 1 validation trial", minimum=0),
     "trial_start": Field(("trial",), "float64", "s", "the trial's zero in the session"),
 }
+
+#: Variables [trial, time, ...]: NaN only between the trials of a stitched session.
+SERIES = tuple(name for name, field in FIELDS.items() if field.dims[:2] == ("trial", "time") and field.missing)
+DISTRIBUTION = ("event_probability", "event_shape", "event_scale")
 
 
 def make_inferred(
@@ -38,6 +45,9 @@ def make_inferred(
     factors: np.ndarray | None = None,
     inferred_inputs: np.ndarray | None = None,
     initial_condition: np.ndarray | None = None,
+    event_probability: np.ndarray | None = None,
+    event_shape: np.ndarray | None = None,
+    event_scale: np.ndarray | None = None,
     recording: xr.Dataset | None = None,
     trial: np.ndarray | None = None,
     neuron: np.ndarray | None = None,
@@ -55,6 +65,8 @@ def make_inferred(
         factors: [trial, time, factor].
         inferred_inputs: [trial, time, input].
         initial_condition: [trial, initial_condition_dim].
+        event_probability, event_shape, event_scale: [trial, time, neuron], zero-inflated gamma of a sample
+            (scale in the events' unit, above the recording's event_minimum).
         recording: the recording that was modelled; lends trial, neuron, trial_start if not given, and the
             width of its bins as attribute bin_width_s.
         trial_start: [trial], s in the session; needed to stitch windows.
@@ -81,6 +93,9 @@ def make_inferred(
         "factors": factors,
         "inferred_inputs": inferred_inputs,
         "initial_condition": initial_condition,
+        "event_probability": event_probability,
+        "event_shape": event_shape,
+        "event_scale": event_scale,
         "split": np.zeros(n_trials, np.int8) if split is None else split,
         "trial_start": trial_start,
     }
@@ -120,8 +135,11 @@ def check_inferred(dataset: xr.Dataset, path: str | Path, *, partial: bool = Fal
     if "split" in dataset and dataset["split"].values.max() > 1:
         found = f"{dataset['split'].values.max()}"
         fail(path, "split", "0 (training) or 1 (validation)", found, "Correct the split.")
+    if "event_probability" in dataset and np.nanmax(dataset["event_probability"].values, initial=0) > 1:
+        found = f"{np.nanmax(dataset['event_probability'].values):g}"
+        fail(path, "event_probability", "probabilities of at most 1", found, "Correct the model's output.")
     if not dataset.attrs.get("stitched", 0):
-        for name in ("event_rate", "factors", "inferred_inputs"):
+        for name in SERIES:
             if name in dataset and np.isnan(dataset[name].values).any():
                 count = int(np.isnan(dataset[name].values).sum())
                 advice = "The model has diverged: lower its learning rate or look at its metrics.csv."

@@ -13,12 +13,11 @@ import xarray as xr
 
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.inferred import make_inferred
+from calcium_latents.recordings.inferred import SERIES, make_inferred
 from calcium_latents.recordings.schema import FIELDS, make_recording
 
 # A sample this fraction of a bin before a boundary belongs to the later bin: times carry rounding errors.
 ROUNDING = 1e-6
-STITCHED = ("event_rate", "factors", "inferred_inputs")
 
 
 def cut_windows(
@@ -288,7 +287,7 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
     weights = crossfade_weights(starts, n_bins)
     total = int(starts[-1]) + n_bins
     stitched = {}
-    for name in STITCHED:
+    for name in SERIES:
         if name not in inferred:
             continue
         windows = inferred[name].values

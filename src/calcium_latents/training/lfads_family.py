@@ -15,11 +15,12 @@ from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
 from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.streams import Streams
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult
 from calcium_latents.training.lfads_inference import infer_rates, to_inferred
 from calcium_latents.training.lfads_module import LFADSTraining, OptimizationOptions
-from calcium_latents.training.schedules import InputRelease, LearningRateSchedule, PenaltyRamp
+from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.trials import TRAINING, VALIDATION, EpochBatches, TrialOptions, prepare_trials
 
 OBSERVATIONS = {"zero_inflated_gamma": ZeroInflatedGammaObservation, "poisson": PoissonObservation}
@@ -87,12 +88,12 @@ class LFADSFamily:
     hyperparameters: dict[str, float]
     _trials: Any = field(default=None, init=False, repr=False)
 
-    def build(self, neurons: int, event_minimum: float, population: int) -> LFADS:
-        """A population of untrained models."""
+    def build(self, neurons: int, event_minimum: float, streams: Streams) -> LFADS:
+        """A population of untrained models, their first weights drawn from `streams`."""
         if self.observation not in OBSERVATIONS:
             raise UserError(f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}.")
-        observation = OBSERVATIONS[self.observation](neurons, population, event_minimum)
-        return LFADS(LFADSSizes(neurons=neurons, **self.sizes), observation, population)
+        observation = OBSERVATIONS[self.observation](neurons, len(streams), event_minimum)
+        return LFADS(LFADSSizes(neurons=neurons, **self.sizes), observation, streams)
 
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
@@ -101,10 +102,11 @@ class LFADSFamily:
         trials = prepare_trials(recording, TrialOptions(**data), path)
         store = TrialStore(trials.events)
         train = trials.indices(TRAINING)
-        torch.manual_seed(integer(seed, "initial weights"))
-        model = self.build(store.neurons, trials.event_minimum, int(search["population"]))
+        population = int(search["population"])
+        model = self.build(store.neurons, trials.event_minimum, member_streams(seed, population, "initial weights"))
         Initialisation(**self.initialisation).apply(model, trials.events[train])
         options = optimization_options(training)
+        batches = EpochBatches(train, options.batch_size, seed)
         module = LFADSTraining(
             model,
             Hyperparameters.uniform(self.hyperparameters, model.population),
@@ -112,21 +114,20 @@ class LFADSFamily:
             trials.indices(VALIDATION),
             options,
             ObjectiveOptions(**self.objective),
+            batches,
+            member_streams(seed, population, "training"),
             seed,
         )
         self._trials = trials
-        torch.manual_seed(integer(seed, "training noise"))
-        loader = DataLoader(
-            range(store.trials),
-            batch_sampler=EpochBatches(train, options.batch_size, seed),
-            collate_fn=torch.tensor,
-        )
+        loader = DataLoader(range(store.trials), batch_sampler=batches, collate_fn=torch.tensor)
         return module, loader, options.steps
 
     def result(self, module: LFADSTraining, recording: xr.Dataset) -> FitResult:
         """Infer every trial and collect what the fit leaves; see `ModelFamily.result`."""
-        torch.manual_seed(integer(module.seed, "posterior draws"))
-        rates = infer_rates(module.evaluated, module.store, module.options.posterior_samples)
+        device = module.store.value.device  # Lightning has taken the model, but not the trials, back to the CPU
+        model = module.evaluated.to(device)
+        streams = member_streams(module.seed, model.population, "posterior").to(device)
+        rates = infer_rates(model, module.store, module.options.posterior_samples, streams)
         return FitResult(
             inferred=to_inferred(rates, self._trials, recording, self.name),
             checkpoint={
@@ -134,7 +135,7 @@ class LFADSFamily:
                 "neurons": module.store.neurons,
                 "event_minimum": self._trials.event_minimum,
                 "population": module.model.population,
-                "state": module.evaluated.state_dict(),
+                "state": model.cpu().state_dict(),
             },
             metrics=pd.DataFrame(module.history),
             timing=pd.DataFrame(module.timing),
@@ -142,11 +143,15 @@ class LFADSFamily:
         )
 
 
+def member_streams(seed: int, population: int, purpose: str) -> Streams:
+    """Random streams for one purpose; a member's does not depend on how many there are."""
+    return Streams([integer(seed, purpose, member) for member in range(population)])
+
+
 def optimization_options(training: Mapping) -> OptimizationOptions:
     """Options from the Hydra group `training`."""
     parts = {
         "learning_rate": LearningRateSchedule(**training["learning_rate"]),
         "ramp": PenaltyRamp(**training["ramp"]),
-        "input_release": InputRelease(**training["input_release"]),
     }
     return OptimizationOptions(**{**training, **parts})

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
+from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
 from calcium_latents.progress import progress
-from calcium_latents.recordings.inferred import make_inferred
+from calcium_latents.recordings.inferred import DISTRIBUTION, make_inferred
 from calcium_latents.training.trials import UNUSED, VALIDATION, Trials
 
 TRIALS_AT_ONCE = 96
@@ -16,7 +18,13 @@ TRIALS_AT_ONCE = 96
 
 @torch.no_grad()
 def infer_rates(
-    model: LFADS, store: TrialStore, samples: int, member: int = 0, trials: Tensor | None = None
+    model: LFADS,
+    store: TrialStore,
+    samples: int,
+    streams: Streams | None = None,
+    member: int = 0,
+    trials: Tensor | None = None,
+    keep_distribution: bool = False,
 ) -> dict[str, np.ndarray]:
     """Average event rates, factors, inputs and initial conditions over draws from the posterior.
 
@@ -27,15 +35,17 @@ def infer_rates(
         model: the population.
         store: the trials.
         samples: draws; 0 decodes the posterior means, once.
+        streams: where the draws come from.
         member: whose results to return.
         trials: `[n]` indices; default all.
+        keep_distribution: with zero-inflated gamma observations, return the parameters too, each averaged over draws
+            (as the original averages them); the density at averages is close to, not equal to, the average density.
 
     Returns:
         `mean` `[n, T, N]` per sample, `factors` `[n, T, F]`, `inferred_inputs` `[n, T, U]`, `initial_condition`
-        `[n, I]` (posterior means).
+        `[n, I]` (posterior means); if asked for, `event_probability`, `event_shape`, `event_scale` `[n, T, N]`.
     """
     model.eval()
-    keep = torch.ones(model.population, device=model.readout_bias.device)
     trials = torch.arange(store.trials) if trials is None else trials
     parts: dict[str, list[Tensor]] = {
         "mean": [],
@@ -43,16 +53,26 @@ def infer_rates(
         "inferred_inputs": [],
         "initial_condition": [],
     }
+    kept = DISTRIBUTION if keep_distribution and isinstance(model.observation, ZeroInflatedGammaObservation) else ()
+    parts |= {name: [] for name in kept}
     for chunk in progress(trials.split(TRIALS_AT_ONCE), "infer", unit="batch"):
         batch = store.batch(chunk)
         mean, factors = 0.0, 0.0
+        averages = dict.fromkeys(kept, 0.0)
         for _ in range(max(1, samples)):
-            posterior = model.posterior(batch, None, keep, mean_only=samples == 0)
-            mean = mean + model.observation.mean(model.logits(posterior.factors))[member]
+            posterior = model.posterior(batch, streams=streams if samples else None)
+            logits = model.logits(posterior.factors)
+            mean = mean + model.observation.mean(logits)[member]
+            if kept:
+                drawn = model.observation.distribution(logits)
+                for name, value in zip(kept, (drawn.event_probability, drawn.shape, drawn.scale), strict=True):
+                    averages[name] = averages[name] + value[member]
             factors = factors + posterior.factors[:, member].transpose(0, 1)
         inputs = posterior.inputs[:, member, :, : model.sizes.inferred_inputs].transpose(0, 1)
         parts["mean"].append(mean / max(1, samples))
         parts["factors"].append(factors / max(1, samples))
+        for name, value in averages.items():
+            parts[name].append(value / max(1, samples))
         parts["inferred_inputs"].append(inputs)
         parts["initial_condition"].append(posterior.initial_mean[member])
     model.train()
@@ -70,6 +90,7 @@ def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Data
         factors=rates["factors"],
         inferred_inputs=rates["inferred_inputs"],
         initial_condition=rates["initial_condition"],
+        **{name: rates[name] for name in DISTRIBUTION if name in rates},
         recording=recording,
         attributes={"unused_trials": int((trials.split == UNUSED).sum())},
     )

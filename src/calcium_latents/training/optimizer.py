@@ -37,12 +37,13 @@ class PopulationAdam(Optimizer):
             parameters = [p for p in group["params"] if p.grad is not None]
             if not parameters:
                 continue
+            finite = torch.isfinite(norm)
+            factor = torch.where(finite, (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0)
             # a member whose gradient is not finite keeps its weights; the caller sees its norm
-            factor = torch.where(torch.isfinite(norm), (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0)
-            self._update(group, parameters, factor)
+            self._update(group, parameters, factor, finite * self.learning_rate.to(norm))
         return norm
 
-    def _update(self, group: dict, parameters: list[Tensor], factor: Tensor) -> None:
+    def _update(self, group: dict, parameters: list[Tensor], factor: Tensor, learning_rate: Tensor) -> None:
         first, second = group["betas"]
         for p in parameters:
             if not self.state[p]:
@@ -62,7 +63,7 @@ class PopulationAdam(Optimizer):
         torch._foreach_div_(roots, (1 - second**count) ** 0.5)
         torch._foreach_add_(roots, group["epsilon"])
         updates = torch._foreach_div(means, roots)
-        rate = self.learning_rate / (1 - first**count)
+        rate = learning_rate / (1 - first**count)
         for p, update in zip(parameters, updates, strict=True):
             p.sub_(update * rate.to(update).view(-1, *[1] * (p.dim() - 1)))
 

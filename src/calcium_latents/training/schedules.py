@@ -39,23 +39,3 @@ class PenaltyRamp:
         """Factor at this epoch and step, both from 0."""
         passed = epoch if self.unit == "epoch" else step
         return min(1.0, (passed + 1) / (self.length + 1))
-
-
-@dataclass(frozen=True)
-class InputRelease:
-    """How the weight of the inferred inputs' divergence moves from a first value to the member's own.
-
-    Attributes:
-        initial_weight: weight at the first step; None keeps the member's own from the start (published).
-        length_fraction: part of training over which it moves, geometrically.
-    """
-
-    initial_weight: float | None = None
-    length_fraction: float = 0.5
-
-    def weight(self, own: float, step: int, steps: int) -> float:
-        """Weight at `step` (from 0) of `steps` for a member whose own weight is `own`."""
-        if self.initial_weight is None:
-            return own
-        passed = min(1.0, step / max(1.0, self.length_fraction * steps))
-        return self.initial_weight * (own / self.initial_weight) ** passed

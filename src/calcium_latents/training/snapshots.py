@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 
 from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.streams import Streams
 from calcium_latents.training.lfads_family import LFADSFamily
 from calcium_latents.training.lfads_inference import infer_rates
 from calcium_latents.training.trials import TrialOptions, prepare_trials
@@ -35,9 +36,10 @@ class SnapshotRates:
 
 def load_model(directory: Path) -> tuple[LFADSFamily, torch.nn.Module]:
     """Rebuild the trained model of a run directory."""
-    checkpoint = torch.load(directory / "checkpoint.pt", weights_only=False)
+    checkpoint = torch.load(directory / "checkpoint.pt", weights_only=False, map_location="cpu")
     family = LFADSFamily(**checkpoint["family"])
-    model = family.build(checkpoint["neurons"], checkpoint["event_minimum"], checkpoint["population"])
+    streams = Streams([0] * checkpoint["population"])
+    model = family.build(checkpoint["neurons"], checkpoint["event_minimum"], streams)
     model.load_state_dict(checkpoint["state"])
     return family, model
 
@@ -53,7 +55,7 @@ def snapshot_rates(directory: Path, recording: xr.Dataset, data: Mapping) -> Ite
     _, model = load_model(directory)
     trials = prepare_trials(recording, TrialOptions(**data), str(directory))
     store = TrialStore(trials.events)
-    for snapshot in torch.load(directory / "snapshots.pt", weights_only=False):
+    for snapshot in torch.load(directory / "snapshots.pt", weights_only=False, map_location="cpu"):
         model.load_state_dict(snapshot["state"])
         rates = infer_rates(model, store, samples=0)["mean"] * trials.imaging_rate
         yield SnapshotRates(snapshot["step"], snapshot["seconds"], rates, trials.time, snapshot["metrics"])

@@ -9,6 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.frames import to_frames
 from calcium_latents.seeds import generator
 
 TRAINING, VALIDATION, UNUSED = 0, 1, 2
@@ -83,7 +84,8 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
     time = recording["time"].values
     rate, width = float(recording.attrs["imaging_rate_hz"]), float(recording.attrs["bin_width_s"])
     if options.time_base == "frame":
-        events, time = to_frames(events, time, width, rate)
+        events, time = to_frames(events, time, rate)
+        events = events.astype(np.float32)
     if options.cast_to_counts:
         events = cast_to_counts(events)
         minimum = 0.0
@@ -91,32 +93,6 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
     duration = len(recording["time"]) * width
     split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, duration, path)
     return Trials(torch.from_numpy(events), time, split, minimum, rate)
-
-
-def to_frames(
-    events: np.ndarray, time: np.ndarray, bin_width: float, imaging_rate: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Merge the bins of each imaging frame, as if all neurons had been sampled at once.
-
-    Args:
-        events: `[trials, time, neurons]`, NaN where not sampled.
-        time: `[time]`, s.
-        bin_width: s.
-        imaging_rate: Hz.
-
-    Returns:
-        events `[trials, frames, neurons]` (the mean, should a frame hold two samples; NaN where none), and the start
-        of the middle bin of every frame.
-    """
-    # half a bin inside, so that frame boundaries that fall on bin boundaries do not depend on rounding
-    frame = np.floor((time - time[0] + bin_width / 2) * imaging_rate * (1 - 1e-3)).astype(int)
-    starts = np.flatnonzero(np.diff(frame, prepend=-1))
-    sampled = ~np.isnan(events)
-    counts = np.add.reduceat(sampled, starts, axis=1, dtype=np.int32)
-    sums = np.add.reduceat(np.nan_to_num(events), starts, axis=1)
-    merged = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
-    widths = np.diff(np.append(starts, len(time)))
-    return merged, time[starts] + bin_width * ((widths - 1) // 2)
 
 
 def cast_to_counts(events: np.ndarray) -> np.ndarray:
@@ -162,21 +138,20 @@ class EpochBatches:
         trials: `[n]` indices to draw from.
         batch_size: trials a batch.
         seed: of the orders.
+
+    `step` is the number of batches handed out so far; setting it continues from there.
     """
 
     def __init__(self, trials: Tensor, batch_size: int, seed: int):
-        self.trials, self.batch_size, self.seed, self.epoch = (
-            trials.numpy(),
-            min(batch_size, len(trials)),
-            seed,
-            0,
-        )
+        self.trials, self.batch_size, self.seed = trials.numpy(), min(batch_size, len(trials)), seed
+        self.step = 0
 
     def __len__(self) -> int:
         return len(self.trials) // self.batch_size
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = generator(self.seed, "batches", self.epoch).permutation(self.trials)
-        self.epoch += 1
-        for number in range(len(self)):
+        epoch, first = divmod(self.step, len(self))
+        order = generator(self.seed, "batches", epoch).permutation(self.trials)
+        for number in range(first, len(self)):
+            self.step += 1
             yield order[number * self.batch_size : (number + 1) * self.batch_size].tolist()

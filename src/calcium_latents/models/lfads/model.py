@@ -1,7 +1,6 @@
 """LFADS for a population of models: parameters, encoding, decoding and the terms of the objective."""
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -14,20 +13,7 @@ from calcium_latents.models.lfads import priors
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.inputs import DIRECTIONS, add_bias, project_events
 from calcium_latents.models.lfads.sizes import LFADSSizes
-
-
-@dataclass
-class Corruption:
-    """How a training step hides data from the encoder, per member of the population (`[P]` each).
-
-    Attributes:
-        coordinated_keep: probability with which coordinated dropout shows a sample to the encoder (1: off); only
-            samples that were not shown are reconstructed.
-        keep: keep probability of ordinary dropout (1: off).
-    """
-
-    coordinated_keep: Tensor
-    keep: Tensor
+from calcium_latents.models.lfads.streams import Streams
 
 
 class Posterior(NamedTuple):
@@ -45,20 +31,21 @@ class LFADS(nn.Module):
     Args:
         sizes: network sizes.
         observation: observation model, see `models.lfads.observation`.
-        population: number P of models that train side by side.
+        streams: random streams of the initial weights, one a member; their number is the population P.
         plain: use the readable autograd loops instead of the hand-written ones.
 
     `input_scale` (buffer) multiplies the encoder's input; 1 is the published behaviour.
     """
 
-    def __init__(self, sizes: LFADSSizes, observation: nn.Module, population: int = 1, plain: bool = False):
+    def __init__(self, sizes: LFADSSizes, observation: nn.Module, streams: Streams, plain: bool = False):
         super().__init__()
+        population = len(streams)
         self.sizes, self.observation, self.population, self.plain = sizes, observation, population, plain
         N, E, C, G = sizes.neurons, sizes.encoder, sizes.controller, sizes.generator
         L, U, F, K = sizes.initial_condition, sizes.inferred_inputs, sizes.factors, observation.blocks
 
         def weight(*shape: int, fan: int) -> nn.Parameter:
-            return nn.Parameter(torch.randn(population, *shape) / math.sqrt(fan))
+            return nn.Parameter(streams.normal(population, *shape) / math.sqrt(fan))
 
         def zeros(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.zeros(population, *shape))
@@ -95,13 +82,16 @@ class LFADS(nn.Module):
 
     # encoding -------------------------------------------------------------------------------------------------------
 
-    def encode(self, batch: Batch, shown: Tensor | None, dropout: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def encode(
+        self, batch: Batch, shown: Tensor | None = None, keep: Tensor | None = None, streams: Streams | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Read the events of a batch.
 
         Args:
             batch: the trials.
             shown: `[P, E]` factor on every event (0 hides it); None shows all.
-            dropout: `[P]` keep probability of ordinary dropout on the encoder's final state.
+            keep: `[P]` keep probability of ordinary dropout on the encoder's final state; None for no dropout.
+            streams: where dropout draws from.
 
         Returns:
             posterior mean and variance of the initial condition `[P, B, I]`; lagged codes `[T, P, B, 2 H]`.
@@ -116,7 +106,7 @@ class LFADS(nn.Module):
         states = run(gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1))
         # unbind, not slices: the gradient of a slice is a whole tensor of zeros
         initial_forward, initial_backward, forward, backward = states.view(T, P, DIRECTIONS, B, H).unbind(2)
-        final = _dropout(torch.cat([initial_forward[-1], initial_backward[-1]], dim=-1), dropout)
+        final = _dropout(torch.cat([initial_forward[-1], initial_backward[-1]], dim=-1), keep, streams)
         mean = torch.baddbmm(self.initial_mean_bias[:, None], final, self.initial_mean_weight)
         log_variance = torch.baddbmm(self.initial_variance_bias[:, None], final, self.initial_variance_weight)
         variance = torch.exp(log_variance) + self.sizes.posterior_variance_minimum
@@ -126,28 +116,29 @@ class LFADS(nn.Module):
         backward = torch.cat([backward[:-1].flip(0), nothing])
         return mean, variance, torch.cat([forward, backward], dim=-1)
 
-    def decode(self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def decode(
+        self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor | None = None, streams: Streams | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Run controller and generator.
 
         Args:
             codes: `[T, P, B, 2 H]` from `encode`.
             initial: `[P, B, I]`, a draw of the initial condition.
             noise: `[T, P, B, U]`, standard normal draws for the inferred inputs.
-            keep: `[P]` keep probability of dropout.
+            keep: `[P]` keep probability of dropout; None for no dropout.
+            streams: where dropout draws from.
 
         Returns:
             factors `[T, P, B, F]`, posterior of the inferred inputs `[T, P, B, 2 U]`, generator states `[T, P, B, G]`.
         """
         T, P, B, _ = codes.shape
         sizes = self.sizes
-        projected = add_bias(torch.matmul(_dropout(codes, keep), self.controller_codes), self.controller_bias)
+        projected = add_bias(torch.matmul(_dropout(codes, keep, streams), self.controller_codes), self.controller_bias)
         generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
-        masks = (None, None)
-        if self.training and bool((keep < 1).any()):
-            masks = (
-                _dropout_mask(codes, keep, T + 1, P, B, sizes.generator),
-                _dropout_mask(codes, keep, T, P, B, sizes.factors),
-            )
+        masks = (
+            _dropout_mask(keep, streams, T + 1, P, B, sizes.generator),
+            _dropout_mask(keep, streams, T, P, B, sizes.factors),
+        )
         weights = decoding.DecoderWeights(
             controller_factors=self.controller_factors,
             controller_gates=self.controller_gates,
@@ -164,16 +155,18 @@ class LFADS(nn.Module):
         controller = self.controller_initial[:, None].expand(P, B, -1)
         return run(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
 
-    def posterior(self, batch: Batch, shown: Tensor | None, keep: Tensor, mean_only: bool = False) -> Posterior:
-        """Encode and decode one draw (or, with `mean_only`, the posterior means)."""
-        mean, variance, codes = self.encode(batch, shown, keep)
+    def posterior(
+        self, batch: Batch, shown: Tensor | None = None, keep: Tensor | None = None, streams: Streams | None = None
+    ) -> Posterior:
+        """Encode, and decode one draw from the posterior, or its means where there are no `streams`."""
+        mean, variance, codes = self.encode(batch, shown, keep, streams)
         T, P, B, _ = codes.shape
-        noise = codes.new_zeros(T, P, B, self.sizes.inferred_inputs)
-        initial = mean
-        if not mean_only:
-            noise.normal_()
-            initial = mean + torch.sqrt(variance) * torch.randn_like(mean)
-        factors, inputs, _ = self.decode(codes, initial, noise, keep)
+        if streams is None:
+            noise, initial = codes.new_zeros(T, P, B, self.sizes.inferred_inputs), mean
+        else:
+            noise = streams.normal(T, P, B, self.sizes.inferred_inputs, dim=1)
+            initial = mean + torch.sqrt(variance) * streams.normal(*mean.shape)
+        factors, inputs, _ = self.decode(codes, initial, noise, keep, streams)
         return Posterior(mean, variance, inputs, factors)
 
     # likelihood -----------------------------------------------------------------------------------------------------
@@ -201,9 +194,9 @@ class LFADS(nn.Module):
 
     # objective ------------------------------------------------------------------------------------------------------
 
-    def divergences(self, posterior: Posterior) -> tuple[Tensor, Tensor]:
+    def divergences(self, posterior: Posterior, streams: Streams) -> tuple[Tensor, Tensor]:
         """KL of the initial condition and of the inferred inputs (fresh draw), `[P]` each."""
-        noise = torch.randn_like(posterior.inputs[..., : self.sizes.inferred_inputs])
+        noise = streams.normal(*posterior.inputs.shape[:3], self.sizes.inferred_inputs, dim=1)
         initial = priors.initial_condition_divergence(
             posterior.initial_mean,
             posterior.initial_variance,
@@ -225,15 +218,19 @@ class LFADS(nn.Module):
         }
 
 
-def _dropout_mask(like: Tensor, keep: Tensor, steps: int, P: int, B: int, width: int) -> Tensor:
-    """Scaled dropout mask `[steps, P, B, width]` with keep probability `keep` `[P]`."""
+def _dropout_mask(
+    keep: Tensor | None, streams: Streams | None, steps: int, P: int, B: int, width: int
+) -> Tensor | None:
+    """Scaled dropout mask `[steps, P, B, width]` with keep probability `keep` `[P]`; None where nothing is dropped."""
+    if keep is None or bool((keep >= 1).all()):
+        return None
     keep = keep.view(1, P, 1, 1)
-    return (torch.rand(steps, P, B, width, dtype=like.dtype, device=like.device) < keep) / keep
+    return (streams.uniform(steps, P, B, width, dim=1) < keep) / keep
 
 
-def _dropout(value: Tensor, keep: Tensor) -> Tensor:
-    """Ordinary dropout of `[..., P, B, n]` with keep probability `keep` `[P]`; nothing is drawn when all are one."""
-    if bool((keep >= 1).all()):
+def _dropout(value: Tensor, keep: Tensor | None, streams: Streams | None) -> Tensor:
+    """Ordinary dropout of `[P, B, n]` or `[T, P, B, n]` with keep probability `keep` `[P]`."""
+    if keep is None or bool((keep >= 1).all()):
         return value
     keep = keep.view(-1, 1, 1)
-    return value * ((torch.rand_like(value) < keep) / keep)
+    return value * ((streams.uniform(*value.shape, dim=value.dim() - 3) < keep) / keep)

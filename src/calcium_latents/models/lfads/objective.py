@@ -13,6 +13,7 @@ from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.model import LFADS
+from calcium_latents.models.lfads.streams import Streams
 
 SIGMOID_PENALTY_WEIGHT = 1e-4  # fixed in the original code
 
@@ -54,27 +55,27 @@ def step_objective(
     hyperparameters: Hyperparameters,
     divergence_ramp: float,
     options: "ObjectiveOptions",
+    streams: Streams,
 ) -> dict[str, Tensor]:
     """Terms of one training step, `[P]` each: total, reconstruction, initial_condition, inferred_inputs, l2."""
     P, E = model.population, len(batch.event_value)
     keep = hyperparameters.coordinated_keep[:, None]
-    new = batch.event_value.new_empty
-    kept = new(P, E).uniform_() < keep
+    kept = streams.uniform(P, E) < keep
     shown = kept / keep
     if bool((hyperparameters.keep < 1).any()):
         keep_input = hyperparameters.keep[:, None]
-        shown = shown * (new(P, E).uniform_() < keep_input) / keep_input
-    posterior = model.posterior(batch, shown, hyperparameters.keep)
+        shown = shown * (streams.uniform(P, E) < keep_input) / keep_input
+    posterior = model.posterior(batch, shown, hyperparameters.keep, streams)
     logits = model.sampled_logits(posterior.factors, batch)
     background, bonus = model.observation.log_likelihood(
         logits, batch.event_slot, batch.event_neuron, batch.event_value
     )
     # only samples hidden from the encoder are reconstructed; where everything is shown (keep 1), all are
     hidden_event = torch.where(keep < 1, 1 - kept.to(background.dtype), 1.0)
-    likelihood = _weighted_sum(background, bonus, hidden_event, keep, batch, options.sample_zeros)
+    likelihood = _weighted_sum(background, bonus, hidden_event, keep, batch, streams if options.sample_zeros else None)
     entries = batch.sampled_count if options.normalise_by_sampled else batch.shape[0] * batch.shape[1] * batch.shape[2]
     reconstruction = -likelihood / entries
-    initial, inputs = model.divergences(posterior)
+    initial, inputs = model.divergences(posterior, streams)
     l2 = weight_penalty(model, hyperparameters)
     total = (
         reconstruction
@@ -107,13 +108,13 @@ class ObjectiveOptions:
 
 
 def _weighted_sum(
-    background: Tensor, bonus: Tensor, hidden_event: Tensor, keep: Tensor, batch: Batch, sample_zeros: bool
+    background: Tensor, bonus: Tensor, hidden_event: Tensor, keep: Tensor, batch: Batch, streams: Streams | None
 ) -> Tensor:
-    """Sum of the log-likelihood over hidden samples, `[P]`."""
+    """Sum of the log-likelihood over hidden samples, `[P]`; zeros are drawn from `streams`, or enter by expectation."""
     slot = batch.event_slot
     hidden_fraction = torch.where(keep < 1, 1 - keep, 1.0)
-    if sample_zeros:
-        weight = (torch.rand_like(background) < hidden_fraction).to(background.dtype)
+    if streams is not None:
+        weight = (streams.uniform(*background.shape) < hidden_fraction).to(background.dtype)
     else:
         weight = hidden_fraction.expand_as(background)
     if batch.slot_weight is not None:

@@ -1,0 +1,65 @@
+"""What every method of deconvolution needs to know of a trace: its noise, its decay, and what a result holds.
+
+As CaImAn's `constrained_foopsi(p=1)` estimates them; no method's package is needed for it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import welch
+
+#: Shortest trace (samples) with a spectrum and an autocovariance to speak of (Welch segments are of 256).
+MINIMUM_SAMPLES = 32
+
+#: CaImAn's seed for the decay of traces whose autocovariance gives none between 0 and 1.
+CAIMAN_SEED = 45
+
+
+@dataclass(frozen=True)
+class DeconvolvedTrace:
+    """Events [time] (the unit of the trace), the denoised calcium [time], and what was estimated on the
+    way."""
+
+    events: np.ndarray
+    calcium: np.ndarray
+    baseline: float
+    decay: float
+    noise: float
+    minimum: float
+
+
+def noise_level(trace: np.ndarray, method: str = "logmexp") -> float:
+    """Estimate the noise sd of `trace` [time] from its spectrum between half the Nyquist frequency and
+    Nyquist (neither included).
+
+    `method` averages the spectrum: 'mean', 'median', or 'logmexp' for the exponential of the mean logarithm.
+    """
+    average = {
+        "mean": np.mean,
+        "median": np.median,
+        "logmexp": lambda power: np.exp(np.mean(np.log(power))),
+    }[method]
+    frequency, power = welch(trace, nperseg=min(256, len(trace)))
+    return float(np.sqrt(average(power[(frequency > 0.25) & (frequency < 0.5)] / 2)))
+
+
+def autoregressive_decay(trace: np.ndarray, noise: float, lags: int = 5) -> float:
+    """Estimate g of c(t) = g c(t-1) + s(t) from the autocovariance of `trace` [time] at lags up to `lags` +
+    1.
+
+    Least squares of autocovariance k+1 on autocovariance k, the one at lag 0 without the noise variance.
+    Noisy or inactive traces give values outside (0, 1); the caller decides about them.
+    """
+    centred = trace - trace.mean()
+    covariance = np.array([centred[lag:] @ centred[: centred.size - lag] for lag in range(lags + 2)]) / centred.size
+    predictor = covariance[:-1].copy()
+    predictor[0] -= noise**2
+    return float(predictor @ covariance[1:] / (predictor @ predictor))
+
+
+def caiman_decay(decay: float) -> float:
+    """Return what CaImAn uses in place of a decay outside [0, 1]: about 0.95 above, about 0.15 below."""
+    if 0.0 <= decay <= 1.0:
+        return decay
+    jitter = np.random.RandomState(CAIMAN_SEED).normal(0.0, 0.01)  # noqa: NPY002 - CaImAn's own stream
+    return (0.95 if decay > 1.0 else 0.15) + jitter
