@@ -49,7 +49,7 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
             raise UserError(f"{scale_file}: expected a section '{section}' (named in config/config.yaml), found none.")
         override = config.get(section)
         origin = scale_file if override is None else f"{scale_file} with '{section}' of config/config.yaml or --config"
-        value = scale[section] if override is None else merge(scale[section], override)
+        value = scale[section] if override is None else merge(scale[section], with_types(override))
         merged[section] = check(value, schemas / f"{section}.schema.yaml", origin, prefix=section)
 
         _check_names(merged[section], f"{origin}, field '{section}.")
@@ -61,6 +61,21 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
         merged["recording_files"] = entries["recordings"] or {}
     merged["data_directory"] = find_data_directory(chosen["data_directory"], root)
     return merged
+
+
+def with_types(value: Any) -> Any:
+    """Return `value` with every string that is a number, a truth value or null turned into that.
+
+    Snakemake reads nested values of --config as strings throughout.
+    """
+    if isinstance(value, Mapping):
+        return {key: with_types(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_types(item) for item in value]
+    if isinstance(value, str):
+        parsed = yaml.safe_load(value) if value.strip() else value
+        return parsed if parsed is None or isinstance(parsed, bool | int | float) else value
+    return value
 
 
 def read_scale(root: Path, name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -64,3 +64,12 @@ def test_judged_by_one_latent_and_without_metrics():
     assert len(selection_quality(table(), latent="Z", metrics=["blind_nll"], repeats=50)) == 1
     with pytest.raises(UserError, match="one of the columns"):
         selection_quality(table()[["dataset", "model", "seed", "step", "seconds", "latent", "r2"]])
+
+
+def test_finished_runs_are_compared_by_their_last_snapshots():
+    quality = selection_quality(table(), finished=True, repeats=50).set_index("metric")
+    assert (quality["snapshots"] == 4).all()
+    assert quality.loc["blind_nll", "regret"] == 0
+    assert quality.loc["reconstruction_nll", "regret"] > 0
+    few = selection_quality(table(runs=2), finished=True, repeats=50).set_index("metric")
+    assert np.isnan(few.loc["blind_nll", "agreement"]) and few.loc["blind_nll", "regret"] == 0

@@ -9,11 +9,12 @@ from scipy import stats
 
 from calcium_latents.analysis.held_out import (
     EventParameters,
+    at_samples,
     bernoulli_log_likelihood,
     compare_held_out,
     fit_constant_rate,
     from_event_rate,
-    rates_at_samples,
+    predicted,
     score_held_out,
     smoothed_own,
     smoothed_population,
@@ -21,7 +22,7 @@ from calcium_latents.analysis.held_out import (
 )
 from calcium_latents.analysis.smoothing import smooth
 from calcium_latents.errors import UserError
-from calcium_latents.recordings import cut_windows, make_recording, stitch_windows
+from calcium_latents.recordings import cut_windows, make_inferred, make_recording, stitch_windows
 
 MINIMUM = 0.1
 
@@ -40,6 +41,23 @@ def test_density_is_scipys(k, s, q, x):
     assert value[0] == pytest.approx(np.log(q) + stats.gamma.logpdf(x, k, loc=MINIMUM, scale=s), rel=1e-9, abs=1e-9)
     assert value[1] == pytest.approx(np.log1p(-q))
     assert np.isnan(value[2])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    k=st.floats(0.05, 20),
+    s=st.floats(0.01, 20),
+    q=st.floats(1e-4, 1 - 1e-4),
+    x=st.one_of(st.just(0.0), st.just(MINIMUM), st.floats(MINIMUM, 20)),
+)
+def test_density_is_that_of_training(k, s, q, x):
+    torch = pytest.importorskip("torch")
+    from calcium_latents.distributions.zero_inflated_gamma import ZeroInflatedGamma
+
+    trained = ZeroInflatedGamma(*(torch.tensor(v, dtype=torch.float64) for v in (q, k, s)), location=MINIMUM)
+    expected = trained.log_prob(torch.tensor(x, dtype=torch.float64)).item()
+    ours = zero_inflated_gamma_log_likelihood(np.array(x), EventParameters(k, s, q), MINIMUM)
+    assert ours.item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("q", [0.0, 1.0])
@@ -164,10 +182,10 @@ def test_rates_are_those_of_the_bins_that_samples_fall_in():
     )
     rate = np.arange(9.0)[None, :, None] + np.array([0, 100])
     session = xr.Dataset({"event_rate": (("trial", "time", "neuron"), rate)}, {"time": 2 + np.arange(9) * 0.01})
-    found = rates_at_samples(recording, session)[0]
+    found = at_samples(recording, session)[0]
     np.testing.assert_array_equal(found, [[0, 102], [3, 105], [6, 108]])
     late = session.assign_coords(time=session["time"] + 0.015)
-    assert np.isnan(rates_at_samples(recording, late)[0, 0, 0])
+    assert np.isnan(at_samples(recording, late)[0, 0, 0])
 
 
 def test_rates_of_frames_hold_for_the_samples_of_the_frame():
@@ -184,5 +202,59 @@ def test_rates_of_frames_hold_for_the_samples_of_the_frame():
         )
         for box in (recording, cut_windows(recording, width, 120 / rate, 0.0)):
             session = stitch_windows(smooth(box, "events", 1e-4), 0.0)
-            found = rates_at_samples(recording, session) / rate
+            found = at_samples(recording, session) / rate
             np.testing.assert_allclose(found[0, 1:70], events[0, 1:70], rtol=1e-4)
+
+
+def sized(seed=0):
+    """A session [1, 3000, 2] whose events are small and large by turns; its recording and its Inferred."""
+    time = np.arange(3000) / 30
+    scale = np.where((time[None, :, None] % 4 < 2), 0.1, 0.9) * np.ones((1, 1, 2))
+    probability = np.full(scale.shape, 0.2)
+    rng = np.random.default_rng(seed)
+    size = MINIMUM + rng.gamma(2.0, scale)
+    recording = make_recording(
+        time=time,
+        bin_width_s=1 / 30,
+        imaging_rate_hz=30.0,
+        source="made up",
+        events=np.where(rng.random(size.shape) < probability, size, 0.0),
+    )
+    inferred = make_inferred(
+        event_rate=probability * (2 * scale + MINIMUM) * 30,
+        time=time,
+        model="radical",
+        event_probability=probability,
+        event_shape=np.full(scale.shape, 2.0),
+        event_scale=scale,
+        recording=recording,
+    )
+    return recording, inferred
+
+
+def test_a_model_that_knows_sizes_gains_by_them_and_one_that_gives_rates_does_not():
+    recording, inferred = sized()
+    events = recording["events"].values
+    held = np.random.default_rng(5).random(events.shape) < 0.3
+    constant = fit_constant_rate(events, ~held, MINIMUM)
+    bare = inferred.drop_vars(["event_probability", "event_shape", "event_scale"])
+    predictions = {"constant": constant}
+    for name, box in (("knows sizes", inferred), ("rates only", bare)):
+        predictions[name], covered = predicted(recording, box, constant, MINIMUM)
+        assert covered.all()
+    table = compare_held_out(score_held_out(events, held, predictions, MINIMUM, window_bins=100))
+    gain = table.set_index(["model", "likelihood"])["nats_per_event"]
+    both = gain["knows sizes"]
+    assert abs(both["bernoulli"]) < 0.05 and both["zero_inflated_gamma"] > 0.2
+    both = gain["rates only"]
+    assert both["bernoulli"] == pytest.approx(both["zero_inflated_gamma"], abs=1e-9)
+
+
+def test_samples_outside_of_the_session_are_not_covered():
+    recording, inferred = sized()
+    constant = EventParameters(np.ones(2), np.ones(2), np.full(2, 0.1))
+    late = inferred.assign_coords(time=inferred["time"] + 10)
+    for box in (late, late.drop_vars(["event_scale"])):
+        parameters, covered = predicted(recording, box, constant, MINIMUM)
+        assert not covered[0, :299].any() and covered[0, 301:].all()
+        assert all(np.isfinite(value).all() for value in vars(parameters).values())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from calcium_latents.analysis.smoothing import gaussian_filter, smooth, width_sweep
+from calcium_latents.analysis.smoothing import gaussian_filter, smooth
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import check_inferred
 from calcium_latents.recordings.frames import to_frames
@@ -98,9 +98,8 @@ def test_frames_without_a_sample_are_filled_from_their_neighbours():
     np.testing.assert_allclose(inferred["event_rate"].values[0, :, 0], np.array([2, 2, 4, 6, 6]) * 100)
 
 
-def test_width_sweep_has_every_width():
-    table = width_sweep(recording(scanned(trials=10)), "events", [0.006, 0.03])
-    assert sorted(table["smoothing_sd_s"].unique()) == [0.006, 0.03]
+def test_two_widths_can_have_two_names():
+    assert smooth(recording(scanned()), "events", 0.04, "smth-dec-40ms").attrs["model"] == "smth-dec-40ms"
 
 
 def test_errors():

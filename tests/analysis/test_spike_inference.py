@@ -88,7 +88,7 @@ def test_table_is_tidy():
 
 @pytest.fixture(scope="module")
 def simulated():
-    settings_ = {"neurons": 30, "trials_per_condition": 20, "speed": "7hz"}
+    settings_ = {"neurons": 30, "trials_per_condition": 20}
     return deconvolve(simulate_lorenz_recording(settings_, seed=11))
 
 
@@ -109,7 +109,7 @@ def test_calibration_at_the_noise_of_the_paper(simulated):
 
 
 def test_more_noise_lowers_the_correlation(simulated):
-    noisy = {"neurons": 30, "trials_per_condition": 20, "speed": "7hz", "noise_multiplier": 4.0}
+    noisy = {"neurons": 30, "trials_per_condition": 20, "noise_multiplier": 4.0}
     worse = deconvolve(simulate_lorenz_recording(noisy, seed=11), decay_outside_range="caiman")
     assert frame_correlation(worse)["correlation"].mean() < 0.7 * frame_correlation(simulated)["correlation"].mean()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from calcium_latents.deconvolution import deconvolve, oasis
+from calcium_latents.deconvolution import deconvolve, interface, oasis
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
 from calcium_latents.simulation.lorenz_recording import simulate_lorenz_recording
@@ -152,7 +152,7 @@ def test_traces_without_a_decay_are_handled_when_asked(options):
 
 
 def test_a_drift_is_named(monkeypatch):
-    monkeypatch.setattr(oasis, "autoregressive_decay", lambda trace, noise: 1.02)
+    monkeypatch.setattr(interface, "autoregressive_decay", lambda trace, noise: 1.02)
     with pytest.raises(UserError, match=r"neuron 0.*found 1\.02: it drifts"):
         deconvolve(continuous())
 

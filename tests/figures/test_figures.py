@@ -28,12 +28,27 @@ EXPECTED_TEXT = {
         "gradient steps",
         "smth-dec",
         "mean predictor",
-        "published recipe",
+        "published recipe, no search",
+        "passes smth-dec",
+        "90 % of its own best",
+        "not reached",
     ],
-    "selection_metric": ["blind samples", "held-out neurons", "reconstruction (published)", "Spearman"],
-    "spike_ground_truth": ["bin width (ms)", "simulated (n = 60)", "bootstrap"],
+    "selection_metric": [
+        "blind samples",
+        "held-out neurons",
+        "reconstruction (published)",
+        "Spearman",
+        "finished runs alone",
+    ],
+    "spike_ground_truth": ["bin width (ms)", "simulated (n = 60; lag ", "bootstrap"],
     "calibration": ["paper: mean 0.32", "noise level"],
-    "real_recording": ["deconvolved events", "bits per event", "held-out events", "factor"],
+    "real_recording": [
+        "deconvolved events",
+        "bits per event",
+        "held-out events",
+        "factor",
+        "RADICaL beats all baselines",
+    ],
 }
 
 
@@ -86,6 +101,11 @@ def test_figure(name, figure_inputs, tmp_path, texts):
     shown = "\n".join(text for text, _, _ in texts)
     for expected in EXPECTED_TEXT[name]:
         assert expected in shown
+    check_layout(texts)
+
+
+def check_layout(texts):
+    """Check that no text leaves the page or overlaps another."""
     for text, box, page in texts:
         inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= page.x1 + 1 and box.y1 <= page.y1 + 1
         assert inside, f"{text!r} leaves the page"
@@ -94,6 +114,45 @@ def test_figure(name, figure_inputs, tmp_path, texts):
             across = min(box.x1, place.x1) - max(box.x0, place.x0)
             along = min(box.y1, place.y1) - max(box.y0, place.y0)
             assert across < 1.5 or along < 1.5, f"{text!r} overlaps {other!r}"
+
+
+def test_a_model_that_is_beaten_is_said_to_be(figure_inputs, tmp_path, texts):
+    inputs = figure_inputs["real_recording"]
+    table = pd.read_csv(inputs["held_out"][0])
+    numbers = ["bits_per_event", "lower_bits", "upper_bits"]
+    against = (table["model"] == "radical") & (table["reference"] != "constant")
+    table.loc[against, numbers] -= 2.0
+    table.to_csv(tmp_path / "two.csv", index=False)
+    table.loc[(table["model"] == "radical"), numbers] -= 50.0
+    table.to_csv(tmp_path / "all.csv", index=False)
+    for name, said in (("two", "RADICaL does not beat: own, population"), ("all", "RADICaL beats no baseline")):
+        texts.clear()
+        draw_figure("real_recording", inputs | {"held_out": [tmp_path / f"{name}.csv"]}, tmp_path / name)
+        assert any(said in text for text, _, _ in texts)
+        check_layout(texts)
+
+
+def test_selection_without_a_good_metric_says_so(figure_inputs, tmp_path, texts):
+    table = pd.read_csv(figure_inputs["selection_metric"]["convergence"][0])
+    for metric in ("reconstruction_nll", "blind_nll", "held_out_neuron_nll"):
+        table[metric] = -table[metric]
+    table.to_csv(tmp_path / "wrong.csv", index=False)
+    draw_figure("selection_metric", {"convergence": [tmp_path / "wrong.csv"]}, tmp_path / "wrong")
+    assert any("No metric ranks snapshots reliably" in text and "no metric." in text for text, _, _ in texts)
+    check_layout(texts)
+    texts.clear()
+    table[table["model"] == "radical_published"].to_csv(tmp_path / "one.csv", index=False)
+    draw_figure("selection_metric", {"convergence": [tmp_path / "one.csv"]}, tmp_path / "one")
+    assert not any("finished runs alone" in text for text, _, _ in texts)
+
+
+def test_variants_of_one_hyperparameter_are_left_to_the_selection_figure(figure_inputs, tmp_path, texts):
+    draw_figure("radical_convergence", figure_inputs["radical_convergence"], tmp_path / "c")
+    assert not any("keep ratio" in text for text, _, _ in texts)
+    table = pd.read_csv(figure_inputs["radical_convergence"]["convergence"][0])
+    table[table["model"] == "radical_keep70"].to_csv(tmp_path / "only.csv", index=False)
+    draw_figure("radical_convergence", {"convergence": [tmp_path / "only.csv"]}, tmp_path / "o")
+    assert any("keep ratio 0.7" in text for text, _, _ in texts)
 
 
 def test_the_same_bytes_again(figure_inputs, tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from calcium_latents.recordings.frames import to_frames
@@ -42,6 +42,7 @@ def test_a_sample_stays_one_frame_at_any_rate_and_phase(rate, phase, bins, seed)
     np.testing.assert_allclose(np.diff(time), 1 / rate, rtol=0.05)
     hidden = np.where(np.random.default_rng(seed).random(values.shape) < 0.2, np.nan, values)
     shown = to_frames(hidden, np.arange(bins) * 0.01, rate)[0][0, :, 0]
+    assume(np.isfinite(shown).any())  # of three frames all may be hidden
     # A sample on the border of two frames may count for either, but all of a neuron's do alike.
     assert np.ptp(shown[np.isfinite(shown)] - np.flatnonzero(np.isfinite(shown))) == 0
 

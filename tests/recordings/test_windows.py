@@ -94,6 +94,18 @@ def test_the_last_window_ends_with_the_recording():
     assert cut.trial_start.values.tolist() == pytest.approx([0, 2, 4, 6, 7])
 
 
+def test_the_kept_distribution_is_faded_like_the_rates():
+    cut = cut_windows(make_continuous(n_frames=100, rate=30.0), None, 1.0, 0.4)
+    values = np.random.default_rng(0).random(cut["events"].shape)
+    kept = {name: values for name in ("event_probability", "event_shape", "event_scale")}
+    inferred = make_inferred(event_rate=values, time=cut.time.values, model="m", recording=cut, **kept)
+    stitched = stitch_windows(inferred, cut.attrs["overlap_s"])
+    for name in kept:
+        np.testing.assert_array_equal(stitched[name].values, stitched["event_rate"].values)
+    with pytest.raises(UserError, match="event_probability: expected probabilities of at most 1"):
+        make_inferred(event_rate=values, time=cut.time.values, model="m", event_probability=values + 1)
+
+
 def test_user_trials():
     recording = make_continuous(n_frames=300, rate=30.0, start=100.0)
     starts = [100.5, 103.25, 107.0]

@@ -4,7 +4,7 @@ from dataclasses import fields
 import pytest
 
 from calcium_latents.errors import UserError
-from calcium_latents.simulation.parameters import PAPER_SPEEDS, LorenzRecordingParameters
+from calcium_latents.simulation.parameters import LorenzRecordingParameters
 
 
 def test_defaults_are_the_published_sizes():
@@ -21,14 +21,6 @@ def test_imaging_rates_become_whole_bins(rate, spacing):
 def test_every_field_is_explained():
     for field in fields(LorenzRecordingParameters):
         assert re.search(rf"`{field.name}`", LorenzRecordingParameters.__doc__), field.name
-
-
-def test_speed_fills_only_what_is_not_set():
-    slow = LorenzRecordingParameters.from_mapping({"speed": "4hz"})
-    assert (slow.downsampling, slow.trial_bins) == (3, 120)
-    short = LorenzRecordingParameters.from_mapping({"speed": "4hz", "duration_s": 0.3})
-    assert (short.downsampling, short.trial_bins) == (3, 30)
-    assert [PAPER_SPEEDS[label]["downsampling"] for label in PAPER_SPEEDS] == [3, 5, 7, 9, 11, 14]
 
 
 def test_no_conditions_means_a_state_for_each_trial():
@@ -51,7 +43,6 @@ def test_no_conditions_means_a_state_for_each_trial():
         ({"noise_minimum": 9.0}, "noise_minimum"),
         ({"imaging_rate_hz": 90}, "imaging_rate_hz"),
         ({"duration_s": 0.001}, "duration_s"),
-        ({"speed": "8hz"}, "speed"),
         ({"neuron": 3}, "neuron"),
         ({"conditions": 8, "trials_per_condition": 0}, "trials_per_condition"),
         ({"conditions": 0, "trials": 0}, "trials"),

@@ -157,3 +157,14 @@ def test_training_digest_follows_nested_groups(tmp_path):
     half.write_text(half.read_text().replace("encoder: 32", "encoder: 33"))
     assert digest("paper") == before[0]
     assert digest("half") != before[1]
+
+
+def test_nested_overrides_of_the_command_line_get_their_types():
+    """Snakemake hands over nested values of --config as strings."""
+    from snakemake.cli import parse_config
+
+    given = parse_config(['radical={"seeds": [1, 2, 3], "evaluation": {"lag_sweep": false, "lag_s": 0.02}}'])
+    settings = load_configuration(CONFIG | given, ROOT)
+    assert settings["radical"]["seeds"] == [1, 2, 3]
+    assert settings["radical"]["evaluation"] == {"lag_s": 0.02, "lag_sweep": False}
+    assert settings["radical"]["deconvolution"]["method"] == "oasis"

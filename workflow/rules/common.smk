@@ -83,7 +83,7 @@ def runs(study, dataset, variants=False):
     """
     settings = SETTINGS[study]
     first, *_ = settings["seeds"]
-    directories = [f"{method}/seed-{first}" for method in settings["smoothing"]]
+    directories = [f"{method}/seed-{first}" for method in settings.get("smoothing", {})]
     for model, choice in settings["models"].items():
         if dataset in choice.get("datasets", [dataset]) and (variants or choice["scored"]):
             directories += [f"{model}/seed-{seed}" for seed in choice.get("seeds", settings["seeds"])]
@@ -105,13 +105,10 @@ def first(name, names):
     return [name, *(other for other in names if other != name)]
 
 
-def deconvolution_environment(wildcards):
+def deconvolution_environment(study):
     """Return the conda environment of the study's deconvolution method: CaImAn needs its own."""
-    return (
-        "../../envs/caiman.yaml"
-        if section(wildcards)["deconvolution"]["method"] == "caiman"
-        else BASE_ENVIRONMENT
-    )
+    method = SETTINGS[study]["deconvolution"]["method"]
+    return "../../envs/caiman.yaml" if method == "caiman" else BASE_ENVIRONMENT
 
 
 def deconvolution_code(command, study):

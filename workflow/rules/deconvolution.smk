@@ -13,7 +13,7 @@ rule deconvolve:
     wildcard_constraints:
         study=one_of(set(STUDIES) - set(SIMULATED)),
     conda:
-        deconvolution_environment
+        lambda wildcards: deconvolution_environment(wildcards.study)
     threads: resource("deconvolve", "threads")
     resources:
         mem_mb=resource("deconvolve", "mem_mb"),

@@ -90,7 +90,7 @@ rule score_recording:
     input:
         recording="results/{scale}/recordings/{dataset}/deconvolved.nc",
         shown="results/{scale}/recordings/{dataset}/shown.nc",
-        # smoothing takes part with its width and prior fitted for likelihood (analysis/held_out.py), not as raw rates
+        # baselines, smoothing among them, are made by the command itself (analysis/held_out.py)
         inferred=lambda wildcards: [
             box("recordings", wildcards.dataset, f"{run}/inferred.nc")
             for run in trained("recordings", wildcards.dataset)

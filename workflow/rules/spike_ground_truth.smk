@@ -11,7 +11,7 @@ rule compare_with_spikes:
     benchmark:
         "results/{scale}/benchmarks/spike_ground_truth/compare_with_spikes.tsv"
     conda:
-        BASE_ENVIRONMENT
+        deconvolution_environment("spike_ground_truth")
     threads: resource("compare_with_spikes", "threads")
     resources:
         mem_mb=resource("compare_with_spikes", "mem_mb"),

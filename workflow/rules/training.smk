@@ -67,5 +67,5 @@ rule smooth:
     message:
         "Smooth {wildcards.study}/{wildcards.dataset}: {wildcards.model}"
     shell:
-        "python -m calcium_latents.commands.smooth --recording {input.recording} --parameters {params.options}"
+        "python -m calcium_latents.commands.smooth --recording {input.recording} --name {wildcards.model} --parameters {params.options}"
         " --seed {wildcards.seed} --output {output.inferred} > {log} 2>&1"

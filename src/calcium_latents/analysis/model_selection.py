@@ -28,6 +28,7 @@ def selection_quality(
     table: pd.DataFrame,
     metrics: Sequence[str] | None = None,
     latent: str | None = None,
+    finished: bool = False,
     confidence: float = 0.95,
     repeats: int = 1000,
     seed: int = 0,
@@ -38,12 +39,13 @@ def selection_quality(
         table: a convergence table with at least one of the columns `METRICS`.
         metrics: columns to score; default all of `METRICS` that the table has.
         latent: judge by the recovery of this latent alone; default the mean over latents.
+        finished: compare the last snapshots of runs alone: what a search over hyperparameters has to choose from.
 
     Returns:
         Columns dataset, metric, agreement (minus Spearman's rho over all snapshots), lower, upper (bootstrap
         that resamples runs, then snapshots within them, because snapshots of one run resemble each other),
         snapshots, runs, chosen_r2 (of the snapshot with the best metric), best_r2, regret = best_r2 -
-        chosen_r2.
+        chosen_r2. Fewer than three points have no agreement (NaN).
     """
     columns = [name for name in (metrics or METRICS) if name in table]
     if not columns:
@@ -51,11 +53,13 @@ def selection_quality(
     if latent is not None:
         table = table[table["latent"] == latent]
     points = mean_over_latents(table)
+    if finished:
+        points = points.loc[points.groupby(RUN)["step"].idxmax()]
     rows = []
     for dataset, group in points.groupby("dataset"):
         for metric in columns:
             valid = group.dropna(subset=[metric, "r2"])
-            if len(valid) < 3:
+            if valid.empty:
                 continue
             lower, upper = _interval(valid, metric, confidence, repeats, seed)
             chosen = float(valid.loc[valid[metric].idxmin(), "r2"])
@@ -89,7 +93,7 @@ def selection_quality(
 
 
 def _agreement(metric: np.ndarray, r2: np.ndarray) -> float:
-    if np.ptp(metric) == 0 or np.ptp(r2) == 0:
+    if len(r2) < 3 or np.ptp(metric) == 0 or np.ptp(r2) == 0:
         return np.nan
     return -float(stats.spearmanr(metric, r2).statistic)
 

@@ -4,27 +4,24 @@
 As in the paper (Methods, "Data preparation for each method"), non-sampled bins are removed, so that every
 imaging frame is one bin and all neurons count as sampled together; the frames are then convolved with a
 Gaussian of 6 ms s.d. At 30 ms a frame this kernel hardly reaches the neighbouring frame (weight 4e-6); the
-paper found it best for 10 Hz and faster among 3 to 40 ms, and `width_sweep` repeats that search.
+paper found it best for 10 Hz and faster among 3 to 40 ms.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from calcium_latents.analysis.latent_recovery import latent_recovery
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_inferred
 from calcium_latents.recordings.frames import to_frames
 
 WIDTH_S = 0.006  # paper: 6 ms s.d.
-WIDTH_SWEEP_S = (0.003, 0.006, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04)  # paper: 3 to 40 ms
 METHODS = {"smth-dec": "events", "smth-sim-fluor": "fluorescence"}
 _TRUNCATE_SD = 4.0
 
 
-def smooth(recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_S) -> xr.Dataset:
+def smooth(
+    recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_S, name: str | None = None
+) -> xr.Dataset:
     """Return the Gaussian-smoothed frames of `events` or `fluorescence` as an Inferred dataset at frame
     times.
 
@@ -32,7 +29,7 @@ def smooth(recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_
     so that a constant stays constant and no trial leaks into the next. Frames without a sample of a neuron
     are filled linearly from its neighbouring frames, held at the ends of the trial. `event_rate` is events
     per second for events, and for fluorescence the (unitless) fluorescence above the neuron's smallest
-    smoothed value.
+    smoothed value. `name` is what the method is called in results; by default that of `METHODS`.
 
     Raises:
         UserError: the variable is missing, or a neuron has no sample in a trial.
@@ -48,7 +45,7 @@ def smooth(recording: xr.Dataset, variable: str = "events", sd_s: float = WIDTH_
     else:
         # An Inferred has no negative rates; a constant per neuron changes no mapping that has an intercept.
         smoothed = smoothed - smoothed.min(axis=(0, 1))
-    model = next(name for name, source in METHODS.items() if source == variable)
+    model = name or next(method for method, source in METHODS.items() if source == variable)
     inferred = make_inferred(
         event_rate=smoothed,
         time=time,
@@ -81,28 +78,6 @@ def gaussian_filter(frames: np.ndarray, sd: float) -> np.ndarray:
         total[:, target] += value * frames[:, source]
         weight[target] += value
     return total / weight[None, :, None]
-
-
-def width_sweep(
-    recording: xr.Dataset, variable: str = "events", widths_s: Iterable[float] = WIDTH_SWEEP_S, **options
-) -> pd.DataFrame:
-    """Return latent recovery for every kernel width.
-
-    The columns of `latent_recovery` and `smoothing_sd_s`.
-    """
-    tables = []
-    for width in widths_s:
-        inferred = smooth(recording, variable, width)
-        table, _ = latent_recovery(
-            inferred["event_rate"].values,
-            inferred["time"].values,
-            recording["latents"].values,
-            recording["time"].values,
-            latent_names=[str(name) for name in recording["latent"].values],
-            **options,
-        )
-        tables.append(table.assign(smoothing_sd_s=width))
-    return pd.concat(tables, ignore_index=True)
 
 
 def _fill(frames: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from calcium_latents.commands.cli import method_of, run_command
 
@@ -11,7 +12,7 @@ WINDOW_S = 10.0  # pieces of the session that the interval is resampled from
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the likelihoods by model and window, and the comparison with a constant rate."""
+    """Write the likelihoods by model and window, and the comparison with each baseline."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
     parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
@@ -45,7 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
         predictions[name], where = held_out.predicted(whole, session, constant, minimum)
         covered &= where
     scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
-    comparison = held_out.compare_held_out(scores, seed=options.seed)
+    references = ["constant", *(f"smoothed {name}" for name in baselines)]
+    compared = [held_out.compare_held_out(scores, reference, seed=options.seed) for reference in references]
+    comparison = pd.concat(compared, ignore_index=True)
     for table, path in ((scores, options.scores), (comparison, options.comparison)):
         with atomic_path(Path(path)) as temporary:
             table.to_csv(temporary, index=False)

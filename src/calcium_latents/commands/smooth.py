@@ -10,6 +10,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True)
     add_parameters(parser, "variable (events or fluorescence) and sd_s")
+    parser.add_argument("--name", help="of the method in results; default: that of the paper for the variable")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, help="inferred rates (.nc)")
     options = parser.parse_args(arguments)
@@ -19,8 +20,8 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.recordings import read_recording, write_inferred
 
     recording = read_recording(options.recording)
-    config = {**options.parameters, "recording": recording.attrs["config_digest"]}
-    inferred = smooth(recording, **options.parameters)
+    config = {**options.parameters, "name": options.name, "recording": recording.attrs["config_digest"]}
+    inferred = smooth(recording, **options.parameters, name=options.name)
     write_inferred(inferred, options.output, provenance(config, [__spec__.name], options.seed))
 
 

@@ -20,7 +20,13 @@ def main(arguments: list[str] | None = None) -> None:
     parsed = _parse(arguments)
     local = parsed.executor in (None, "local")
     # set-like options take every word that follows: --cores stands first
-    command = ["snakemake", *(["--cores", "all"] if local and parsed.cores is None else []), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *(["--cores", "all"] if local and parsed.cores is None else []),
+        *arguments,
+    ]
     status = subprocess.run(command).returncode
     if status != 0:
         sys.exit(status)
@@ -33,7 +39,10 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"Writing {report}", file=sys.stderr)
         config = ["--config", *parsed.config] if parsed.config else []
         configfiles = ["--configfile", *map(str, parsed.configfile)] if parsed.configfile else []
-        subprocess.run(["snakemake", "--report", str(report), "--quiet", "all", *configfiles, *config], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "snakemake", "--report", str(report), "--quiet", "all", *configfiles, *config],
+            check=True,
+        )
     figures = sorted(results.glob("*/figures/*.png"))
     print(f"\nFigures ({len(figures)}): " + ", ".join(sorted({str(path.parent) for path in figures})))
     print(f"Claims of the papers beside our numbers: {results / 'claims.csv'}")

@@ -2,15 +2,16 @@
 
 Inputs:
     convergence: convergence.csv (see `analysis.convergence`): dataset, model, seed, step, seconds, latent,
-        r2.
+        r2. Of its models the recipes `RECIPES` are drawn, or all where it has none of these.
     scores (optional): scores.csv of the same dataset; draws the level of smth-dec.
 """
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from calcium_latents.analysis.convergence import COLUMNS
+from calcium_latents.analysis.convergence import COLUMNS, RUN, mean_over_latents, time_to_accuracy
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.recovery_panel import SCORE_COLUMNS
@@ -18,6 +19,8 @@ from calcium_latents.figures.recovery_panel import SCORE_COLUMNS
 REQUIRED = ("convergence",)
 OPTIONAL = ("scores",)
 BASELINE = "smth-dec"
+RECIPES = ("radical", "radical_published")  # other models of the table vary one hyperparameter: see selection_metric
+OWN_BEST = "90 % of its own best"
 
 
 @style.styled
@@ -26,6 +29,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     table = read_tables(inputs, "convergence", COLUMNS)
     dataset = table["dataset"].iloc[0]
     table = table[table["dataset"] == dataset]
+    if table["model"].isin(RECIPES).any():
+        table = table[table["model"].isin(RECIPES)]
     levels = {}
     if inputs.get("scores"):
         scores = read_tables(inputs, "scores", SCORE_COLUMNS)
@@ -38,8 +43,9 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     panels = [("mean", f"mean of {', '.join(map(str, latents))}", mean)]
     panels += [(latent, str(latent), table[table["latent"] == latent]) for latent in latents]
     models = style.in_order(table["model"])
-    fig = style.figure(4.4)
-    axes = fig.subplots(2, len(panels), sharey=True, squeeze=False)
+    fig = style.figure(5.1)
+    top, bottom = fig.subfigures(2, 1, height_ratios=[4.4, 0.7])
+    axes = top.subplots(2, len(panels), sharey=True, squeeze=False)
     low = float(np.clip(table["r2"].min(), -0.3, 0)) - 0.03
     for i, (x, name, divisor) in enumerate((("seconds", "training time (min)", 60), ("step", "gradient steps", 1))):
         for j, (key, title, part) in enumerate(panels):
@@ -74,5 +80,47 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     runs = table.groupby("model")["seed"].nunique()
     number = f"{runs.min()}" if runs.min() == runs.max() else f"{runs.min()}–{runs.max()}"
     title = f"{dataset}; one line per training run ({number} per recipe); points: snapshots; R² mean over folds"
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, title=title)
+    top.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, title=title)
+    _times(bottom.subplots(), table, models, levels.get("mean"))
     return style.save(fig, output_stem)
+
+
+def _times(axis, table: pd.DataFrame, models: list[str], level: float | None) -> None:
+    """Panel c: a table of the training time until each recipe is as good as `level`, and as its own best nearly."""
+    axis.axis("off")
+    reached = []
+    for _, run in table.groupby(RUN):
+        best = mean_over_latents(run)["r2"].max()
+        targets = [(OWN_BEST, 0.9 * best)] if best > 0 else []
+        reached.append(time_to_accuracy(run, targets + ([] if level is None else [(BASELINE, level)])))
+    times = pd.concat(reached, ignore_index=True)
+    names = {BASELINE: f"passes smth-dec (R² {level or 0:.2f})", OWN_BEST: OWN_BEST}
+    columns = [name for name in names if name in set(times.get("target", ()))]
+    places = [0.42, 0.67, 0.9]
+    heading = {"transform": axis.transAxes, "va": "top", "fontweight": "bold"}
+    axis.text(0, 1, "training time until mean R²", **heading)
+    for x, name in zip(places, columns, strict=False):
+        axis.text(x, 1, names[name], ha="center", **heading)
+    axis.text(places[-1], 1, "its best", ha="center", **heading)
+    for line, model in enumerate(models):
+        y, mine = 0.68 - 0.3 * line, times[times["model"] == model]
+        axis.text(0, y, style.label(model), transform=axis.transAxes, va="top", color=style.appearance(model)["color"])
+        for x, name in zip(places, columns, strict=False):
+            text = _span(mine[mine["target"] == name])
+            axis.text(x, y, text, transform=axis.transAxes, va="top", ha="center")
+        best = mine["best_r2"]
+        text = f"R² {best.min():.2f}" if best.max() - best.min() < 0.005 else f"R² {best.min():.2f} to {best.max():.2f}"
+        axis.text(places[-1], y, text, transform=axis.transAxes, va="top", ha="center")
+    style.panel_letter(axis, "c", x=-0.015)
+
+
+def _span(times: pd.DataFrame) -> str:
+    """Seconds and steps of one recipe's runs, in words."""
+    done = times.dropna(subset=["seconds"])
+    if not len(done):
+        return "not reached"
+    low, high = done["seconds"].min(), done["seconds"].max()
+    seconds = f"{low:.0f} s" if round(low) == round(high) else f"{low:.0f} to {high:.0f} s"
+    steps = sorted({int(step) for step in done["step"]})
+    missed = f", {len(done)} of {len(times)} runs" if len(done) < len(times) else ""
+    return f"{seconds} ({steps[0] if len(steps) == 1 else f'{steps[0]} to {steps[-1]}'} steps{missed})"

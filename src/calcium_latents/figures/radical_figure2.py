@@ -171,7 +171,7 @@ def _traces_of_z(fig, predictions: list[xr.Dataset], scores: pd.DataFrame) -> No
         axis.set_xlabel("time (s)")
     style.panel_letter(axes[0, 0], "b", x=-0.2, y=1.1)
     fig.supxlabel(
-        "black: true; colour: held-out prediction, in the trial of median R² of "
+        "black: true; colour: prediction in a trial held out of the mapping, that of median R² of "
         f"{style.label(models[0])}; R²: all trials",
         fontsize=6,
         color="0.3",
@@ -209,7 +209,7 @@ def _statements(axis: Axes, scores: pd.DataFrame) -> None:
         axis.text(
             0,
             y,
-            style.label(model).replace("RADICaL, ", ""),
+            style.label(model).removeprefix("RADICaL, ").removesuffix(", no search"),
             transform=axis.transAxes,
             va="top",
             color=colour,

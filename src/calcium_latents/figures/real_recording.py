@@ -4,12 +4,14 @@ samples.
 Inputs:
     recording: events.nc (windows or trials) or deconvolved.nc (continuous, one trial).
     inferred: the model's inferred.nc on these windows, or on one continuous trial.
-    held_out (optional): CSV of `analysis.held_out.compare_held_out`.
+    held_out (optional): CSV of `analysis.held_out.compare_held_out` with the reference "constant" and, to be
+        told which baselines the model beats, with the others.
 """
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from calcium_latents.analysis.held_out import LIKELIHOODS
@@ -22,6 +24,8 @@ REQUIRED = ("recording", "inferred")
 OPTIONAL = ("held_out",)
 SHOWN_S = 20.0
 SHOWN_FACTORS = 5
+CONSTANT = "constant"
+BASELINES = (CONSTANT, "smoothed own", "smoothed population")
 HELD_OUT_COLUMNS = (
     "likelihood",
     "model",
@@ -47,8 +51,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     rate, rate_time = run["event_rate"].values, run["time"].values
     order = _order(rate)
     with_scores = bool(inputs.get("held_out"))
-    fig = style.figure(6.6 if with_scores else 5.2)
-    parts = fig.subfigures(2, 1, height_ratios=[2.6, 1]) if with_scores else [fig]
+    fig = style.figure(6.9 if with_scores else 5.2)
+    parts = fig.subfigures(2, 1, height_ratios=[2.5, 1.1]) if with_scores else [fig]
     rows = [2.0, 2.0, 1.6] if "factors" in run else [2.0, 2.0]
     axes = parts[0].subplots(len(rows), 1, sharex=True, height_ratios=rows)
     row = np.argsort(order, kind="stable")[neuron]
@@ -128,19 +132,27 @@ def _held_out(fig, inputs: Inputs) -> None:
         "zero_inflated_gamma": "event and its size (zero-inflated gamma)",
         "bernoulli": "event or none (Bernoulli)",
     }
+    gains = table[table["reference"] == CONSTANT]
     axes = fig.subplots(1, len(LIKELIHOODS))
     for axis, likelihood, letter in zip(axes, LIKELIHOODS, "de", strict=True):
-        part = table[(table["likelihood"] == likelihood) & (table["model"] != table["reference"])]
-        models = style.in_order(part["model"])
+        part = gains[gains["likelihood"] == likelihood].set_index("model")
+        models = style.in_order(part.index)
+        low, high = _limits(part)
         for y, model in enumerate(models):
-            row = part[part["model"] == model].iloc[0]
-            error = [[row["bits_per_event"] - row["lower_bits"]], [row["upper_bits"] - row["bits_per_event"]]]
-            axis.errorbar(row["bits_per_event"], y, xerr=error, capsize=2, **style.appearance(model, models))
-        axis.axvline(0, color="0.4", lw=0.8, ls=":")
+            value, lower, upper = part.loc[model, ["bits_per_event", "lower_bits", "upper_bits"]]
+            axis.errorbar(
+                value, y, xerr=[[value - lower], [upper - value]], capsize=2, **style.appearance(model, models)
+            )
+            text = f"{value:+.3f}" if model != CONSTANT else "0"
+            at = float(np.clip(value, low, high))
+            axis.text(at, y - 0.18, text, ha="center", va="bottom", fontsize=5.5)
+        axis.axvline(0, color="0.4", lw=0.8, ls=":", zorder=0)
+        verdict = _verdict(table[table["likelihood"] == likelihood])
         axis.set(
             yticks=range(len(models)),
-            ylim=(len(models) - 0.5, -0.5),
-            title=titles[likelihood],
+            ylim=(len(models) - 0.6, -0.8),
+            xlim=(low, high),
+            title="\n".join(filter(None, [titles[likelihood], verdict])),
             xlabel="gain over a constant rate (bits per event)",
         )
         axis.set_yticklabels([style.label(model) for model in models] if likelihood == LIKELIHOODS[0] else [])
@@ -148,7 +160,32 @@ def _held_out(fig, inputs: Inputs) -> None:
     row = table.iloc[0]
     fig.supxlabel(
         f"95 % paired bootstrap over {int(row['windows'])} windows; {int(row['events'])} held-out events; "
-        "constant rate: one per neuron",
+        "baselines: event sizes constant per neuron",
         fontsize=6,
         color="0.3",
     )
+
+
+def _limits(gains: pd.DataFrame) -> tuple[float, float]:
+    """Range of gains: all intervals, but for a method so bad that it would squeeze the others into a line."""
+    width = (gains["upper_bits"] - gains["lower_bits"]).max()
+    baselines = gains[gains.index.isin(BASELINES)] if gains.index.isin(BASELINES).any() else gains
+    reach = max(4 * float(np.abs(baselines[["lower_bits", "upper_bits"]].to_numpy()).max()), width, 1e-3)
+    low, high = max(gains["lower_bits"].min(), -reach), min(gains["upper_bits"].max(), reach)
+    pad = 0.12 * max(high - low, 1e-3)
+    return min(low, 0) - pad, max(high, 0) + pad
+
+
+def _verdict(table: pd.DataFrame) -> str:
+    """Say which baselines the model does not beat: those from which its paired interval does not lie above."""
+    models = [name for name in style.in_order(table["model"]) if name not in BASELINES]
+    rows = table[(table["model"] == models[0]) & table["reference"].isin(BASELINES)] if models else table[:0]
+    if rows.empty:
+        return ""
+    unbeaten = style.in_order(rows.loc[rows["lower_bits"] <= 0, "reference"])
+    if not unbeaten:
+        return f"{style.label(models[0])} beats all baselines"
+    if len(unbeaten) == len(rows):
+        return f"{style.label(models[0])} beats no baseline"
+    names = ", ".join(name.removeprefix("smoothed ") for name in unbeaten)
+    return f"{style.label(models[0])} does not beat: {names}"

@@ -8,6 +8,7 @@ Inputs:
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from calcium_latents.analysis.convergence import COLUMNS, RUN, mean_over_latents
 from calcium_latents.analysis.model_selection import METRICS, selection_quality
@@ -16,6 +17,7 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 
 REQUIRED = ("convergence",)
 OPTIONAL = ()
+GOOD_REGRET = 0.02  # R2 below the best that a choice may cost and still be called good
 
 
 @style.styled
@@ -25,76 +27,99 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     dataset = table["dataset"].iloc[0]
     table = table[table["dataset"] == dataset]
     quality = selection_quality(table).set_index("metric")
+    finished = selection_quality(table, finished=True).set_index("metric").reindex(quality.index)
     points = mean_over_latents(table)
     metrics = list(quality.index)
     models = style.in_order(points["model"])
-    fig = style.figure(3.0)
-    axes = fig.subplots(1, len(metrics) + 1, squeeze=False, width_ratios=[1.0] * len(metrics) + [0.75])[0]
+    fig = style.figure(3.9)
+    axes = fig.subplots(1, len(metrics) + 1, squeeze=False, width_ratios=[1.0] * len(metrics) + [0.8])[0]
     for number, (axis, metric, letter) in enumerate(zip(axes, metrics, "abcd", strict=False)):
-        valid = points.dropna(subset=[metric])
-        for (_, model, _), run in valid.groupby(RUN):
-            look = style.appearance(model, models)
-            axis.plot(run[metric], run["r2"], "-", color=look["color"], lw=0.5, alpha=0.5)
-            axis.scatter(
-                run[metric],
-                run["r2"],
-                s=5 + 25 * run["step"] / max(points["step"].max(), 1),
-                c=look["color"],
-                marker=look["marker"],
-                linewidths=0,
-                alpha=0.8,
-            )
-        best = valid.loc[valid[metric].idxmin()]
-        axis.plot(best[metric], best["r2"], "o", ms=9, mfc="none", mec=style.BLACK, mew=1)
-        row = quality.loc[metric]
-        interval = f"[{row['lower']:+.2f}, {row['upper']:+.2f}]"
-        axis.set_title(f"{METRICS[metric]}\nagreement {row['agreement']:+.2f}\n{interval}", fontsize=7)
-        axis.set_xlabel("validation loss (nats per sample)")
-        axis.xaxis.set_major_locator(style.few_ticks())
-        _robust_limits(axis, valid[metric].to_numpy())
+        _against_metric(axis, points.dropna(subset=[metric]), metric, models)
+        interval = f"[{quality.loc[metric, 'lower']:+.2f}, {quality.loc[metric, 'upper']:+.2f}]"
+        lines = [METRICS[metric], f"agreement {quality.loc[metric, 'agreement']:+.2f} {interval}"]
+        if np.isfinite(finished.loc[metric, "agreement"]):
+            lines.append(f"finished runs alone {finished.loc[metric, 'agreement']:+.2f}")
+        axis.set_title("\n".join(lines), fontsize=6.5)
         if number == 0:
             axis.set_ylabel("latent recovery, R²\n(mean of latents)")
         else:
             axis.sharey(axes[0])
-        style.panel_letter(axis, letter, x=-0.04, y=1.14)
-    bars = axes[-1]
-    position = np.arange(len(metrics))
-    bars.barh(position, quality["chosen_r2"], color="0.75", height=0.6)
-    bars.axvline(quality["best_r2"].max(), color=style.BLACK, lw=0.8, ls="--")
-    for y, metric in zip(position, metrics, strict=True):
-        bars.text(0.02, y, METRICS[metric].replace(" (", "\n("), va="center", fontsize=6)
-    bars.invert_yaxis()
-    bars.set(
-        yticks=[],
-        xlabel="R² of the chosen snapshot\n(dashed: best)",
-        xlim=(0, max(1.0, quality["best_r2"].max())),
-    )
-    style.panel_letter(bars, "abcd"[len(metrics)], x=-0.04, y=1.14)
-    handles = [
-        axes[0].plot(
-            [],
-            [],
-            style.appearance(m, models)["marker"],
-            color=style.appearance(m, models)["color"],
-            label=style.label(m),
-        )[0]
-        for m in models
-    ]
+        style.panel_letter(axis, letter, x=-0.04, y=1.2)
+    _chosen(axes[-1], quality, finished)
+    style.panel_letter(axes[-1], "abcd"[len(metrics)], x=-0.04, y=1.2)
+    handles = []
+    for model in models:
+        look = style.appearance(model, models)
+        handles += axes[0].plot([], [], look["marker"], color=look["color"], label=style.label(model))
+    handles += axes[0].plot([], [], "o", mfc="none", mec=style.BLACK, ms=4, mew=0.9, label="last snapshot of a run")
+    handles += axes[0].plot([], [], "o", mfc="none", mec=style.BLACK, ms=9, mew=0.6, label="chosen by the metric")
     row = quality.iloc[0]
-    fig.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=5,
-        title=f"{dataset}; {int(row['snapshots'])} snapshots of {int(row['runs'])} runs, larger = later; "
-        "circle: chosen; "
-        "agreement: minus Spearman's ρ, 95 % bootstrap over runs",
+    count = f"{int(row['snapshots'])} snapshots of {int(row['runs'])} runs"
+    title = (
+        f"{_verdict(quality, finished)}\n"
+        f"{dataset}; {count}, larger = later in its run, at the right edge: beyond it;\n"
+        "agreement: minus Spearman's ρ, 95 % bootstrap over runs"
     )
+    legend = fig.legend(handles=handles, loc="outside lower center", ncols=3, title=title)
+    legend.get_title().set_multialignment("center")
     return style.save(fig, output_stem)
 
 
-def _robust_limits(axis, values: np.ndarray) -> None:
-    """Let the first snapshots, whose losses may be huge, leave the frame rather than squeeze the others."""
-    low, middle = values.min(), np.quantile(values, 0.5)
-    high = min(values.max(), middle + 4 * max(middle - low, 1e-9))
-    pad = 0.08 * max(high - low, 1e-9)
-    axis.set_xlim(low - pad, high + pad)
+def _against_metric(axis, points: pd.DataFrame, metric: str, models: list[str]) -> None:
+    """R2 against one metric: a point a snapshot, a line a run."""
+    low, high = _limits(points, metric)
+    for (_, model, _), run in points.groupby(RUN):
+        look, run = style.appearance(model, models), run.sort_values("step")
+        place = run[metric].clip(upper=high)
+        axis.plot(place, run["r2"], "-", color=look["color"], lw=0.5, alpha=0.5)
+        size = 5 + 25 * run["step"] / max(run["step"].max(), 1)
+        kind = {"marker": look["marker"], "linewidths": 0}
+        axis.scatter(place, run["r2"], s=size, c=look["color"], alpha=0.8, clip_on=False, **kind)
+        last = {"ms": size.iloc[-1] ** 0.5, "mec": style.BLACK, "mew": 0.9, "zorder": 4, "clip_on": False}
+        axis.plot(place.iloc[-1], run["r2"].iloc[-1], look["marker"], color=look["color"], **last)
+    best = points.loc[points[metric].idxmin()]
+    axis.plot(best[metric], best["r2"], "o", ms=10, mfc="none", mec=style.BLACK, mew=0.6, zorder=5)
+    axis.set_xlabel("validation loss (nats per sample)")
+    axis.xaxis.set_major_locator(style.few_ticks())
+    axis.set_xlim(low - 0.08 * (high - low), high)
+
+
+def _chosen(axis, quality: pd.DataFrame, finished: pd.DataFrame) -> None:
+    """R2 of what each metric chooses: of all snapshots, and of the runs' last ones."""
+    position = np.arange(len(quality))
+    kinds = ((quality, -0.16, "0.8", "--", "any snapshot"), (finished, 0.16, "0.55", ":", "finished runs"))
+    for table, shift, shade, line, name in kinds:
+        axis.barh(position + shift, table["chosen_r2"].clip(lower=0), color=shade, height=0.3, label=name)
+        axis.axvline(table["best_r2"].max(), color=style.BLACK, lw=0.8, ls=line, label=f"best, {name}")
+    for y, metric in zip(position, quality.index, strict=True):
+        axis.text(0.02, y - 0.36, METRICS[metric].removesuffix(" (published)"), va="bottom", fontsize=6)
+    axis.set(
+        yticks=[],
+        xlabel="R² of the choice",
+        ylim=(len(quality) - 0.45, -0.75),
+        xlim=(0, max(1.0, quality["best_r2"].max())),
+    )
+    axis.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=5.5, ncols=2, columnspacing=0.8, handlelength=1.4
+    )
+
+
+def _verdict(quality: pd.DataFrame, finished: pd.DataFrame) -> str:
+    """Say whether any metric may be trusted with the choice."""
+    names = {metric: METRICS[metric].removesuffix(" (published)") for metric in quality.index}
+    sure = [names[metric] for metric in quality.index if quality.loc[metric, "lower"] > 0]
+    ranks = f"Interval of agreement above 0: {', '.join(sure)}." if sure else "No metric ranks snapshots reliably."
+    right = [names[metric] for metric in finished.index if finished.loc[metric, "regret"] < GOOD_REGRET]
+    picks = f"Chooses a finished run within {GOOD_REGRET:g} of the best: {', '.join(right) or 'no metric'}."
+    return f"{ranks}\n{picks}"
+
+
+def _limits(points: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """Range of losses that matters: near those of the better half; the rest stands at the right edge.
+
+    First snapshots, and the published recipe, have losses that would squeeze all others into a line.
+    """
+    better = points[points["r2"] >= points["r2"].median()][metric]
+    low, middle, high = points[metric].min(), better.median(), better.max()
+    high = min(high, middle + 6 * max(middle - low, 1e-9))
+    return low, high + 0.25 * max(high - low, 1e-9)

@@ -25,7 +25,7 @@ TRUE_COLOUR = BLACK
 #: method -> (label, colour, marker), in the order of legends. Colour and marker both differ.
 METHODS: dict[str, tuple[str, str, str]] = {
     "radical": ("RADICaL", VERMILLION, "o"),
-    "radical_published": ("RADICaL, published recipe", PURPLE, "P"),
+    "radical_published": ("RADICaL, published recipe, no search", PURPLE, "P"),
     "radical_keep70": ("RADICaL, keep ratio 0.7", SKY, "v"),
     "radical_keep95": ("RADICaL, keep ratio 0.95", GREY, "X"),
     "autolfads": ("AutoLFADS", BLUE, "s"),

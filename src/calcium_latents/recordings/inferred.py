@@ -22,7 +22,7 @@ FIELDS: dict[str, Field] = {
     "event_rate": Field(("trial", "time", "neuron"), "float32", "1/s", "event rate", missing=True, minimum=0),
     "factors": Field(("trial", "time", "factor"), "float32", "1", "factors", missing=True),
     "inferred_inputs": Field(("trial", "time", "input"), "float32", "1", "inferred inputs", missing=True),
-    # The zero-inflated gamma of a sample in the bin, averaged over the posterior; only where a model was told to keep it.
+    # the zero-inflated gamma of a sample in the bin, averaged over the posterior; kept where a model is told to
     "event_probability": Field(("trial", "time", "neuron"), "float32", "1", "q, event probability", True, 0),
     "event_shape": Field(("trial", "time", "neuron"), "float32", "1", "shape of the event size", True, 0),
     "event_scale": Field(("trial", "time", "neuron"), "float32", "1", "scale of the event size", True, 0),

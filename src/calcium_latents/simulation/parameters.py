@@ -9,18 +9,6 @@ from dataclasses import asdict, dataclass, fields
 
 from calcium_latents.errors import UserError
 
-#: Downsampling factor and trial length (s) of each speed, labelled by the peak frequency of Z
-#: ("The downsampling factors were 3, 5, 7, 9, 11 and 14 for speeds 4, 7, 10, 13, 15 and 20 Hz"; the 4 Hz
-#: trials are longer).
-PAPER_SPEEDS: dict[str, dict[str, float]] = {
-    "4hz": {"downsampling": 3, "duration_s": 1.2},
-    "7hz": {"downsampling": 5, "duration_s": 0.9},
-    "10hz": {"downsampling": 7, "duration_s": 0.9},
-    "13hz": {"downsampling": 9, "duration_s": 0.9},
-    "15hz": {"downsampling": 11, "duration_s": 0.9},
-    "20hz": {"downsampling": 14, "duration_s": 0.9},
-}
-
 CHOICES = {
     "integrator": ("euler", "runge_kutta"),
     "indicator": ("linear", "gcamp6f"),
@@ -159,20 +147,12 @@ class LorenzRecordingParameters:
     def from_mapping(cls, mapping: Mapping) -> "LorenzRecordingParameters":
         """Read parameters from a configuration section.
 
-        `speed`, where given, is a label of `PAPER_SPEEDS` ('7hz') that fills `downsampling` and `duration_s`
-        where the section does not set them.
-
         Raises
         ------
         UserError
             A field is unknown, of the wrong type, or out of range.
         """
         values = dict(mapping)
-        speed = values.pop("speed", None)
-        if speed is not None:
-            if speed not in PAPER_SPEEDS:
-                raise _wrong("speed", f"one of {', '.join(PAPER_SPEEDS)}", speed)
-            values = {**PAPER_SPEEDS[speed], **values}
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise UserError(

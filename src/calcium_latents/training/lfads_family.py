@@ -127,7 +127,13 @@ class LFADSFamily:
         device = module.store.value.device  # Lightning has taken the model, but not the trials, back to the CPU
         model = module.evaluated.to(device)
         streams = member_streams(module.seed, model.population, "posterior").to(device)
-        rates = infer_rates(model, module.store, module.options.posterior_samples, streams)
+        rates = infer_rates(
+            model,
+            module.store,
+            module.options.posterior_samples,
+            streams,
+            keep_distribution=module.options.keep_distribution,
+        )
         return FitResult(
             inferred=to_inferred(rates, self._trials, recording, self.name),
             checkpoint={

@@ -41,6 +41,8 @@ class OptimizationOptions:
         snapshot_every: steps between snapshots of the weights.
         checkpoint_every: steps between states from which an interrupted run goes on.
         posterior_samples: draws averaged at inference; 0 decodes the posterior means.
+        keep_distribution: write the observation model's parameters too, not only its mean (three more arrays of the
+            size of the event rates).
         select: "last" keeps the last weights; the name of a validation metric keeps those at its lowest value
             (mean over the population).
     """
@@ -58,6 +60,7 @@ class OptimizationOptions:
     snapshot_every: int = 100
     checkpoint_every: int = 500
     posterior_samples: int = 50
+    keep_distribution: bool = False
     select: str = "last"
 
     def __post_init__(self):
