@@ -77,8 +77,9 @@ def _save(value: dict | list, path: Path) -> None:
 
     from calcium_latents.files import atomic_path
 
-    with atomic_path(path) as temporary:
-        torch.save(value, temporary)
+    # to an open file: given a path, PyTorch writes its (temporary) name into the archive
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(value, file)
 
 
 def _targets(model: dict) -> list[str]:
