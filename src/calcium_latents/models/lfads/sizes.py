@@ -13,7 +13,7 @@ class LFADSSizes:
         controller: units of the controller (64).
         generator: units of the generator (100).
         initial_condition: dimension of the initial condition (64).
-        inferred_inputs: dimension of the inferred input u(t) (2); 0 leaves the controller out.
+        inferred_inputs: dimension of the inferred input u(t) (2).
         factors: number of factors (100).
         initial_condition_prior_variance: fixed prior variance (0.1).
         posterior_variance_minimum: floor of the initial condition's posterior variance (1e-4).
