@@ -1,7 +1,7 @@
 """LFADS, AutoLFADS and RADICaL for the training command."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pandas as pd
@@ -137,7 +137,7 @@ class LFADSFamily:
         return FitResult(
             inferred=to_inferred(rates, self._trials, recording, self.name),
             checkpoint={
-                "family": {k: v for k, v in asdict(self).items() if not k.startswith("_")},
+                "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
                 "neurons": module.store.neurons,
                 "event_minimum": self._trials.event_minimum,
                 "population": module.model.population,

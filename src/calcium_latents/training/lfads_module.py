@@ -119,7 +119,7 @@ class LFADSTraining(lightning.LightningModule):
         self._sums: dict[str, Tensor] = {}
         self._count = 0
         self._best: tuple[float, dict[str, Tensor]] | None = None
-        self._optimizer_state: dict | None = None
+        self._resumed: dict[str, Any] | None = None
 
     def configure_optimizers(self) -> PopulationAdam:
         """Adam with the members' learning rates; the gradient is that of the scaled loss, as in the original."""
@@ -131,8 +131,8 @@ class LFADSTraining(lightning.LightningModule):
             options.adam_epsilon,
             options.gradient_clip,
         )
-        if self._optimizer_state is not None:
-            optimizer.load_state_dict(self._optimizer_state)
+        if self._resumed is not None:
+            optimizer.load_state_dict(self._resumed["optimizer"])
         return optimizer
 
     def on_fit_start(self) -> None:
@@ -143,6 +143,9 @@ class LFADSTraining(lightning.LightningModule):
         )
         self.store.to(self.device)
         self.streams = self.streams.to(self.device)
+        if self._resumed is not None:
+            self.streams.set_state(self._resumed["streams"])
+            self._sums = {name: total.to(self.device) for name, total in self._sums.items()}
         if self.step == 0:
             self._snapshot()
 
@@ -206,8 +209,7 @@ class LFADSTraining(lightning.LightningModule):
         self.evaluated.load_state_dict(state["evaluated"])
         if self.average is not None:
             self.average.steps = state["averaged_steps"]
-        self._optimizer_state = state["optimizer"]
-        self.streams.set_state(state["streams"])
+        self._resumed = state  # optimizer and streams follow once the device is known
         self.history, self.timing, self.snapshots = state["history"], state["timing"], state["snapshots"]
         self.seconds, (self._sums, self._count), self._best = state["seconds"], state["sums"], state["best"]
 

@@ -108,6 +108,12 @@ def each(tensor: Tensor, *columns: tuple):
     return [tensor[..., slice(*c)].unbind(0) for c in columns] if columns else tensor.unbind(0)
 
 
+def each_gate(activations: Tensor) -> list:
+    """Views at every step of `[T, P, B, 3 H]`: all, reset and update gates, reset, update, candidate."""
+    size = activations.shape[-1] // 3
+    return each(activations, (None,), (2 * size,), (size,), (size, 2 * size), (2 * size, None))
+
+
 class _Decoder(torch.autograd.Function):
     """Hand-written backpropagation through time of controller and generator."""
 
@@ -143,12 +149,8 @@ class _Decoder(torch.autograd.Function):
         controllers, generators, factors = each(controller_all), each(generator_all), each(factors_all)
         rows_c, (row_factors, row_controller) = each(left), each(left, (F,), (F, None))
         rows_g, (row_inputs, row_generator) = each(right), each(right, (U,), (U, None))
-        all_c, (gates_c, resets_c, updates_c, candidates_c) = (
-            each(controller_activations), each(controller_activations, (2 * C,), (C,), (C, 2 * C), (2 * C, None))
-        )  # fmt: skip
-        all_g, (gates_g, resets_g, updates_g, candidates_g) = (
-            each(generator_activations), each(generator_activations, (2 * G,), (G,), (G, 2 * G), (2 * G, None))
-        )  # fmt: skip
+        all_c, gates_c, resets_c, updates_c, candidates_c = each_gate(controller_activations)
+        all_g, gates_g, resets_g, updates_g, candidates_g = each_gate(generator_activations)
         posterior, (means, log_variances) = each(posteriors), each(posteriors, (U,), (U, None))
 
         def to_factors(t):
@@ -218,14 +220,10 @@ class _Decoder(torch.autograd.Function):
             return to_state
 
         controllers, generators = each(controller_all), each(generator_all)
-        resets_c, updates_c, candidates_c = each(activations_c, (C,), (C, 2 * C), (2 * C, None))
-        resets_g, updates_g, candidates_g = each(activations_g, (G,), (G, 2 * G), (2 * G, None))
-        to_c, (to_gates_c, to_resets_c, to_updates_c, to_candidates_c) = (
-            each(grad_c), each(grad_c, (2 * C,), (C,), (C, 2 * C), (2 * C, None))
-        )  # fmt: skip
-        to_g, (to_gates_g, to_resets_g, to_updates_g, to_candidates_g) = (
-            each(grad_g), each(grad_g, (2 * G,), (G,), (G, 2 * G), (2 * G, None))
-        )  # fmt: skip
+        _, _, resets_c, updates_c, candidates_c = each_gate(activations_c)
+        _, _, resets_g, updates_g, candidates_g = each_gate(activations_g)
+        to_c, to_gates_c, to_resets_c, to_updates_c, to_candidates_c = each_gate(grad_c)
+        to_g, to_gates_g, to_resets_g, to_updates_g, to_candidates_g = each_gate(grad_g)
         outputs, (output_means, output_variances) = each(grad_outputs), each(grad_outputs, (U,), (U, None))
         upstream_means, upstream_variances = each(grad_posteriors, (U,), (U, None))
         product_c, product_g, half_scale = each(products_c), each(products_g), each(half_noise_scale)

@@ -116,10 +116,9 @@ def _weighted_sum(
     if streams is not None:
         weight = (streams.uniform(*background.shape) < hidden_fraction).to(background.dtype)
     else:
-        weight = hidden_fraction.expand_as(background)
+        weight = hidden_fraction.expand_as(background).clone()
     if batch.slot_weight is not None:
         weight = weight * batch.slot_weight
-    weight = weight.clone()
     weight[:, slot] = hidden_event
     return (weight * background).sum(-1) + (hidden_event * bonus).sum(-1)
 
