@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import fake_cross_encoder
+import fake_theory
 import matplotlib
 import pandas as pd
 import pytest
@@ -49,6 +51,8 @@ EXPECTED_TEXT = {
         "factor",
         "RADICaL beats all baselines",
     ],
+    **fake_theory.EXPECTED_TEXT,
+    **fake_cross_encoder.EXPECTED_TEXT,
 }
 
 

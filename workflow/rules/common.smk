@@ -72,7 +72,7 @@ def resource(rule, field):
 def datasets(study):
     """Return the names of the study's datasets."""
     if study == "recordings":
-        return list(RECORDINGS)
+        return recordings_of(study)
     return SETTINGS[study]["run"]
 
 
@@ -125,7 +125,17 @@ def training_arguments(wildcards):
     """Return Hydra's overrides for one model."""
     choice = section(wildcards)["models"][wildcards.model]
     groups = [f"{group}={choice[group]}" for group in ("data", "training", "search")]
-    return " ".join(shlex.quote(word) for word in [f"model={wildcards.model}", *groups, *choice["overrides"]])
+    words = [f"model={wildcards.model}", *groups, *choice["overrides"], *recording_overrides(wildcards)]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def recording_overrides(wildcards):
+    """Return Hydra's overrides for a user's recording under the cross-encoder: shares of neurons, own chunks."""
+    if wildcards.study != "cross_encoder" or wildcards.dataset not in RECORDINGS:
+        return []
+    own = {key: RECORDINGS[wildcards.dataset].get(key) for key in ("chunk_s", "buffer_s")}
+    overrides = SETTINGS["cross_encoder"]["recordings"]["overrides"]
+    return [*overrides, *(f"data.{key}={value}" for key, value in own.items() if value is not None)]
 
 
 def training_code(wildcards):
@@ -213,6 +223,32 @@ def named_files(wildcards, fields):
     return {name: path for name, path in paths.items() if os.path.exists(path)}
 
 
+def import_parameters(wildcards):
+    """Return what a recording's entry says about its file, as one shell word of JSON."""
+    later = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s")
+    entry = {key: value for key, value in RECORDINGS[wildcards.dataset].items() if key not in later}
+    return shlex.quote(json.dumps(entry))
+
+
+def recordings_of(study):
+    """Return the names of the user's recordings that take part in a study."""
+    return [name for name, entry in RECORDINGS.items() if study in entry["studies"]]
+
+
+def response_arguments(wildcards):
+    """Return how presentations become responses, for a recording whose entry names a response window."""
+    window = RECORDINGS[wildcards.dataset].get("response_window_s")
+    if window is None:
+        return ""
+    files = list(trial_files(wildcards).values())
+    if not files:
+        raise WorkflowError(
+            f"{SETTINGS['recordings_file']}, field 'recordings.{wildcards.dataset}.response_window_s': it needs"
+            " 'trials', an existing CSV file with columns start_s and condition; found none."
+        )
+    return f"--trials {shlex.quote(files[0])} --window-s {window}"
+
+
 def window_parameters(wildcards):
     """Return how a recording is cut: the scale's windows under its entry's own, as one shell word of JSON."""
     entry = RECORDINGS[wildcards.dataset]
@@ -248,6 +284,7 @@ def notice(text):
 
 
 BASE_ENVIRONMENT = "../../envs/base.yaml"
+# Recordings are imported and deconvolved by the study of that name; other studies go on from there.
 RECORDINGS, RECORDING_FOLDERS = find_recordings() if "recordings" in STUDIES else ({}, {})
 GROUND_TRUTH = find_ground_truth() if "spike_ground_truth" in STUDIES else []
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]

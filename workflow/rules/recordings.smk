@@ -18,7 +18,7 @@ rule import_recording:
         runtime=resource("import_recording", "runtime"),
         gpu=resource("import_recording", "gpu"),
     params:
-        entry=lambda wildcards: shlex.quote(json.dumps(RECORDINGS[wildcards.dataset])),
+        entry=import_parameters,
         base=lambda wildcards: shlex.quote(RECORDING_FOLDERS[wildcards.dataset]),
         seed=SEED,
         code=code("commands.import_recording"),
@@ -149,7 +149,7 @@ rule write_event_rates:
 
 TARGETS["recordings"] = [
     [box("recordings", name, f"{run}/event_rates.nwb") for run in trained("recordings", name)]
-    for name in RECORDINGS
+    for name in recordings_of("recordings")
 ]
 HOLDS_OUT = SETTINGS["recordings"]["held_out_fraction"] > 0
 FIGURES["recordings"] = {
@@ -158,6 +158,6 @@ FIGURES["recordings"] = {
         "inferred": box("recordings", name, f"{run}/inferred.nc"),
         **({"held_out": box("recordings", name, "held_out_comparison.csv")} if HOLDS_OUT else {}),
     }
-    for name in RECORDINGS
+    for name in recordings_of("recordings")
     for run in trained("recordings", name)[:1]
 }

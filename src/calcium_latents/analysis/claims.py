@@ -24,7 +24,10 @@ BEATEN, NOT_TESTED = "beaten", "not tested at this scale"
 STATUSES = (REPRODUCED, BEATEN, NOT_REPRODUCED, NOT_TESTED)
 
 #: study -> module with a function `claims(tables)`.
-STUDIES: dict[str, str] = {"radical": "calcium_latents.analysis.claims_radical"}
+STUDIES: dict[str, str] = {
+    "radical": "calcium_latents.analysis.claims_radical",
+    "cross_encoder": "calcium_latents.analysis.claims_cross_encoder",
+}
 
 
 @dataclass(frozen=True)

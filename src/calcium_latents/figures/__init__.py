@@ -28,6 +28,15 @@ FIGURES: dict[str, str] = {
         "spike_ground_truth",
         "calibration",
         "real_recording",
+        "cross_encoder_figure1",
+        "cross_encoder_figure2",
+        "cross_encoder_figure3",
+        "cross_encoder_figure4",
+        "cross_encoder_recordings",
+        "gaussian_process_limit",
+        "latent_contributions",
+        "lagged_influence",
+        "transition_roles",
     )
 }
 

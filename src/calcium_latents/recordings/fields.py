@@ -41,7 +41,8 @@ def variable(field: Field, values: Any, units: str | None = None) -> tuple[tuple
                 f"{field.long_name}: expected whole numbers that fit {target}, found values from "
                 f"{array.min()} to {array.max()}. Give integers."
             )
-        array = array.astype(target)
+        # A recording of many thousand neurons is held once, not twice.
+        array = array.astype(target, copy=False)
     return field.dims, array, {"units": units or field.units, "long_name": field.long_name}
 
 
@@ -81,7 +82,7 @@ def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path)
         found = f"{int(wrong.sum())} others, the first ({values[first]}) at {place}"
         fail(path, name, expected, found, "Mend or leave out these samples in the source.")
     if field.minimum is not None and finite.any():
-        smallest = values[finite].min()
+        smallest = values.min(where=finite, initial=np.inf)
         if smallest < field.minimum:
             fail(
                 path,

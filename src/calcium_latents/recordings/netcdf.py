@@ -65,6 +65,15 @@ def _encoding(array: xr.Variable) -> dict[str, Any]:
         bins_chunk = max(1, min(bins, CHUNK_VALUES // columns_chunk))
         trials_chunk = max(1, min(trials, CHUNK_VALUES // (columns_chunk * bins_chunk)))
         encoding |= {"zlib": True, "complevel": 1, "chunksizes": (trials_chunk, bins_chunk, columns_chunk)}
+    elif array.ndim == 2 and array.size > CHUNK_VALUES:
+        # Thousands of one-bin trials: sample offsets as large as the events, and mostly equal.
+        rows, columns = array.shape
+        columns_chunk = min(columns, 1024)
+        encoding |= {
+            "zlib": True,
+            "complevel": 1,
+            "chunksizes": (min(rows, CHUNK_VALUES // columns_chunk), columns_chunk),
+        }
     return encoding
 
 

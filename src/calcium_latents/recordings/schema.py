@@ -74,7 +74,7 @@ def make_recording(
     others: Mapping[str, tuple] | None = None,
     attributes: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Build and check a Recording.
+    """Build and check a Recording. Arrays that have the right type already are held, not copied.
 
     Args:
         time: bin starts [time], s, relative to the trial's zero.
@@ -112,7 +112,10 @@ def make_recording(
         "latents": latents,
         "condition": condition,
         "trial_start": np.arange(n_trials) * n_bins * bin_width_s if trial_start is None else trial_start,
-        "sample_offset": np.broadcast_to(0.0 if sample_offset is None else sample_offset, (n_trials, n_neurons)),
+        # Zeros take no memory before they are changed; np.array, not a view that cannot be.
+        "sample_offset": np.zeros((n_trials, n_neurons), np.float32)
+        if sample_offset is None
+        else np.array(np.broadcast_to(sample_offset, (n_trials, n_neurons))),
         "position": position,
         "noise_level": noise_level,
     }

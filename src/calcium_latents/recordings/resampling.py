@@ -1,0 +1,229 @@
+"""Deconvolved activity on a regular grid of another rate (cross-encoder, appendix F: "resampled using linear
+interpolation at 5 Hz")."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.sparse import csr_array
+
+from calcium_latents.errors import UserError
+from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.schema import FIELDS, make_recording
+
+# Times carry rounding errors: overlaps below this share of a frame are none.
+ROUNDING = 1e-6
+# Neurons that are weighed at once, in float64.
+BLOCK = 1024
+
+
+def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
+    """Return the continuous `recording`'s events at `rate_hz`.
+
+    The new bins start with the recording; a last bin that it does not fill is left out. A neuron's sample was taken at
+    the start of its frame plus the neuron's `sample_offset`, and stands for one imaging period from then on, so that
+    neurons that a scanner visits at different times are aligned.
+
+    - To a lower or equal rate, a bin is the mean of the samples, weighted by their overlap with the bin (that is, the
+      linear interpolation of the cumulated activity). Interpolating the samples themselves, as the appendix may be
+      read, would skip most of them and alias what is faster than the new rate.
+    - To a higher rate (the paper's: volumes at 4.1 to 4.5 Hz), a bin is the linear interpolation at its centre between
+      the centres of the samples; before the first and after the last it keeps their values.
+
+    Missing samples (NaN) have no weight; bins without any sample are interpolated linearly from their neighbours.
+
+    Args:
+        recording: a Recording of one trial of imaging frames with events; running_speed (trial, time) is kept.
+        rate_hz: bins per second of the result.
+
+    Returns:
+        Recording of one trial: events [1, time, neuron] (in the same unit, the mean per imaging frame; no longer above
+        `event_minimum`), everything that the recording says about its neurons, attribute paradigm = "spontaneous".
+
+    Raises:
+        UserError: no events, not a continuous recording, or a rate that leaves no bin.
+    """
+    source = recording.attrs["source"]
+    if (
+        isinstance(rate_hz, bool)
+        or not isinstance(rate_hz, int | float | np.number)
+        or not np.isfinite(rate_hz)
+        or rate_hz <= 0
+    ):
+        fail(source, "rate_hz", "a positive number", f"{rate_hz!r}", "Correct it.")
+    times, period = frame_times(recording)
+    duration = times[-1] + period - times[0]
+    count = int(np.floor(duration * rate_hz + ROUNDING))
+    if count < 1:
+        expected = f"at least {1 / duration:.6g}, one bin in {duration:.6g} s"
+        fail(source, "rate_hz", expected, f"{rate_hz:g}", "Raise it, or record for longer.")
+    begin = times[0] + np.arange(count) / rate_hz
+    end = begin + 1 / rate_hz
+    slower = rate_hz <= recording.attrs["imaging_rate_hz"] * (1 + ROUNDING)
+
+    def weights(starts: np.ndarray) -> csr_array:
+        if slower:
+            return overlap_weights(starts, period, begin, end)
+        return interpolation_weights(starts + period / 2, (begin + end) / 2)
+
+    events = weigh_neurons(recording, weights, count)
+    interpolate_missing(events)
+    others = neuron_variables(recording)
+    if "running_speed" in recording:
+        speed = weigh_speed(recording, weights)
+        interpolate_missing(speed)
+        others["running_speed"] = (
+            ("trial", "time"),
+            speed.T,
+            recording["running_speed"].attrs["units"],
+            "running speed",
+        )
+    return make_recording(
+        **neuron_fields(recording),
+        events=events[None],
+        time=begin - recording["trial_start"].values[0],
+        trial_start=recording["trial_start"].values,
+        bin_width_s=1 / rate_hz,
+        imaging_rate_hz=rate_hz,
+        source=source,
+        others=others,
+        attributes=kept_attributes(recording)
+        | {"paradigm": "spontaneous", "resampled_from_hz": float(recording.attrs["imaging_rate_hz"])},
+    )
+
+
+def frame_times(recording: xr.Dataset) -> tuple[np.ndarray, float]:
+    """Return the starts of the imaging frames [time] in the session and the imaging period, s.
+
+    Raises:
+        UserError: `recording` has no events, or is not one trial of imaging frames.
+    """
+    source, period = recording.attrs["source"], 1 / recording.attrs["imaging_rate_hz"]
+    if "events" not in recording:
+        fail(source, "events", "deconvolved activity", "none", "Deconvolve the recording first.")
+    if recording.sizes["trial"] != 1:
+        advice = "Give the recording as it was before it was cut."
+        fail(source, "trial", "one continuous trial", f"{recording.sizes['trial']} trials", advice)
+    width = recording.attrs["bin_width_s"]
+    if abs(width / period - 1) > 0.01:
+        expected = f"imaging frames of {period:g} s"
+        fail(source, "bin_width_s", expected, f"{width:g} s", "Give the recording before it is cut into bins.")
+    return recording["time"].values + recording["trial_start"].values[0], period
+
+
+def overlap_weights(starts: np.ndarray, period: float, begin: np.ndarray, end: np.ndarray) -> csr_array:
+    """Return weights [bin, sample] of the mean over each bin [begin, end) of samples that stand from `starts` for a
+    `period`, at most until the next; all zero in bins without samples."""
+    stops = np.minimum(starts + period, np.append(starts[1:], np.inf))
+    first = np.searchsorted(stops, begin, side="right")
+    count = np.maximum(np.searchsorted(starts, end, side="left") - first, 0)
+    bins = np.repeat(np.arange(begin.size), count)
+    samples = np.arange(bins.size) - np.repeat(np.cumsum(count) - count, count) + first[bins]
+    overlap = np.minimum(stops[samples], end[bins]) - np.maximum(starts[samples], begin[bins])
+    overlap[overlap < ROUNDING * period] = 0
+    total = np.bincount(bins, overlap, begin.size)
+    kept = overlap > 0
+    bins, samples, overlap = bins[kept], samples[kept], overlap[kept]
+    return csr_array((overlap / total[bins], (bins, samples)), shape=(begin.size, starts.size))
+
+
+def interpolation_weights(centres: np.ndarray, at: np.ndarray) -> csr_array:
+    """Return weights [bin, sample] of the linear interpolation at times `at` [bin] between samples at `centres`."""
+    right = np.clip(np.searchsorted(centres, at), 1, max(centres.size - 1, 1))
+    last = np.minimum(right, centres.size - 1)
+    gap = centres[last] - centres[right - 1]
+    gap[gap == 0] = np.inf  # a single sample is its own neighbour
+    share = np.clip((at - centres[right - 1]) / gap, 0, 1)
+    rows = np.tile(np.arange(at.size), 2)
+    columns = np.concatenate([right - 1, last])
+    return csr_array((np.concatenate([1 - share, share]), (rows, columns)), shape=(at.size, centres.size))
+
+
+def weigh_neurons(recording: xr.Dataset, weights, count: int) -> np.ndarray:
+    """Return the events of one continuous trial, weighed into bins: [bin, neuron] float32, NaN where no sample is.
+
+    `weights` makes a matrix [bin, sample] from a neuron's sample times; neurons sampled at the same times share it.
+    """
+    times, _ = frame_times(recording)
+    events = recording["events"].values[0]
+    offsets = recording["sample_offset"].values[0].astype(float)
+    result = np.empty((count, events.shape[1]), np.float32)
+    for neurons, sampled in _sampled_alike(events, offsets):
+        matrix = weights(times[sampled] + offsets[neurons[0]])
+        values = events[:, neurons] if sampled.all() else events[np.ix_(sampled, neurons)]
+        result[:, neurons] = _weighed(matrix, values)
+    return result
+
+
+def weigh_speed(recording: xr.Dataset, weights) -> np.ndarray:
+    """Return running_speed of one continuous trial, weighed into bins as neurons are: [bin, 1] float32."""
+    times, _ = frame_times(recording)
+    speed = recording["running_speed"].values.reshape(-1, 1)
+    sampled = np.isfinite(speed[:, 0])
+    if not sampled.any():
+        fail(recording.attrs["source"], "running_speed", "at least one value", "none", "Leave it out.")
+    return _weighed(weights(times[sampled]), speed[sampled])
+
+
+def interpolate_missing(values: np.ndarray) -> None:
+    """Fill NaN in `values` [bin, column] in place: linearly between neighbours, with the nearest at the ends."""
+    at = np.arange(len(values))
+    for column in np.flatnonzero(np.isnan(values).any(axis=0)):
+        known = np.isfinite(values[:, column])
+        if not known.any():
+            raise UserError(f"column {column}: expected a sample in at least one bin, found none. Leave it out.")
+        values[:, column] = np.interp(at, at[known], values[known, column])
+
+
+def neuron_fields(recording: xr.Dataset) -> dict[str, Any]:
+    """Return what a recording says about its neurons, as arguments of `make_recording`."""
+    position = recording.get("position")
+    return {
+        "neuron": recording["neuron"].values,
+        "position": None if position is None else position.values,
+        "position_units": "pixel" if position is None else position.attrs["units"],
+        "noise_level": recording["noise_level"].values if "noise_level" in recording else None,
+    }
+
+
+def neuron_variables(recording: xr.Dataset) -> dict[str, tuple]:
+    """Return the other variables of single neurons, as `others` of `make_recording`."""
+    return {
+        str(name): (array.dims, array.values, array.attrs["units"], array.attrs.get("long_name", str(name)))
+        for name, array in recording.data_vars.items()
+        if name not in FIELDS and array.dims == ("neuron",)
+    }
+
+
+def kept_attributes(recording: xr.Dataset) -> dict[str, Any]:
+    """Return the attributes that stay true of averaged events: not the schema's own, nor the smallest event."""
+    own = (
+        "schema",
+        "schema_version",
+        "bin_width_s",
+        "imaging_rate_hz",
+        "consecutive_trials",
+        "source",
+        "event_minimum",
+    )
+    return {name: value for name, value in recording.attrs.items() if name not in own}
+
+
+def _sampled_alike(events: np.ndarray, offsets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (neurons, sampled [time]) for each set of at most BLOCK neurons with the same sample times."""
+    groups: dict[tuple[float, bytes], list[int]] = {}
+    for neuron in range(events.shape[1]):
+        key = (float(offsets[neuron]), np.packbits(np.isfinite(events[:, neuron])).tobytes())
+        groups.setdefault(key, []).append(neuron)
+    for (_, packed), members in groups.items():
+        sampled = np.unpackbits(np.frombuffer(packed, np.uint8), count=len(events)).astype(bool)
+        for start in range(0, len(members), BLOCK):
+            yield np.array(members[start : start + BLOCK]), sampled
+
+
+def _weighed(matrix: csr_array, values: np.ndarray) -> np.ndarray:
+    """Return matrix @ values in float32, NaN where the matrix has no weight."""
+    result = (matrix @ values.astype(float)).astype(np.float32)
+    result[np.diff(matrix.indptr) == 0] = np.nan
+    return result

@@ -1,0 +1,63 @@
+"""Figures of roles: no overlap, ties and losses are said in words, tables without a part still draw."""
+
+import fake_roles
+import pandas as pd
+import pytest
+from test_figures import check_layout, texts  # noqa: F401  (a fixture)
+
+from calcium_latents.analysis import roles
+from calcium_latents.errors import UserError
+from calcium_latents.figures import draw_figure, lagged_influence, transition_roles
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return fake_roles.make(tmp_path_factory.mktemp("roles"))
+
+
+@pytest.mark.parametrize("name", fake_roles.EXPECTED_TEXT)
+def test_figure(name, inputs, tmp_path, texts):  # noqa: F811
+    first = draw_figure(name, inputs[name], tmp_path / name)
+    shown = "\n".join(text for text, _, _ in texts)
+    for expected in fake_roles.EXPECTED_TEXT[name]:
+        assert expected in shown
+    check_layout(texts)
+    again = draw_figure(name, inputs[name], tmp_path / "again" / name)
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+
+def compared(**verdicts):
+    rows = [
+        {"role": roles.INITIATOR, "method": method, "difficulty": "observation_noise", "level": level}
+        | {"verdict": verdict, "difference": 0.0}
+        for method, values in verdicts.items()
+        for level, verdict in enumerate(values, 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_outcomes_in_words():
+    table = compared(crossing_share=["ties", "wins", "wins"], early_share=["loses"] * 3)
+    said = transition_roles.outcome(table, roles.INITIATOR, "crossing_share")
+    assert said == "crossing share wins at 2, 3; ties at 1"
+    assert transition_roles.outcome(table, roles.INITIATOR, "early_share") == "early share loses at 1, 2, 3"
+    assert "not compared" in transition_roles.outcome(table, roles.STABILISER, "hold_share")
+    said = lagged_influence.outcome(compared(net_influence=["loses", "ties"]))
+    assert "net influence ties at noise 2; loses at noise 1" in said
+    assert lagged_influence.outcome(compared(other=["wins"])) == "Nothing was compared"
+
+
+def test_one_network_and_missing_scores_still_draw(inputs, tmp_path):
+    files = inputs["transition_roles"]
+    table = pd.read_csv(files["scores"][0])
+    table = table[(table["network"] == 0) & table["level"].isin([0.5, 1.0])]
+    table.loc[table["method"] == "half_rise_latency", "score"] = float("nan")
+    table.to_csv(tmp_path / "one.csv", index=False)
+    for name in fake_roles.EXPECTED_TEXT:
+        draw_figure(name, files | {"scores": [tmp_path / "one.csv"]}, tmp_path / name)
+    table[table["benchmark"] == "transitions"].to_csv(tmp_path / "half.csv", index=False)
+    with pytest.raises(UserError, match="rows of the benchmark 'delays'"):
+        draw_figure("lagged_influence", files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
+    with pytest.raises(UserError, match="rows of the benchmark 'transitions'"):
+        table[table["benchmark"] == "delays"].to_csv(tmp_path / "half.csv", index=False)
+        draw_figure("transition_roles", files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
