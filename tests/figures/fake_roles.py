@@ -10,7 +10,7 @@ PROVENANCE = {"config_digest": "0", "code_digest": "0", "seed": 0, "versions": "
 PARAMETERS = {
     "networks": 3,
     "delay_networks": 3,
-    "difficulties": {"observation_noise": [1.0, 2.0, 3.0], "pulse_strength": [1.25]},
+    "difficulties": {"observation_noise": [1.0, 3.0], "pulse_strength": [1.25]},
     "delay_noise": [0.5, 2.0],
     "attractor_network": {"neurons": 80, "transitions": 8},
     "delayed_lorenz": {"neurons": 40, "frames": 500},

@@ -20,7 +20,7 @@ def sessions():
     """Sessions of the default network, without pulses, and without support."""
     variants = {"default": {}, "no pulses": {"pulse_strength": 0.0}, "no support": {"support_strength": 0.0}}
     return {
-        name: [simulate_attractor_network(parameters, seed) for seed in SEEDS] for name, parameters in variants.items()
+        name: [simulate_attractor_network(parameters | {"transitions": 16}, seed) for seed in SEEDS] for name, parameters in variants.items()
     }
 
 
@@ -58,7 +58,7 @@ def test_initiators_cause_the_transitions(sessions):
     for default, silent in zip(sessions["default"], sessions["no pulses"], strict=True):
         np.testing.assert_array_equal(default["onset_s"], silent["onset_s"])
         np.testing.assert_array_equal(default["initiator"], silent["initiator"])
-        assert switched(default) >= 15
+        assert switched(default) >= 8
         assert switched(silent) <= 0.1 * switched(default)
         assert basin_changes(silent) <= 0.2 * basin_changes(default)
 

@@ -48,7 +48,7 @@ def test_noise_changes_nothing_else_and_has_the_size_asked_for():
     assert (noisy["fluorescence"] - clean["fluorescence"]).values.std() == pytest.approx(3, rel=0.05)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(neurons=st.integers(2, 5), frames=st.integers(20, 40), longest=st.integers(0, 30))
 def test_any_small_size_works(neurons, frames, longest):
     parameters = {"neurons": neurons, "frames": frames, "largest_delay_frames": longest}

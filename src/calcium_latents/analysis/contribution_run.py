@@ -8,21 +8,15 @@ import pandas as pd
 import xarray as xr
 
 from calcium_latents.analysis.contribution_study import (
-    Attribution,
     EncoderModel,
     LinearModel,
     Population,
     attribute,
     choose_shown,
     find_pieces,
-    neurons_for_half,
-    population_share,
-    raw_variance_share,
-    spearman,
     surrogate_latents,
-    transition_table,
 )
-from calcium_latents.analysis.contributions import largest, relative_contributions
+from calcium_latents.analysis.contribution_tables import contribution_box, summary_table, transition_table
 from calcium_latents.analysis.integrated_gradients import windows
 from calcium_latents.analysis.latent_axes import PENALTIES, complete, principal_axes, regression_axes, whitened
 from calcium_latents.analysis.recurrence import detect_transitions, largest_step
@@ -53,7 +47,6 @@ DEFAULTS: dict[str, Any] = {
     "tolerance": 1e-3,  # completeness of integrated gradients
     "most_frames": 1000,  # evaluated with integrated gradients
 }
-EVENTS = ("events", "smoothed_events")
 
 
 def run(
@@ -72,7 +65,7 @@ def run(
         parameters: over `DEFAULTS`.
         inferred: Inferred of this recording, where needed.
         encoder: of `cross_encoder.chosen_encoder`, where needed.
-        seed: of principal axes of very large populations.
+        seed: of surrogates, and of principal axes of very large populations.
 
     Returns:
         A dataset (latents and cancellation [trial, time, latent], shares [transition, neuron], ...; see its
@@ -94,42 +87,48 @@ def run(
     population, model, latents, numbers = _model(source, inferred, encoder, method, options, seed)
     step_s = float(np.median(np.diff(source["time"].values))) if source.sizes["time"] > 1 else np.nan
     span = max(1, round(options["span_s"] / step_s)) if np.isfinite(step_s) else 1
-    cut = population.split(latents)
-    transitions, gaussian = detect_transitions(cut, span, false_positives=options["false_positives"])
-    count_surrogates = _surrogates(method, inferred, options) if transitions else 0
-    largest_surrogate = (
-        largest_step(cut, surrogate_latents(model, count_surrogates, seed), span) if count_surrogates else 0.0
+    transitions, thresholds = _transitions(
+        population, model, latents, span, _surrogates(method, inferred, options), options["false_positives"], seed
     )
-    threshold = max(gaussian, largest_surrogate)
-    if threshold > gaussian:
-        transitions, _ = detect_transitions(cut, span, limit=threshold)
     attribution = attribute(model, transitions)
     table = transition_table(transitions, attribution, population, source["time"].values, source["trial"].values)
     count = max(1, round(options["shown_s"] / step_s)) if np.isfinite(step_s) else len(latents)
     shown = (
         choose_shown(population, transitions, count) if source.sizes["time"] > 1 else slice(0, min(len(latents), 60))
     )
-    box = _box(source, population, model, latents, attribution, table, shown, options)
+    kept = {name: options[name] for name in ("relative_threshold", "top")}
+    box = contribution_box(source, population, model, latents, attribution, table, shown, **kept)
     box.attrs = {
         "schema": "calcium-latents contributions",
         "method": method,
-        "model": str(inferred.attrs["model"]) if inferred is not None else method,
+        "model": "cross_encoder"
+        if encoder is not None
+        else str(inferred.attrs["model"])
+        if inferred is not None
+        else "",
         "activity": options["activity"] or _default_activity(method, inferred),
         "whitened": int(_whiten(method, options)),
         "standardised": int(bool(options["standardise"])),
         "relative_threshold": float(options["relative_threshold"]),
-        "transition_threshold": float(threshold),
+        "transition_threshold": float(max(thresholds.values())),
         "false_positives": float(options["false_positives"]),
         "span_s": float(options["span_s"]),
+        "surrogates": _surrogates(method, inferred, options),
         "source": str(recording.attrs.get("source", "")),
     }
-    numbers |= {
-        "missing_fraction": source.attrs["missing_fraction"],
-        "gaussian_threshold": gaussian,
-        "surrogates": count_surrogates,
-        "surrogate_threshold": largest_surrogate,
-    }
-    return box, table, _summary(box, model, attribution, numbers, len(latents) * step_s)
+    numbers |= {"missing_fraction": source.attrs["missing_fraction"]} | thresholds
+    return box, table, summary_table(box, model, attribution, numbers, len(latents) * step_s)
+
+
+def _transitions(population: Population, model, latents, span: int, surrogates: int, false_positives: float, seed: int):
+    """Return the transitions and both thresholds that they exceed, of Gaussian noise and of surrogates (0: none)."""
+    cut = population.split(latents)
+    transitions, gaussian = detect_transitions(cut, span, false_positives=false_positives)
+    thresholds = {"gaussian_threshold": gaussian, "surrogate_threshold": 0.0}
+    if transitions and surrogates:
+        thresholds["surrogate_threshold"] = largest_step(cut, surrogate_latents(model, surrogates, seed), span)
+        transitions, _ = detect_transitions(cut, span, limit=max(thresholds.values()))
+    return transitions, thresholds
 
 
 def _default_activity(method: str, inferred: xr.Dataset | None) -> str:
@@ -258,127 +257,3 @@ def _factors(inferred: xr.Dataset, source: xr.Dataset) -> np.ndarray:
     time, wanted = inferred["time"].values, source["time"].values
     nearest = np.abs(time[None] - wanted[:, None]).argmin(axis=1)
     return inferred["factors"].values[:, nearest].astype(np.float64)
-
-
-def _box(source, population: Population, model, latents, attribution: Attribution, table, shown: slice, options):
-    summary = model.summary
-    trials, times = source.sizes["trial"], source.sizes["time"]
-    cancellation = np.full(model.latents.shape, np.nan)
-    cancellation[model.summarised] = summary.cancellation
-    values = model.at(shown)
-    top = np.array([largest(share, options["top"]) for share in summary.variance_share.T])  # [latent, rank]
-    kept = np.stack([values[:, neurons, k].T for k, neurons in enumerate(top)])  # [latent, rank, shown]
-    whole = model.latents[shown].T
-    piece = int(np.searchsorted(population.first, shown.start, side="right") - 1)
-    trial, start, _ = population.pieces[piece]
-    begin = start + shown.start - int(population.first[piece])
-    shown_time = source["time"].values[begin : begin + shown.stop - shown.start]
-    if times == 1:  # presentations of stimuli, a bin each
-        shown_time = np.arange(shown.start, shown.stop, dtype=float)
-    shown_units = (
-        {"units": "s", "long_name": "time in the trial"} if times > 1 else {"units": "1", "long_name": "presentation"}
-    )
-    ids = population.neuron
-    absolute = np.abs(values).sum(axis=1).T
-    _, masked = relative_contributions(
-        np.zeros((len(model.latents), 1, whole.shape[0])), model.latents, options["relative_threshold"]
-    )
-    times_s = {name: ("transition", table[name].to_numpy(float)) for name in ("onset_s", "peak_s", "end_s")}
-    variables = {
-        "latents": (("trial", "time", "latent"), population.grid(model.latents, trials, times), "sum of contributions"),
-        "cancellation": (
-            ("trial", "time", "latent"),
-            population.grid(cancellation, trials, times),
-            "1 - |z| / sum of |contributions|",
-        ),
-        "detection_latents": (
-            ("trial", "time", "latent"),
-            population.grid(latents, trials, times),
-            "latents that transitions were looked for in",
-        ),
-        "mean_absolute_contribution": (("neuron", "latent"), summary.mean_absolute, "mean of |contribution|"),
-        "variance_share": (("neuron", "latent"), summary.variance_share, "cov(contribution, latent) / var(latent)"),
-        "mean_share": (("neuron", "latent"), summary.mean_share, "what the mean activity adds to the latent"),
-        "population_share": (("neuron",), population_share(summary), "share of the variance of all latents"),
-        "raw_variance_share": (
-            ("neuron",),
-            raw_variance_share(population),
-            "share of the variance of the raw activity",
-        ),
-        "transition_share": (("transition", "neuron"), attribution.share, "share of the transition"),
-        "early_share": (("transition", "neuron"), attribution.early_share, "share up to the transition's middle"),
-        "movement_share": (("transition", "neuron"), attribution.movement_share, "share of the raw movement"),
-        "early_movement": (("transition", "neuron"), attribution.early_movement, "signed early movement, raw activity"),
-        "masked_fraction": (("latent",), masked, "part of the frames whose ratios are masked"),
-        "latent_size": (("latent",), np.sqrt((model.latents**2).mean(axis=0)), "root mean square of the latent"),
-        "completeness_error": (("latent",), model.error, "largest |sum of contributions - change of the latent|"),
-        "top_neuron": (("latent", "rank"), ids[top], "neurons with the largest variance share"),
-        "shown_contributions": (("latent", "rank", "shown_time"), kept, "contributions of the top neurons"),
-        "shown_rest": (
-            ("latent", "shown_time"),
-            values.sum(axis=1).T - kept.sum(axis=1),
-            "contributions of all others",
-        ),
-        "shown_latents": (("latent", "shown_time"), whole, "sum of contributions"),
-        "shown_cancellation": (
-            ("latent", "shown_time"),
-            1 - np.abs(whole) / np.where(absolute > 0, absolute, np.nan),
-            "1 - |z| / sum of |contributions|",
-        ),
-        "transition_trial": (("transition",), table["trial"].to_numpy(int), "trial"),
-        **{
-            name: (dims, numbers, "time of the transition in the trial", "s")
-            for name, (dims, numbers) in times_s.items()
-        },
-        "shown_trial": ((), int(source["trial"].values[trial]), "trial of the stretch shown"),
-    }
-    if isinstance(model, LinearModel):
-        variables["axes"] = (("neuron", "latent"), model.axes, "weight of the neuron in the latent")
-        variables["mean_activity"] = (("neuron",), np.asarray(model.mean), "subtracted before projecting")
-    dataset = xr.Dataset(
-        {
-            name: (dims, np.asarray(numbers), {"units": rest[0] if rest else "1", "long_name": long_name})
-            for name, (dims, numbers, long_name, *rest) in variables.items()
-        },
-        coords={
-            "trial": source["trial"],
-            "time": source["time"],
-            "neuron": ("neuron", ids, {"units": "1", "long_name": "neuron"}),
-            "shown_time": ("shown_time", shown_time, shown_units),
-        },
-    )
-    return dataset.assign(trial_start=source["trial_start"])
-
-
-def _summary(box: xr.Dataset, model, attribution: Attribution, numbers: Mapping[str, Any], duration_s: float):
-    """Return the table quantity, latent, value."""
-    size = np.sqrt((model.latents**2).mean(axis=0))
-    by_latent = {
-        "mean_cancellation": np.nanmean(box["cancellation"].values, axis=(0, 1)),
-        "masked_fraction": box["masked_fraction"].values,
-        "neurons_for_half_of_variance": [neurons_for_half(share) for share in box["variance_share"].values.T],
-        "completeness_error": model.error / np.where(size > 0, size, 1.0),
-        **{name: value for name, value in numbers.items() if np.ndim(value) == 1},
-    }
-    mean = {
-        name: getattr(attribution, name).mean(axis=0) if len(attribution.share) else np.zeros(0)
-        for name in ("share", "early_share", "movement_share", "early_movement")
-    }
-    whole = {
-        "neurons": box.sizes["neuron"],
-        "frames": len(model.latents),
-        "frames_summarised": len(model.summarised),
-        "duration_s": duration_s,
-        "transitions": len(attribution.share),
-        **{name: value for name, value in numbers.items() if np.ndim(value) == 0},
-        "neurons_for_half_of_variance": neurons_for_half(box["population_share"].values),
-        "neurons_for_half_of_transitions": neurons_for_half(mean["share"]),
-        "spearman_share_movement_share": spearman(mean["share"], mean["movement_share"]),
-        "spearman_early_share_early_movement": spearman(mean["early_share"], mean["early_movement"]),
-        "spearman_population_share_raw_variance_share": spearman(
-            box["population_share"].values, box["raw_variance_share"].values
-        ),
-    }
-    rows = [(name, k, value) for name, values in by_latent.items() for k, value in enumerate(values)]
-    rows += [(name, -1, value) for name, value in whole.items()]
-    return pd.DataFrame(rows, columns=["quantity", "latent", "value"]).astype({"value": float})

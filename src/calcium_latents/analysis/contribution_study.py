@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from calcium_latents.analysis import contributions as plain
 from calcium_latents.analysis.integrated_gradients import Encoder, contribution_blocks, integrated_gradients
@@ -243,80 +242,6 @@ def surrogate_latents(model, count: int, seed: int) -> Iterator[list[np.ndarray]
             rows = (np.arange(len(values))[:, None] - shifts) % len(values)
             parts.append(model.project(np.take_along_axis(values, rows, axis=0)))
         yield parts
-
-
-def population_share(summary: plain.ContributionSummary) -> np.ndarray:
-    """Return sum_k cov(C_ik, z_k) / sum_k var(z_k), [neuron]: each neuron's share of the variance of all latents."""
-    variance = summary.latents.var(axis=0)
-    covariance = summary.mean_product - summary.mean * summary.latents.mean(axis=0)
-    total = variance.sum()
-    return covariance.sum(axis=1) / (total if total > 0 else np.nan)
-
-
-def raw_variance_share(population: Population) -> np.ndarray:
-    """Return each neuron's share of the summed variance of the activity in its original units, [neuron]."""
-    variance = population.activity.var(axis=0, dtype=np.float64) * np.square(population.unit)
-    total = variance.sum()
-    return variance / (total if total > 0 else np.nan)
-
-
-def neurons_for_half(shares: np.ndarray) -> float:
-    """Return how many neurons, the largest by size, make up half of the sum of |share|, [neuron]; NaN for none."""
-    sizes = np.sort(np.abs(shares))[::-1]
-    if not sizes.sum() > 0:
-        return np.nan
-    return float(np.searchsorted(np.cumsum(sizes), sizes.sum() / 2) + 1)
-
-
-def transition_table(
-    transitions: Sequence[Transition],
-    attribution: Attribution,
-    population: Population,
-    time: np.ndarray,
-    trial: np.ndarray,
-) -> pd.DataFrame:
-    """Return one row a transition; times in s from the trial's zero, `height` is the step over the threshold.
-
-    Args:
-        transitions: their `trial` is the piece of the population.
-        attribution: of these transitions.
-        population: that they are of.
-        time, trial: the recording's coordinates.
-    """
-    columns = [
-        *("transition", "trial", "onset_s", "peak_s", "end_s", "distance", "height", "neurons_for_half"),
-        *("largest_neuron", "largest_share", "negative_share", "early_part", "spearman_movement_share"),
-    ]
-    rows = []
-    for index, item in enumerate(transitions):
-        at, start, _ = population.pieces[item.trial]
-        share = attribution.share[index]
-        leading = int(plain.largest(share, 1)[0])
-        times = [time[start + frame] for frame in (item.onset, item.peak, item.end)]
-        values = [
-            *(
-                index,
-                trial[at],
-                *times,
-                item.distance,
-                item.height,
-                neurons_for_half(share),
-                population.neuron[leading],
-            ),
-            *(share[leading], share[share < 0].sum(), attribution.early_share[index].sum()),
-            spearman(share, attribution.movement_share[index]),
-        ]
-        rows.append(dict(zip(columns, values, strict=True)))
-    return pd.DataFrame(rows, columns=columns)
-
-
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Spearman's rank correlation; NaN for less than three values or without variation."""
-    from scipy.stats import spearmanr
-
-    if len(first) < 3 or not np.ptp(first) > 0 or not np.ptp(second) > 0:
-        return np.nan
-    return float(spearmanr(first, second).statistic)
 
 
 def choose_shown(population: Population, transitions: Sequence[Transition], count: int) -> slice:

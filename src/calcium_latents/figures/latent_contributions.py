@@ -63,9 +63,8 @@ def _model(box: xr.Dataset) -> str:
     activity = box.attrs["activity"].replace("_", " ")
     if box.attrs["method"] == "pca":
         return f"{name} of {'standardised ' if box.attrs['standardised'] else ''}{activity}"
-    fitted = box.attrs["model"] if box.attrs["model"] != box.attrs["method"] else "an encoder"
     latents = "'s factors" if box.attrs["method"] == "regression" else ""
-    return f"{name} {style.label(fitted)}{latents}, from {activity}"
+    return f"{name} {style.label(box.attrs['model'])}{latents}, from {activity}"
 
 
 def _unit(box: xr.Dataset) -> str:

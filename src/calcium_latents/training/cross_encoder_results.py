@@ -29,7 +29,8 @@ ENOUGH = 0.95  # of the best validation R2: the smallest latent size that reache
 def final_rows(rows: Sequence[Mapping[str, float]], ceiling_r2: float) -> pd.DataFrame:
     """Return the scores of all fits, a row each; `chosen` marks the best restart of a size by validation R2."""
     table = pd.DataFrame(rows).assign(phase="final", ceiling_r2=ceiling_r2)
-    best = table.groupby("latent_size")["validation_r2"].idxmax()
+    # a fit that diverged has no R2, and is chosen only where all of its size did
+    best = table["validation_r2"].fillna(-np.inf).groupby(table["latent_size"]).idxmax()
     table["chosen"] = table.index.isin(best).astype(int)
     return table.reindex(columns=COLUMNS)
 
@@ -39,8 +40,9 @@ def reported_row(table: pd.DataFrame, latent_size: int | None) -> int:
     size whose validation R2 reaches 95 % of the best."""
     chosen = table[table["chosen"] == 1].sort_values("latent_size")
     if latent_size is None:
-        enough = chosen["validation_r2"] >= ENOUGH * chosen["validation_r2"].max()
-        chosen = chosen[enough] if enough.any() else chosen.nlargest(1, "validation_r2")
+        values = chosen["validation_r2"].fillna(-np.inf)
+        # where even the best is below 0, only the best itself is enough
+        chosen = chosen[values >= min(ENOUGH * values.max(), values.max())]
     else:
         chosen = chosen[chosen["latent_size"] == latent_size]
     return int(chosen.index[0])
