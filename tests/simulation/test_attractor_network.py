@@ -20,7 +20,8 @@ def sessions():
     """Sessions of the default network, without pulses, and without support."""
     variants = {"default": {}, "no pulses": {"pulse_strength": 0.0}, "no support": {"support_strength": 0.0}}
     return {
-        name: [simulate_attractor_network(parameters | {"transitions": 16}, seed) for seed in SEEDS] for name, parameters in variants.items()
+        name: [simulate_attractor_network(parameters | {"transitions": 16}, seed) for seed in SEEDS]
+        for name, parameters in variants.items()
     }
 
 

@@ -1,7 +1,9 @@
 """Returns to earlier states, and transitions between states, from the path of the latents.
 
 Recurrence of two moments is the cosine of their latents, z(t) . z(s) / (|z(t)| |z(s)|): the total of the lagged
-influence (`influence`) up to lengths. Transitions are moments at which the latents move farther than noise does.
+influence (`influence`) up to lengths. Transitions are moments at which the latents move farther than noise does. That
+supposes states with noise around them: where latents without noise are always on their way, as a model's smooth latents
+may be, it finds the fastest parts of the path and no switches.
 """
 
 from collections.abc import Iterable, Sequence

@@ -11,8 +11,9 @@ noise of the activity gives every neuron's score the same variance. Scores (high
   state began early.
 - `early_share`: mean over transitions of <u_i dx_i, dz> / |dz|^2 from `before` to `crossing`: the essay's accounting,
   without care for how much of the transition a neuron carries at all.
-- `late_share`: what of the contribution comes only between `settled` and `late`.
-- `hold_share`: `late_share` minus `crossing_share`: late to leave the old state, and still growing in the new one.
+- `late_share`: the same accounting from `settled` to `late`.
+- `hold_share`: aligned contribution that comes only between `settled` and `late`, less `crossing_share`: late to leave
+  the old state, and still growing in the new one.
 - `net_influence`: sum over frames near transitions and over lags of c_i(t - lag).z(t) - z(t - lag).c_i(t), over
   the root of sum |z_i(t + lag) - z_i(t - lag)|^2, with z_i = <u_i, z>; for those who hold, its negative.
 
@@ -61,7 +62,7 @@ METHODS: dict[str, dict[str, str]] = {
     },
 }
 DEFAULT = {role: next(iter(methods)) for role, methods in METHODS.items()}
-#: the score that takes the essay's share of the latents' change as it stands.
+#: the score that takes shares of the latents' change as they stand, as the essay does.
 AS_WRITTEN = {INITIATOR: "early_share", STABILISER: "late_share"}
 
 
@@ -181,14 +182,16 @@ def role_scores(
     latency = half_rise_latency(x, moved, rate_hz)
     crossing, growth = moved.crossing, moved.late - moved.settled
     share = aligned(crossing, moved.latent_change)
-    late = aligned(growth, moved.latent_change)
     sign = np.sign(moved.change)
     variance = x.var(axis=0)
-    early = partial_shares(moved.before, crossing, moved.late, axes).mean(axis=0)
+    until = {
+        name: partial_shares(moved.before, getattr(moved, name), moved.late, axes).mean(axis=0)
+        for name in ("crossing", "settled", "late")
+    }
     scores = {
         INITIATOR: {
             "crossing_share": share,
-            "early_share": early,
+            "early_share": until["crossing"],
             "net_influence": net,
             "weighted_crossing": aligned(crossing, moved.change),
             "signed_crossing": (crossing * sign).mean(axis=0),
@@ -198,8 +201,8 @@ def role_scores(
             "variance": variance,
         },
         STABILISER: {
-            "hold_share": late - share,
-            "late_share": late,
+            "hold_share": aligned(growth, moved.latent_change) - share,
+            "late_share": until["late"] - until["settled"],
             "net_influence": -net,
             "weighted_hold": aligned(growth - crossing, moved.change),
             "signed_hold": ((growth - crossing) * sign).mean(axis=0),

@@ -31,9 +31,9 @@ def example(parameters: Mapping[str, Any], seed: int) -> xr.Dataset:
         of its standard deviation; group (neuron): index in `GROUPS`; neurons in the order of groups, then of crossing
         share; latents (time, latent) about the example transition; course (time, group): aligned contribution as a part
         of each neuron's whole change, mean over transitions and neurons (-0.5 before, 0.5 after), and course_error, its
-        standard error over neurons; crossing_share, late_share, role (mover): scores and group of all movers;
-        influence (earlier, later): time-averaged lagged influence A_ij of some neurons in order of their true lead, by
-        correlation over the session; lead_s (earlier).
+        standard error over neurons; crossing_share, late_growth (the other part of the hold share), role (mover): of
+        all movers; influence (earlier, later): time-averaged lagged influence A_ij of some neurons in order of their
+        true lead, by correlation over the session; lead_s (earlier).
 
     Raises:
         UserError: nothing was detected.
@@ -52,9 +52,10 @@ def example(parameters: Mapping[str, Any], seed: int) -> xr.Dataset:
     offsets = np.arange(*(round(reach * rate) for reach in REACH_S))
     variables = _transition(activity, axes, moved, chosen, group, scores, offsets, rate)
     variables |= _courses(activity - axes.mean, moved, chosen, group, offsets)
-    for name in ("crossing_share", "late_share"):
-        role = roles.INITIATOR if name == "crossing_share" else roles.STABILISER
-        variables[name] = (("mover",), scores[role][name][chosen], {"units": "1"})
+    crossing = scores[roles.INITIATOR]["crossing_share"]
+    variables["crossing_share"] = (("mover",), crossing[chosen], {"units": "1"})
+    growth = scores[roles.STABILISER]["hold_share"] + crossing
+    variables["late_growth"] = (("mover",), growth[chosen], {"units": "1"})
     variables["role"] = (("mover",), group[chosen].astype(np.int8), {"units": "1"})
     influence, about = _influence(p, seed)
     attributes = about | {

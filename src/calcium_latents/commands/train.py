@@ -19,15 +19,12 @@ CONFIG = Path(__file__).resolve().parents[3] / "config"
 
 def train(config: DictConfig, directory: Path) -> None:
     """Fit the configured model and write checkpoint, inferred rates, metrics, timing and snapshots to `directory`."""
-    import pytorch_lightning as lightning
     import torch
 
     from calcium_latents.files import atomic_path
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_inferred
 
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
     torch.set_num_threads(config.threads)
     settings = OmegaConf.to_container(config, resolve=True)
     recording = read_recording(config.recording)
@@ -47,18 +44,8 @@ def train(config: DictConfig, directory: Path) -> None:
             print(f"going on from step {module.step} of {steps} ({unfinished})", file=sys.stderr)
         else:
             print(f"{unfinished} is of another configuration or code: starting anew", file=sys.stderr)
-    trainer = lightning.Trainer(
-        accelerator=config.accelerator,
-        devices=1,
-        max_steps=steps - module.step,
-        max_epochs=-1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
-    )
     if module.step < steps:
-        trainer.fit(module, batches)
+        _fit(module, batches, steps - module.step, config.accelerator)
     result = family.result(module, recording)
 
     for name, value in (("checkpoint", {**result.checkpoint, **origin}), ("snapshots", result.snapshots)):
@@ -70,6 +57,24 @@ def train(config: DictConfig, directory: Path) -> None:
         path.write_text(OmegaConf.to_yaml(config, resolve=True))
     write_inferred(result.inferred, directory / "inferred.nc", origin)
     unfinished.unlink(missing_ok=True)
+
+
+def _fit(module, batches, steps: int, accelerator: str) -> None:
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    import pytorch_lightning as lightning
+
+    trainer = lightning.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_steps=steps,
+        max_epochs=-1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+    )
+    trainer.fit(module, batches)
 
 
 def _save(value: dict | list, path: Path) -> None:

@@ -23,7 +23,7 @@ from calcium_latents.recordings.netcdf import read_dataset
 REQUIRED = ("scores", "example")
 OPTIONAL = ()
 NOISE = "observation_noise"
-NEEDED = ("raster", "group", "latents", "course", "course_error", "crossing_share", "late_share", "role")
+NEEDED = ("raster", "group", "latents", "course", "course_error", "crossing_share", "late_growth", "role")
 
 GROUP_COLOURS = (style.GREY, style.VERMILLION, style.BLUE)
 #: methods of the initiators, of the stabilisers -> label, colour, marker, line style.
@@ -162,7 +162,7 @@ def _scatter(axes: Axes, shown: xr.Dataset) -> None:
         here = role == index
         axes.plot(
             shown["crossing_share"].values[here],
-            shown["late_share"].values[here],
+            shown["late_growth"].values[here],
             "osD"[index],
             ms=3,
             mew=0,
@@ -170,7 +170,7 @@ def _scatter(axes: Axes, shown: xr.Dataset) -> None:
             color=GROUP_COLOURS[index],
             label=f"{name}, n = {here.sum()}",
         )
-    axes.set(xlabel="crossing share (activity)", ylabel="late share (activity)")
+    axes.set(xlabel="crossing share (activity)", ylabel="growth from settled to late\n(activity)")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))
     axes.legend(loc="upper right", handletextpad=0.1, borderaxespad=0.1)

@@ -7,7 +7,7 @@ population of models, of several latent sizes and starts, is one program: parame
 latents beyond a member's size stay zero. z is determined up to an invertible affine map.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class CrossEncoderSizes:
         latent_sizes: latents of each member, P numbers.
         hidden: units of the encoder's hidden layers; none: a linear encoder.
         gain: whether target neurons have a factor on the rectified power (1 in the paper).
+        projection: width of a linear layer before the hidden ones, from which latents also come directly; 0: none
+            (published). At least the largest latent size.
     """
 
     inputs: int
@@ -40,6 +42,14 @@ class CrossEncoderSizes:
     latent_sizes: tuple[int, ...]
     hidden: tuple[int, ...] = ()
     gain: bool = False
+    projection: int = 0
+
+    def __post_init__(self):
+        if self.projection and (self.projection < self.latents or not self.hidden):
+            raise UserError(
+                f"model.projection: expected 0, or at least {self.latents} (the largest latent size) with hidden layers"
+                f" after it, found {self.projection} and hidden layers {list(self.hidden)}."
+            )
 
     @property
     def population(self) -> int:
@@ -84,8 +94,9 @@ class CrossEncoder(nn.Module):
         sizes: see `CrossEncoderSizes`.
         streams: random streams of the first weights, one a member.
 
-    Parameters: `encoder` weights `[P, inputs, hidden]`, ... and biases `[P, 1, hidden]`; `skip` `[P, inputs, D]`, the
-    linear part of the encoder; `readout` u `[P, D, B]`; `threshold` c, `baseline` r0 (and `gain`) `[P, 1, B]`; `raw_exponent`
+    Parameters: `weights` `[P, inputs, hidden]`, ... and `biases` `[P, 1, hidden]` of the hidden layers; `output`
+    `[P, hidden, D]` to the latents; where there is one, `projection` `[P, inputs, R]` before the hidden layers and `skip`
+    `[P, R, D]` past them; `readout` u `[P, D, B]`; `threshold` c, `baseline` r0 (and `gain`) `[P, 1, B]`; `raw_exponent`
     `[P, 1, 1]`, p = softplus(raw_exponent).
     """
 
@@ -93,15 +104,17 @@ class CrossEncoder(nn.Module):
         super().__init__()
         self.sizes = sizes
         p, latents, targets = sizes.population, sizes.latents, sizes.targets
-        widths = [sizes.inputs, *sizes.hidden]
+        widths = [sizes.projection or sizes.inputs, *sizes.hidden]
         # Kaiming (He 2015): the variance of a layer's weights is 2 / inputs before a rectifier, 1 / inputs else
         layers = zip(widths, sizes.hidden, strict=False)
         self.weights = nn.ParameterList(_normal(streams, (p, m, n), (2 / m) ** 0.5) for m, n in layers)
         self.biases = nn.ParameterList(torch.zeros(p, 1, n) for n in sizes.hidden)
         self.output = nn.Parameter(_normal(streams, (p, widths[-1], latents), widths[-1] ** -0.5))
         self.output_bias = nn.Parameter(torch.zeros(p, 1, latents))
-        if sizes.hidden:
-            self.skip = nn.Parameter(torch.zeros(p, sizes.inputs, latents))
+        if sizes.projection:
+            self.projection = _normal(streams, (p, sizes.inputs, widths[0]), sizes.inputs**-0.5)
+            self.projection_bias = nn.Parameter(torch.zeros(p, 1, widths[0]))
+            self.skip = nn.Parameter(torch.zeros(p, widths[0], latents))
         fan_in = torch.tensor(sizes.latent_sizes, dtype=torch.float32).view(-1, 1, 1)
         self.readout = nn.Parameter(_normal(streams, (p, latents, targets), 1.0) * (2 / fan_in) ** 0.5)
         self.threshold = nn.Parameter(torch.zeros(p, 1, targets))
@@ -126,12 +139,15 @@ class CrossEncoder(nn.Module):
 
     def encode(self, sources: Tensor) -> Tensor:
         """Return latents `[P, T, D]` of sources `[T, inputs]`."""
-        hidden = sources
+        projected = sources
+        if self.sizes.projection:
+            projected = torch.matmul(sources, self.projection) + self.projection_bias
+        hidden = projected
         for weight, bias in zip(self.weights, self.biases, strict=True):
             hidden = torch.relu(torch.matmul(hidden, weight) + bias)
         latents = torch.matmul(hidden, self.output) + self.output_bias
-        if self.sizes.hidden:
-            latents = latents + torch.matmul(sources, self.skip)
+        if self.sizes.projection:
+            latents = latents + torch.matmul(projected, self.skip)
         return latents * self.mask
 
     def drive(self, latents: Tensor) -> Tensor:
@@ -171,32 +187,38 @@ class CrossEncoder(nn.Module):
 
 
 @torch.no_grad()
-def start_from_linear(model: CrossEncoder, linear: Sequence[LinearLatents], inputs: np.ndarray, lift: Tensor) -> None:
-    """Start every member as the best linear model of its latent size, its latents scaled to unit variance.
+def start_from_linear(model: CrossEncoder, linear: LinearLatents, inputs: np.ndarray, lift: Tensor) -> None:
+    """Start every member as a linear model cut to its latent size, latents scaled to unit variance.
 
-    The encoder's linear part makes those latents; its hidden layers begin without effect. Drives are lifted above zero
-    by `lift` of their standard deviations, so that the rectifier begins nearly linear and no neuron dead: with a lift
-    of 0 half of every neuron's responses would be cut.
+    The projection (or, without hidden layers, the encoder) makes those latents; hidden layers begin without effect.
+    Drives are lifted above zero by `lift` of their standard deviations, so that the rectifier begins nearly linear and
+    no neuron dead: with a lift of 0 half of every neuron's responses would be cut.
 
     Args:
         model: to be changed; its baseline must hold the targets' means.
-        linear: one model a member.
+        linear: reduced-rank regression of rank `projection`, or of the largest latent size.
         inputs: `[T, inputs]`, on which the latents have unit variance.
         lift: `[P]`.
+
+    Raises UserError when the encoder has hidden layers and no projection before them.
     """
-    skip = model.skip if model.sizes.hidden else model.output
-    model.readout.zero_()
-    if model.sizes.hidden:
+    sizes = model.sizes
+    if sizes.hidden and not sizes.projection:
+        raise UserError("model.initialisation: linear needs model.projection, or no hidden layers; found neither.")
+    sd = linear.latents(inputs).std(0)
+    scale = np.where(sd > 0, sd, 1.0)  # ranks beyond the data's have no variance
+    encoder = torch.as_tensor(linear.encoder / scale).to(model.output)
+    decoder = torch.as_tensor(linear.decoder * scale[:, None]).to(model.output)
+    bias = -torch.as_tensor(linear.x_mean).to(encoder) @ encoder
+    if sizes.projection:
+        model.projection[:], model.projection_bias[:] = encoder, bias
+        model.skip[:] = torch.eye(*model.skip.shape[1:])
         model.output.zero_()
-    for index, start in enumerate(linear):
-        sd = start.latents(inputs).std(0)
-        scale = np.where(sd > 0, sd, 1.0)  # ranks beyond the data's have no variance
-        encoder = torch.as_tensor(start.encoder / scale).to(skip)
-        size = encoder.shape[1]
-        skip[index, :, :size] = encoder
-        model.output_bias[index, 0, :size] = -torch.as_tensor(start.x_mean).to(skip) @ encoder
-        model.readout[index, :size] = torch.as_tensor(start.decoder * scale[:, None]).to(skip)
-    drive = lift.to(skip).view(-1, 1, 1) * model.readout.norm(dim=1, keepdim=True)
+    else:
+        model.output[:], model.output_bias[:] = encoder, bias
+    model.readout[:] = decoder[: sizes.latents]
+    model.readout.mul_(model.mask.transpose(1, 2))
+    drive = lift.to(encoder).view(-1, 1, 1) * model.readout.norm(dim=1, keepdim=True)
     model.threshold.copy_(drive)
     model.baseline.sub_(drive)
 
@@ -221,6 +243,7 @@ class ChosenEncoder:
             (self.latent_size,),
             tuple(checkpoint["hidden"]),
             checkpoint["gain"],
+            checkpoint["projection"],
         )
         self.model = CrossEncoder(sizes, Streams([0])).double()
         self.model.load_state_dict(checkpoint["state"])

@@ -39,6 +39,7 @@ class CrossEncoderFamily:
         name: of the model in results.
         latent_sizes: numbers of latents, each fitted `search.population` times.
         hidden: units of the encoder's hidden layers; none: a linear encoder.
+        projection: width of a linear layer before the hidden ones, with a way past them; 0: none (published).
         gain: the readout has a factor for each neuron: r0 + g [u . z + c]_+^p; without (published) a small p cannot
             scale responses.
         initialisation: "kaiming" (published) or "linear": every member starts as the best linear model of its size.
@@ -53,6 +54,7 @@ class CrossEncoderFamily:
     name: str
     latent_sizes: list[int]
     hidden: list[int]
+    projection: int
     gain: bool
     initialisation: str
     lifts: list[float]
@@ -79,23 +81,24 @@ class CrossEncoderFamily:
         pairs = self._pairs = make_pairs(recording, PairOptions(**data), seed, path)
         restarts = int(search["population"])
         members = [(size, restart) for size in self.latent_sizes for restart in range(restarts)]
-        linear = fit_linear(pairs, sorted({*self.latent_sizes, *self.linear_sizes}), self.penalties)
+        start = self.projection or max(self.latent_sizes)
+        linear = fit_linear(pairs, sorted({start, *self.linear_sizes}), self.penalties)
 
         inputs = tuple(torch.as_tensor(pairs.inputs(part)) for part in (TRAINING, VALIDATION, TEST))
         outputs = tuple(torch.as_tensor(pairs.outputs(part)) for part in (TRAINING, VALIDATION, TEST))
         distilled = best_linear(pairs, linear).predict(inputs[0].numpy()).astype(np.float32)
         tensors = PairTensors(inputs, outputs, torch.as_tensor(distilled))
 
-        sizes = CrossEncoderSizes(
-            inputs[0].shape[1], outputs[0].shape[1], tuple(size for size, _ in members), tuple(self.hidden), self.gain
-        )
+        latent_sizes = tuple(size for size, _ in members)
+        widths = inputs[0].shape[1], outputs[0].shape[1]
+        sizes = CrossEncoderSizes(*widths, latent_sizes, tuple(self.hidden), self.gain, self.projection)
         streams = Streams([integer(seed, "initial weights", size, restart) for size, restart in members])
         model = CrossEncoder(sizes, streams)
         lift = torch.tensor([self.lifts[restart % len(self.lifts)] for _, restart in members])
         with torch.no_grad():
             model.baseline[:] = outputs[0].mean(0)
         if self.initialisation == "linear":
-            start_from_linear(model, [linear[size][1] for size, _ in members], inputs[0].numpy(), lift)
+            start_from_linear(model, linear[start][1], inputs[0].numpy(), lift)
         else:
             with torch.no_grad():
                 model.threshold[:] = lift.view(-1, 1, 1)
@@ -138,6 +141,7 @@ class CrossEncoderFamily:
                 "latent_size": reported.sizes.latents,
                 "hidden": tuple(self.hidden),
                 "gain": self.gain,
+                "projection": self.projection,
                 "state": reported.state_dict(),
                 "population": model.state_dict(),
             },

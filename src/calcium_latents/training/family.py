@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
-import pytorch_lightning as lightning
 import xarray as xr
-from torch.utils.data import DataLoader
+
+if TYPE_CHECKING:  # slow to import, and not needed where nothing is trained
+    import pytorch_lightning as lightning
+    from torch.utils.data import DataLoader
 
 
 @dataclass
@@ -34,11 +36,11 @@ class ModelFamily(Protocol):
 
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
-    ) -> tuple[lightning.LightningModule, DataLoader, int]:
+    ) -> "tuple[lightning.LightningModule, DataLoader, int]":
         """Return the Lightning module, its training batches, and the number of optimiser steps.
 
         Raises UserError when the recording does not fit the model.
         """
 
-    def result(self, module: lightning.LightningModule, recording: xr.Dataset) -> FitResult:
+    def result(self, module: "lightning.LightningModule", recording: xr.Dataset) -> FitResult:
         """Return what the trained module leaves behind."""

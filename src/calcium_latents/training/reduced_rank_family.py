@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytorch_lightning as lightning
 import torch
 import xarray as xr
 from torch.utils.data import DataLoader
@@ -17,7 +16,7 @@ from calcium_latents.training.linear_pairs import fit_linear, linear_scores
 from calcium_latents.training.pairs import PairOptions, make_pairs
 
 
-class NothingToTrain(lightning.LightningModule):
+class NothingToTrain:
     """Stands where a module is expected: the fit is done before the first step."""
 
     step = 0

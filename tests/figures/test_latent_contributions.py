@@ -1,0 +1,33 @@
+"""The figure of contributions without transitions, and what its titles say of the baselines."""
+
+import numpy as np
+import pandas as pd
+from fake_contributions import PROVENANCE, jumping_recording
+from test_figures import check_layout, texts  # noqa: F401  (a fixture)
+
+from calcium_latents.analysis.contribution_run import run
+from calcium_latents.figures import draw_figure
+from calcium_latents.figures.latent_contributions import _verdict
+from calcium_latents.recordings.netcdf import write_dataset
+
+
+def test_without_transitions(tmp_path, texts):  # noqa: F811
+    calm = jumping_recording(frames=200).isel(time=slice(0, 55))
+    box, transitions, summary = run(calm, "pca", {"activity": "events", "components": 2, "standardise": True})
+    assert not len(transitions)
+    write_dataset(box, tmp_path / "c.nc", PROVENANCE)
+    summary.to_csv(tmp_path / "s.csv", index=False)
+    draw_figure(
+        "latent_contributions", {"contributions": [tmp_path / "c.nc"], "summary": [tmp_path / "s.csv"]}, tmp_path / "f"
+    )
+    shown = "\n".join(text for text, _, _ in texts)
+    assert "no transition" in shown and shown.count("no transition found") == 2 and "standardised events" in shown
+    check_layout(texts)
+    assert pd.isna(summary.set_index("quantity").loc["spearman_share_movement_share", "value"])
+
+
+def test_titles_follow_from_the_numbers():
+    assert _verdict(0.95, "raw movement") == "ranks neurons as\nraw movement does (ρ = 0.95)"
+    assert _verdict(0.7, "raw movement") == "ranks neurons much as\nraw movement does (ρ = 0.70)"
+    assert _verdict(-0.95, "raw movement") == "ranks neurons differently\nfrom raw movement (ρ = -0.95)"
+    assert "no ranking" in _verdict(np.nan, "raw movement")
