@@ -20,8 +20,8 @@ from calcium_latents.models.reduced_rank_regression import ReducedRankRegression
 from calcium_latents.seeds import generator
 
 
-def population(latent_sizes=(1, 3, 2), hidden=(6,), gain=True, inputs=5, targets=4):
-    sizes = CrossEncoderSizes(inputs, targets, tuple(latent_sizes), tuple(hidden), gain)
+def population(latent_sizes=(1, 3, 2), hidden=(6,), gain=True, inputs=5, targets=4, projection=0):
+    sizes = CrossEncoderSizes(inputs, targets, tuple(latent_sizes), tuple(hidden), gain, projection)
     return CrossEncoder(sizes, Streams(range(1, len(latent_sizes) + 1)))
 
 
@@ -48,7 +48,7 @@ def test_rectified_power_and_its_derivatives_are_those_of_plain_pytorch(seed, ex
 
 
 def test_gradients_of_the_whole_model_against_finite_differences():
-    model = population(hidden=(4,)).double()
+    model = population(hidden=(4,), projection=3).double()
     with torch.no_grad():
         model.threshold += 0.7
     x = sources().double()
@@ -62,8 +62,9 @@ def test_rectified_power_is_zero_below_threshold_and_a_step_for_small_exponents(
     assert torch.allclose(step, torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]), atol=1e-4)
 
 
-def test_latents_beyond_a_members_size_are_zero_and_a_member_alone_says_the_same():
-    model = population()
+@pytest.mark.parametrize("projection", [0, 4])
+def test_latents_beyond_a_members_size_are_zero_and_a_member_alone_says_the_same(projection):
+    model = population(projection=projection)
     x = sources()
     latents = model.encode(x)
     for index, size in enumerate(model.sizes.latent_sizes):
@@ -81,16 +82,16 @@ def test_members_do_not_touch_each_other():
             assert (parameter.grad[0] == 0).all() and (parameter.grad[2] == 0).all()
 
 
-@pytest.mark.parametrize("hidden", [(), (6,)])
-def test_with_a_high_lift_the_start_is_reduced_rank_regression(hidden):
+@pytest.mark.parametrize(("hidden", "projection"), [((), 0), ((6,), 4)])
+def test_with_a_high_lift_the_start_is_reduced_rank_regression(hidden, projection):
     random = generator(5, "start")
     x = random.normal(size=(200, 5))
     y = x @ random.normal(size=(5, 4)) + random.normal(size=(200, 4))
-    models = ReducedRankRegression(x, y).fit(1.0, [1, 2, 3])
-    model = population((1, 2, 3), hidden).double()
+    models = ReducedRankRegression(x, y).fit(1.0, [1, 2, 3, 4])
+    model = population((1, 2, 3), hidden, projection=projection).double()
     with torch.no_grad():
         model.baseline[:] = torch.as_tensor(y.mean(0))
-    start_from_linear(model, [models[d] for d in (1, 2, 3)], x, torch.full((3,), 50.0))
+    start_from_linear(model, models[projection or 3], x, torch.full((3,), 50.0))
     prediction = model(torch.as_tensor(x)).detach().numpy()
     for index, size in enumerate((1, 2, 3)):
         # the tiny number added to the drive is all that is left
@@ -98,6 +99,11 @@ def test_with_a_high_lift_the_start_is_reduced_rank_regression(hidden):
         latents = model.encode(torch.as_tensor(x)).detach().numpy()[index, :, :size]
         np.testing.assert_allclose(latents.std(0), 1.0, rtol=1e-6)
     assert (model.dead_fraction(torch.as_tensor(x)) == 0).all()
+
+
+def test_a_projection_narrower_than_the_latents_is_refused():
+    with pytest.raises(UserError, match=r"model\.projection: expected 0, or at least 3"):
+        population(projection=2)
 
 
 def test_dead_units_are_counted():
@@ -119,6 +125,7 @@ def test_a_checkpoint_gives_back_its_encoder_in_raw_units():
         "latent_size": 2,
         "hidden": (6,),
         "gain": True,
+        "projection": 0,
         "state": model.state_dict(),
     }
     encoder = chosen_encoder(checkpoint)

@@ -33,6 +33,7 @@ def encoder(**changes):
         "name": "cross_encoder",
         "latent_sizes": [1, 2],
         "hidden": [16],
+        "projection": 8,
         "gain": True,
         "initialisation": "linear",
         "lifts": [2.0, 0.5],
@@ -54,9 +55,7 @@ def fit(family, recording, training=TRAINING, restarts=2, until=None, state=None
         module.resume(state)
     steps = (until or steps) - module.step
     options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-    trainer = lightning.Trainer(
-        accelerator="cpu", max_steps=steps, max_epochs=-1, enable_progress_bar=False, **options
-    )
+    trainer = lightning.Trainer(accelerator="cpu", max_steps=steps, max_epochs=-1, enable_progress_bar=False, **options)
     if steps:
         trainer.fit(module, batches)
     return module, family.result(module, recording)
@@ -133,7 +132,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_bytes(ring, copies):
     ]
     noise = {**TRAINING["noise"], "copies": copies}
     options = {**TRAINING, "blocks": blocks, "noise": noise, "checkpoint_every": 8, "validate_every": 7}
-    family = encoder(initialisation="kaiming", lifts=[1.0])
+    family = encoder(initialisation="kaiming", lifts=[1.0], projection=0)
     whole = fit(family, ring, options)[1]
     for stop in (8, 24):
         states = []
@@ -173,6 +172,9 @@ def test_noise_has_the_stated_moments():
     # variance of (a + s + n) m: (a^2 + v) (1 + m) - a^2 with v = 0.1 a + 0.2
     assert float(noisy.mean()) == pytest.approx(2.0, abs=5e-3)
     assert float(noisy.var()) == pytest.approx((4 + 0.4) * 1.05 - 4, rel=0.02)
+    shared = ActivityNoise(shot=0, additive=0, multiplicative=0, shared=0.04).add(activity.view(-1, 4), random)
+    assert torch.allclose(shared, shared[:, :1].expand(-1, 4))
+    assert float((shared[:, 0] / 2).var()) == pytest.approx(0.04, rel=0.02)
     copies = ActivityNoise(copies=3).training_set(activity[:10, None], random)
     assert copies.shape == (40, 1) and torch.equal(copies[:10, 0], activity[:10])
     assert not torch.equal(copies[10:20], copies[20:30])
@@ -202,6 +204,9 @@ def test_wrong_settings_are_named():
         Block("activity", "decoder", 1, 1e-3)
     with pytest.raises(UserError, match="noise.shot"):
         ActivityNoise(shot=-1)
+    with pytest.raises(UserError, match="linear needs model.projection"):
+        ring = simulate_latent_population({"manifold": "ring", "neurons": 80, "stimuli": 30}, 7)
+        encoder(projection=0).prepare(ring, "test", DATA, TRAINING, {"population": 1}, 1)
     recording = simulate_latent_population({"manifold": "ring", "neurons": 30, "stimuli": 30}, 7)
     recording["events"][:] = np.nan
     with pytest.raises(UserError, match="missing samples"):

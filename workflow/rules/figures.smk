@@ -5,7 +5,7 @@ for study, figures in FIGURES.items():
 
         rule:
             name:
-                drawing
+                figure.replace("-", "_")
             input:
                 **inputs,
             output:

@@ -27,6 +27,7 @@ STATUSES = (REPRODUCED, BEATEN, NOT_REPRODUCED, NOT_TESTED)
 STUDIES: dict[str, str] = {
     "radical": "calcium_latents.analysis.claims_radical",
     "cross_encoder": "calcium_latents.analysis.claims_cross_encoder",
+    "latent_contributions": "calcium_latents.analysis.claims_latent_contributions",
 }
 
 

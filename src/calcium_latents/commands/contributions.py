@@ -20,9 +20,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help="contributions (.nc)")
     parser.add_argument("--transitions", required=True, help="table (.csv)")
     parser.add_argument("--summary", required=True, help="table (.csv)")
+    parser.add_argument("--identities", help="exact identities, held against this recording's principal axes (.csv)")
     options = parser.parse_args(arguments)
 
+    from calcium_latents.analysis.contribution_identities import identities
     from calcium_latents.analysis.contribution_run import run
+    from calcium_latents.analysis.latent_axes import complete
     from calcium_latents.files import atomic_path
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording
@@ -43,7 +46,12 @@ def main(arguments: list[str] | None = None) -> None:
     }
     config = {**options.parameters, "method": options.method, **inputs}
     write_dataset(box, options.output, provenance(config, [__spec__.name], options.seed) | {"seed": options.seed})
-    for table, path in ((transitions, options.transitions), (summary, options.summary)):
+    tables = {options.transitions: transitions, options.summary: summary}
+    if options.identities:
+        events = recording["events"].values
+        activity, _, _ = complete(events.reshape(-1, events.shape[-1]), "mean")
+        tables[options.identities] = identities(activity)
+    for path, table in tables.items():
         with atomic_path(Path(path)) as temporary:
             table.to_csv(temporary, index=False)
 

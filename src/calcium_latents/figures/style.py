@@ -32,6 +32,7 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "smth-dec": ("smth-dec", GREEN, "^"),
     "smth-sim-fluor": ("smth-sim-fluor", ORANGE, "D"),
     "cross_encoder": ("cross-encoder", VERMILLION, "o"),
+    "cross_encoder_published": ("cross-encoder, published recipe", PURPLE, "P"),
     "linear_encoder": ("cross-encoder, linear encoder", ORANGE, "D"),
     "reduced_rank_regression": ("reduced-rank regression", BLUE, "s"),
     "ceiling": ("true expected activity", BLACK, "_"),

@@ -3,8 +3,8 @@
     z = E(sources),   targets = r0 + [u . z + c]_+^p
 
 E is a multilayer perceptron (or linear), u, c and r0 belong to each target neuron, p is one number a model. A
-population of models, of several latent sizes and starts, is one program: parameters lead with the population axis P, and
-latents beyond a member's size stay zero. z is determined up to an invertible affine map.
+population of models, of several latent sizes and starts, is one program: parameters lead with the population axis P,
+and latents beyond a member's size stay zero. z is determined up to an invertible affine map.
 """
 
 from collections.abc import Mapping
@@ -95,9 +95,9 @@ class CrossEncoder(nn.Module):
         streams: random streams of the first weights, one a member.
 
     Parameters: `weights` `[P, inputs, hidden]`, ... and `biases` `[P, 1, hidden]` of the hidden layers; `output`
-    `[P, hidden, D]` to the latents; where there is one, `projection` `[P, inputs, R]` before the hidden layers and `skip`
-    `[P, R, D]` past them; `readout` u `[P, D, B]`; `threshold` c, `baseline` r0 (and `gain`) `[P, 1, B]`; `raw_exponent`
-    `[P, 1, 1]`, p = softplus(raw_exponent).
+    `[P, hidden, D]` to the latents; where there is one, `projection` `[P, inputs, R]` before the hidden layers and
+    `skip` `[P, R, D]` past them; `readout` u `[P, D, B]`; `threshold` c, `baseline` r0 (and `gain`) `[P, 1, B]`;
+    `raw_exponent` `[P, 1, 1]`, p = softplus(raw_exponent).
     """
 
     def __init__(self, sizes: CrossEncoderSizes, streams: Streams):

@@ -255,12 +255,9 @@ class CrossEncoderTraining(lightning.LightningModule):
 
 
 @torch.no_grad()
-def explained_variance(
-    model: CrossEncoder, inputs: Tensor, outputs: Tensor, mean: Tensor, block: int = 2048
-) -> Tensor:
+def explained_variance(model: CrossEncoder, inputs: Tensor, outputs: Tensor, mean: Tensor, block: int = 2048) -> Tensor:
     """R2 `[P]` of a population on pairs `[n, A]`, `[n, B]`, in blocks of pairs: memory stays bounded."""
-    error = sum(
-        (model(inputs[start : start + block]) - outputs[start : start + block]).square().sum((1, 2), dtype=torch.float64)
-        for start in range(0, len(inputs), block)
-    )
+    error = 0.0
+    for x, y in zip(inputs.split(block), outputs.split(block), strict=True):
+        error = error + (model(x) - y).square().sum((1, 2), dtype=torch.float64)
     return 1 - (error / (outputs - mean).square().sum(dtype=torch.float64)).float()

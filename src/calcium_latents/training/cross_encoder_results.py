@@ -36,8 +36,8 @@ def final_rows(rows: Sequence[Mapping[str, float]], ceiling_r2: float) -> pd.Dat
 
 
 def reported_row(table: pd.DataFrame, latent_size: int | None) -> int:
-    """Return the index of the reported fit: the chosen restart of `latent_size`, or, where that is null, of the smallest
-    size whose validation R2 reaches 95 % of the best."""
+    """Return the index of the reported fit: the chosen restart of `latent_size`, or, where that is null, of the
+    smallest size whose validation R2 reaches 95 % of the best."""
     chosen = table[table["chosen"] == 1].sort_values("latent_size")
     if latent_size is None:
         values = chosen["validation_r2"].fillna(-np.inf)

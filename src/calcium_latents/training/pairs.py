@@ -1,8 +1,8 @@
 """Pairs of source and target activity, split as in the cross-encoder's appendix (G.1).
 
-Stimuli: activity on one presentation predicts activity on another of the same stimulus, all ordered pairs; the split is
-by stimulus. Spontaneous activity: a window of source frames predicts a target frame; the session is cut into chunks with
-buffers between, and the split is by chunk.
+Stimuli: activity on one presentation predicts activity on another of the same stimulus, all ordered pairs; the split
+is by stimulus. Spontaneous activity: a window of source frames predicts a target frame; the session is cut into chunks
+with buffers between, and the split is by chunk.
 """
 
 from dataclasses import dataclass
