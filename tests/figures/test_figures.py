@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+import fake_contributions
 import fake_cross_encoder
+import fake_roles
 import fake_theory
 import matplotlib
 import pandas as pd
@@ -53,6 +55,8 @@ EXPECTED_TEXT = {
     ],
     **fake_theory.EXPECTED_TEXT,
     **fake_cross_encoder.EXPECTED_TEXT,
+    **fake_contributions.EXPECTED_TEXT,
+    **fake_roles.EXPECTED_TEXT,
 }
 
 

@@ -106,6 +106,36 @@ def test_the_schema_knows_every_parameter_of_the_simulation():
     assert known == {field.name for field in fields(LorenzRecordingParameters)}
 
 
+def test_schemas_know_every_parameter_of_the_other_studies():
+    from calcium_latents.analysis import contribution_run, roles_benchmark
+    from calcium_latents.analysis.solvable_network import SolvableNetworkParameters
+    from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
+
+    def properties(study):
+        return yaml.safe_load((ROOT / f"workflow/schemas/{study}.schema.yaml").read_text())["properties"]
+
+    encoder, contributions = properties("cross_encoder"), properties("latent_contributions")
+    application = contributions["applications"]["additionalProperties"]["properties"]
+    assert set(encoder["population"]["properties"]) == {field.name for field in fields(LatentPopulationParameters)}
+    known = set(encoder["solvable_network"]["properties"])
+    assert known == {field.name for field in fields(SolvableNetworkParameters)}
+    assert set(contributions["roles_benchmark"]["properties"]) == set(roles_benchmark.DEFAULTS)
+    assert set(application["parameters"]["properties"]) == set(contribution_run.DEFAULTS)
+
+
+@pytest.mark.parametrize("scale", ["smoke", "quick", "paper"])
+def test_every_population_and_network_of_a_scale_is_valid(scale):
+    from calcium_latents.analysis import roles_benchmark
+    from calcium_latents.analysis.solvable_network import SolvableNetworkParameters
+    from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
+
+    section = read_scale(ROOT, scale)["cross_encoder"]
+    for dataset in section["datasets"].values():
+        LatentPopulationParameters.from_mapping({**section["population"], **dataset["parameters"]})
+    SolvableNetworkParameters.from_mapping(section["solvable_network"])
+    roles_benchmark.settings(read_scale(ROOT, scale)["latent_contributions"]["roles_benchmark"])
+
+
 def test_every_parameter_of_the_paper_is_valid_for_the_simulation():
     section = read_scale(ROOT, "paper")["radical"]
     for dataset in section["datasets"].values():
@@ -116,7 +146,7 @@ def test_recording_entries_that_are_shown_are_valid():
     text = (ROOT / "config/recordings.yaml").read_text()
     entries = yaml.safe_load(re.sub(r"^  # ", "  ", text, flags=re.MULTILINE))  # prose has ##
     schema = ROOT / "workflow/schemas/recording_files.schema.yaml"
-    assert len(check(copy.deepcopy(entries), schema, "config/recordings.yaml")["recordings"]) == 5
+    assert len(check(copy.deepcopy(entries), schema, "config/recordings.yaml")["recordings"]) == 6
     with pytest.raises(UserError, match="did you mean 'sampling_rate_hz'"):
         check({"recordings": {"a": {"file": "x", "sampling_rate": 3}}}, schema, "config/recordings.yaml")
     with pytest.raises(UserError, match="expected the field\\(s\\) file"):
