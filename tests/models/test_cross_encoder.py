@@ -116,11 +116,12 @@ def test_dead_units_are_counted():
 
 def test_a_checkpoint_gives_back_its_encoder_in_raw_units():
     model = population((2,))
-    scale = np.array([0.5, 1.0, 2.0, 3.0, 4.0])
+    floor, scale = np.array([0.1, 0.0, 0.2, 0.0, 5.0]), np.array([0.5, 1.0, 2.0, 3.0, 4.0])
     checkpoint = {
         "sources": np.arange(5),
         "targets": np.arange(4),
         "offsets": (0,),
+        "source_floor": floor,
         "source_scale": scale,
         "latent_size": 2,
         "hidden": (6,),
@@ -130,7 +131,7 @@ def test_a_checkpoint_gives_back_its_encoder_in_raw_units():
     }
     encoder = chosen_encoder(checkpoint)
     x = sources()
-    raw = x.double() * torch.as_tensor(scale)
+    raw = x.double() * torch.as_tensor(scale) + torch.as_tensor(floor)
     assert encoder.encode(raw).dtype == torch.float64
     assert torch.allclose(encoder.encode(raw).float(), model.encode(x)[0], atol=1e-5)
     with pytest.raises(UserError, match="expected the checkpoint of a cross-encoder"):

@@ -291,3 +291,17 @@ def test_wrong_parameters_are_told_by_name(parameters, message):
 def test_latent_sizes_default_by_manifold():
     sizes = {m: LatentPopulationParameters(manifold=m).latent_size for m in ("ring", "sphere", "gaussian")}
     assert sizes == {"ring": 2, "sphere": 3, "gaussian": 40}
+
+
+def test_gaussian_noise_has_one_variance_and_is_not_cut():
+    parameters = {"manifold": "gaussian", "latent_size": 3, "nonlinearity": "linear", "noise": "gaussian"}
+    recording = simulate_latent_population({**parameters, "neurons": 20, "stimuli": 4000, "noise_level": 0.5}, 3)
+    events, expected = recording["events"].values[:, 0], expected_activity(recording)[:, 0]
+    noise = events - expected
+    assert events.min() > 0
+    np.testing.assert_allclose(noise.std(0), 0.5, rtol=0.04)
+    # no relation of the noise's size to the expected activity, unlike shot noise
+    slope = [np.corrcoef(expected[:, i], noise[:, i] ** 2)[0, 1] for i in range(20)]
+    assert np.abs(slope).max() < 0.06
+    with pytest.raises(UserError, match="simulation.noise: expected one of gamma, gaussian"):
+        simulate_latent_population({"noise": "poisson"}, 1)

@@ -75,7 +75,8 @@ def test_windows_stay_within_their_part_and_the_session():
     assert not reach[TRAINING] & reach[TEST] and not reach[TRAINING] & reach[VALIDATION]
     x, activity = pairs.inputs(TEST), recording["events"].values[0]
     first = pairs.target_sample[pairs.part == TEST][0]
-    expected = [activity[first + offset, pairs.sources] / pairs.source_scale for offset in pairs.offsets]
+    frames = [activity[first + offset, pairs.sources] for offset in pairs.offsets]
+    expected = [(frame - pairs.source_floor) / pairs.source_scale for frame in frames]
     np.testing.assert_allclose(x[0], np.concatenate(expected), rtol=1e-6)
 
 

@@ -125,17 +125,17 @@ def training_arguments(wildcards):
     """Return Hydra's overrides for one model."""
     choice = section(wildcards)["models"][wildcards.model]
     groups = [f"{group}={choice[group]}" for group in ("data", "training", "search")]
-    words = [f"model={wildcards.model}", *groups, *choice["overrides"], *recording_overrides(wildcards)]
+    words = [f"model={wildcards.model}", *groups, *choice["overrides"], *dataset_overrides(wildcards)]
     return " ".join(shlex.quote(word) for word in words)
 
 
-def recording_overrides(wildcards):
-    """Return Hydra's overrides for a user's recording under the cross-encoder: shares of neurons, own chunks."""
-    if wildcards.study != "cross_encoder" or wildcards.dataset not in RECORDINGS:
-        return []
-    own = {key: RECORDINGS[wildcards.dataset].get(key) for key in ("chunk_s", "buffer_s")}
-    overrides = SETTINGS["cross_encoder"]["recordings"]["overrides"]
-    return [*overrides, *(f"data.{key}={value}" for key, value in own.items() if value is not None)]
+def dataset_overrides(wildcards):
+    """Return Hydra's overrides that belong to a dataset: its own, or a user's recording's under the cross-encoder."""
+    if wildcards.study == "cross_encoder" and wildcards.dataset in recordings_of("cross_encoder"):
+        own = {key: RECORDINGS[wildcards.dataset].get(key) for key in ("chunk_s", "buffer_s")}
+        chunks = [f"data.{key}={value}" for key, value in own.items() if value is not None]
+        return [*SETTINGS["cross_encoder"]["recordings"]["overrides"], *chunks]
+    return section(wildcards).get("datasets", {}).get(wildcards.dataset, {}).get("overrides", [])
 
 
 def training_code(wildcards):

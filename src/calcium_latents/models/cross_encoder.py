@@ -236,6 +236,7 @@ class ChosenEncoder:
         self.sources = np.asarray(checkpoint["sources"])
         self.offsets = tuple(checkpoint["offsets"])
         self.latent_size = int(checkpoint["latent_size"])
+        self.floor = torch.as_tensor(checkpoint["source_floor"], dtype=torch.float64)
         self.scale = torch.as_tensor(checkpoint["source_scale"], dtype=torch.float64)
         sizes = CrossEncoderSizes(
             len(self.sources) * len(self.offsets),
@@ -251,7 +252,8 @@ class ChosenEncoder:
 
     def encode(self, sources: Tensor) -> Tensor:
         """Return latents `[T, d]` of activity `[T, len(offsets) * A]`: frames in the order of `offsets`, A each."""
-        return self.model.encode(sources.double() / self.scale.repeat(len(self.offsets)))[0]
+        frames = len(self.offsets)
+        return self.model.encode((sources.double() - self.floor.repeat(frames)) / self.scale.repeat(frames))[0]
 
 
 def chosen_encoder(checkpoint: str | Path | Mapping[str, Any]) -> ChosenEncoder:

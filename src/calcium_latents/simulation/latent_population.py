@@ -15,7 +15,7 @@ from calcium_latents.progress import progress
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.seeds import generator
 from calcium_latents.simulation import latent_trajectories as trajectories
-from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
+from calcium_latents.simulation.latent_population_parameters import GAUSSIAN_MARGIN, LatentPopulationParameters
 from calcium_latents.simulation.latent_tuning import activation, draw_threshold, signal_moments
 
 # Neurons that are put into the session at once: columns of a cache line's width and more, not one by one.
@@ -27,7 +27,7 @@ def simulate_latent_population(parameters: Mapping | LatentPopulationParameters,
 
     Neuron i has the expected activity m = baseline_i + gain_i sigma(u_i . z + c_i), with a gain that gives the
     signal unit variance over the latent distribution, and is observed as gamma-distributed events of mean m and
-    variance F_i m (zero where m is zero). F_i makes the average noise variance noise_level^2, so the true expected
+    variance F_i m (zero where m is zero; or with Gaussian noise of one variance, F_i = 0). F_i makes the average noise variance noise_level^2, so the true expected
     activity explains about 1 / (1 + noise_level^2) of the variance. Every neuron has a random stream of its own: its
     data do not change with the number of other neurons.
 
@@ -67,7 +67,7 @@ def simulate_latent_population(parameters: Mapping | LatentPopulationParameters,
         "threshold": "threshold: sigma(preferred_direction . z + threshold)",
         "gain": "activity per unit of sigma",
         "baseline": "expected activity where sigma is zero",
-        "fano_factor": "variance of the noise per expected activity",
+        "fano_factor": "variance of gamma noise per expected activity",
     }
     others |= {name: (units.get(name, ("neuron",)), tuning[name], "1", text) for name, text in names.items()}
     return make_recording(
@@ -158,7 +158,11 @@ def _population(
                 tuning[name][neuron] = own[name]
             read = [tuning[name][neuron] for name in names]
             mean = mean_activity(latents, *read[:4], parameters.nonlinearity, parameters.exponent)
-            block[row] = observed_activity(mean, read[4], random)
+            if parameters.noise == "gaussian":
+                noise = np.float32(parameters.noise_level) * random.standard_normal(len(mean), dtype=np.float32)
+                block[row] = np.maximum(mean + noise, 0)
+            else:
+                block[row] = observed_activity(mean, read[4], random)
         events[:, start : start + BLOCK] = block.T
     return tuning, events
 
@@ -177,12 +181,15 @@ def draw_tuning(
     baseline = parameters.baseline
     if parameters.nonlinearity == "linear":
         baseline += gain * largest
+    gaussian = parameters.noise == "gaussian"
+    if gaussian:
+        baseline += GAUSSIAN_MARGIN * parameters.noise_level
     return {
         "preferred_direction": direction,
         "threshold": threshold,
         "gain": gain,
         "baseline": baseline,
-        "fano_factor": parameters.noise_level**2 / (baseline + gain * mean),
+        "fano_factor": 0.0 if gaussian else parameters.noise_level**2 / (baseline + gain * mean),
     }
 
 

@@ -11,9 +11,11 @@ CHOICES = {
     "manifold": ("ring", "sphere", "gaussian"),
     "nonlinearity": ("power", "linear"),
     "thresholds": ("tuned", "normal"),
+    "noise": ("gamma", "gaussian"),
 }
 #: Size of the latent state where none is chosen; on the ring it can be no other.
 LATENT_SIZES = {"ring": 2, "sphere": 3, "gaussian": 40}
+GAUSSIAN_MARGIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class LatentPopulationParameters:
       latent states (or, with p < 1, inactive for less) are drawn again.
     - `baseline`: smallest expected activity, in units of a neuron's signal sd. The linear population's baseline
       is higher by the gain times the largest |z|, so that its activity is not negative either.
+    - `noise`: 'gamma', shot-like, its variance in proportion to expected activity; or 'gaussian', of one variance:
+      baselines are then higher by `GAUSSIAN_MARGIN` noise sds, so that next to nothing is cut at zero. Only with
+      gaussian noise and gaussian latents is a linear estimate of z from linear responses the best there is.
     - `noise_level`: sd of the noise relative to the sd of the signal. The best possible R2 is then
       1 / (1 + noise_level^2).
 
@@ -69,6 +74,7 @@ class LatentPopulationParameters:
     threshold_sd: float = 0.3
     active_fraction_minimum: float = 0.01
     baseline: float = 0.1
+    noise: str = "gamma"
     noise_level: float = 0.5
 
     neurons: int = 250

@@ -136,6 +136,7 @@ class CrossEncoderFamily:
                 "sources": ids[pairs.sources],
                 "targets": ids[pairs.targets],
                 "offsets": pairs.offsets,
+                "source_floor": pairs.source_floor,
                 "source_scale": pairs.source_scale,
                 "target_scale": pairs.target_scale,
                 "latent_size": reported.sizes.latents,

@@ -61,6 +61,8 @@ class Pairs:
         source_sample, target_sample: `[n]` samples of each pair.
         part: `[n]` of each pair: 0 training, 1 validation, 2 test.
         sample_part: `[S]` of each sample; 3: in none.
+        source_floor: `[A]` smallest activity in the training samples, from which sources are measured: noise that grows
+            with activity should not grow with a baseline.
         source_scale, target_scale: `[A]`, `[B]` standard deviations over the training samples.
     """
 
@@ -79,12 +81,14 @@ class Pairs:
         sd = trained.std(0)
         sd[sd == 0] = 1.0  # a neuron that is silent in training stays as it is
         self.source_scale, self.target_scale = sd[self.sources], sd[self.targets]
+        self.source_floor = trained.min(0)[self.sources]
 
     def source_windows(self, samples: np.ndarray) -> np.ndarray:
         """Scaled source activity `[n, offsets * A]` around `samples`; edges of the session are repeated."""
         last = len(self.activity) - 1
         frames = [self.activity[np.clip(samples + offset, 0, last)][:, self.sources] for offset in self.offsets]
-        return np.concatenate([frame / self.source_scale for frame in frames], 1).astype(np.float32)
+        scaled = [(frame - self.source_floor) / self.source_scale for frame in frames]
+        return np.concatenate(scaled, 1).astype(np.float32)
 
     def inputs(self, part: int) -> np.ndarray:
         """Scaled source activity `[n, offsets * A]` of the pairs of a part."""

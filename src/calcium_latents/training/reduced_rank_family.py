@@ -72,6 +72,7 @@ class ReducedRankRegressionFamily:
                 "sources": ids[pairs.sources],
                 "targets": ids[pairs.targets],
                 "offsets": pairs.offsets,
+                "source_floor": pairs.source_floor,
                 "linear_source_scale": pairs.source_scale,
                 "target_scale": pairs.target_scale,
                 "latent_size": size,

@@ -13,6 +13,14 @@ Fields of an entry that are read here (others are for later steps):
 - `sample_offsets`: none, from_positions, or a .npy file [neuron in file] in s after the start of the frame.
   Default: from_positions for suite2p, whose positions are known to be lines of the scan; else none.
 - `bin_width_s`, `windows`, `trials`: how to cut; see `window_options`.
+
+Fields that the workflow reads:
+
+- `studies`: which take the recording, of recordings (RADICaL) and cross_encoder; default both.
+- `optional`: leave the recording out where its file is missing.
+- `chunk_s`, `buffer_s`: of the cross-encoder's split of spontaneous activity (default 10 and 2).
+- `response_window_s`: the cross-encoder takes mean responses in this window after the onsets in `trials`, a CSV file
+  with columns start_s and condition, each condition at least twice; without it, spontaneous activity.
 """
 
 from calcium_latents.recordings.readers.cascade import GroundTruth, ground_truth_recording, read_cascade
