@@ -73,7 +73,7 @@ def main() -> None:
     together, apart = (sorted(values)[options.rounds // 2] for values in zip(*rounds, strict=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     count = len(latent_sizes)
-    print(f"{count} models, {sizes.inputs} sources, {sizes.targets} targets, batch {batch}, {options.threads} thread(s)")
+    print(f"{count} models, {sizes.inputs} sources, {sizes.targets} targets, batch {batch}, threads {options.threads}")
     print(f"population {together:.4f} s/step, {together / count:.4f} s a model; one by one {apart:.4f} s/step")
     print(f"ratio {apart / together:.2f} (median of {options.rounds} turns); peak memory {peak:.2f} GB")
 

@@ -267,6 +267,37 @@ def find_ground_truth():
     return found
 
 
+def find_applications():
+    """Return name -> settings of every application whose study and dataset take part in this run."""
+    found = {}
+    for name, choice in SETTINGS["latent_contributions"]["applications"].items():
+        study = choice["study"]
+        if study not in STUDIES:
+            notice(f"latent contributions '{name}' are left out: study '{study}' is not run.")
+        elif choice["dataset"] == "each recording":
+            found |= {f"{name}-{one}": {**choice, "dataset": one} for one in recordings_of(study)}
+        elif choice["dataset"] in datasets(study):
+            found[name] = choice
+        else:
+            notice(
+                f"latent contributions '{name}' are left out: dataset '{choice['dataset']}' of '{study}' is not run."
+            )
+    return found
+
+
+def applied(wildcards):
+    """Return the files that an application reads: the recording, and what a model made of it."""
+    choice = APPLICATIONS[wildcards.application]
+    files = {"recording": box(choice["study"], choice["dataset"], choice["recording"])}
+    if "model" in choice:
+        first = SETTINGS[choice["study"]]["seeds"][0]
+        folder = f"{choice['model']}/seed-{first}"
+        files["inferred"] = box(choice["study"], choice["dataset"], f"{folder}/inferred.nc")
+        if choice["method"] == "integrated_gradients":
+            files["checkpoint"] = box(choice["study"], choice["dataset"], f"{folder}/checkpoint.pt")
+    return files
+
+
 def figure_files():
     """Return all figures of all studies."""
     names = [(study, figure) for study, figures in FIGURES.items() for figure in figures]
@@ -287,6 +318,7 @@ BASE_ENVIRONMENT = "../../envs/base.yaml"
 # Recordings are imported and deconvolved by the study of that name; other studies go on from there.
 RECORDINGS, RECORDING_FOLDERS = find_recordings() if "recordings" in STUDIES else ({}, {})
 GROUND_TRUTH = find_ground_truth() if "spike_ground_truth" in STUDIES else []
+APPLICATIONS = find_applications() if "latent_contributions" in STUDIES else {}
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]
 SCORED = [study for study in STUDIES if "evaluation" in SETTINGS[study]]
 MODELS = {model for study in STUDIES for model in SETTINGS[study].get("models", {})}

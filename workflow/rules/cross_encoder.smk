@@ -135,42 +135,32 @@ rule score_cross_encoder:
         " --running-speed {output.running_speed} --latent-recovery {output.latent_recovery} > {log} 2>&1"
 
 
-def encoded(names, table):
-    """Return the paths of a table of several datasets of this study."""
-    return boxes("cross_encoder", names, table)
-
-
-def spontaneous(names):
-    """Return the simulated datasets with running speed."""
-    return [
-        name
-        for name in names
-        if CROSS_ENCODER["datasets"][name]["parameters"].get("paradigm") == "spontaneous"
-    ]
-
-
 THEORY = f"results/{SCALE}/cross_encoder/solvable_network"
-SESSIONS = spontaneous(CROSS_ENCODER["run"])
+SESSIONS = [
+    name
+    for name in CROSS_ENCODER["run"]
+    if CROSS_ENCODER["datasets"][name]["parameters"].get("paradigm") == "spontaneous"
+]
 FIGURES["cross_encoder"] = {
     "cross_encoder_figure1": {"ring": f"{THEORY}/ring.nc"},
     "cross_encoder_figure2": {"spectra": f"{THEORY}/spectra.csv", "checks": f"{THEORY}/checks.csv"},
     "gaussian_process_limit": {"gaussian_process": f"{THEORY}/gaussian_process.nc"},
     "cross_encoder_figure3": {
-        "scores": encoded(CROSS_ENCODER["run"], "scores.csv"),
-        "normalised": encoded(CROSS_ENCODER["run"], "normalised.csv"),
+        "scores": boxes("cross_encoder", CROSS_ENCODER["run"], "scores.csv"),
+        "normalised": boxes("cross_encoder", CROSS_ENCODER["run"], "normalised.csv"),
     },
 }
 if SESSIONS:
     FIGURES["cross_encoder"]["cross_encoder_figure4"] = {
-        "latents": encoded(SESSIONS, "latents.nc"),
-        "running_speed": encoded(SESSIONS, "running_speed.csv"),
-        "latent_recovery": encoded(SESSIONS, "latent_recovery.csv"),
+        "latents": boxes("cross_encoder", SESSIONS, "latents.nc"),
+        "running_speed": boxes("cross_encoder", SESSIONS, "running_speed.csv"),
+        "latent_recovery": boxes("cross_encoder", SESSIONS, "latent_recovery.csv"),
     }
 if ENCODED_RECORDINGS:
     FIGURES["cross_encoder"]["cross_encoder_recordings"] = {
-        "scores": encoded(ENCODED_RECORDINGS, "scores.csv")
+        "scores": boxes("cross_encoder", ENCODED_RECORDINGS, "scores.csv")
     }
 
 CLAIMS["cross_encoder.checks"] = f"{THEORY}/checks.csv"
 for table in ("scores", "normalised", "running_speed"):
-    CLAIMS[f"cross_encoder.{table}"] = encoded(ENCODED, f"{table}.csv")
+    CLAIMS[f"cross_encoder.{table}"] = boxes("cross_encoder", ENCODED, f"{table}.csv")

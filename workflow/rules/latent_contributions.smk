@@ -2,40 +2,6 @@
 CONTRIBUTIONS = SETTINGS["latent_contributions"]
 
 
-def find_applications():
-    """Return name -> settings of every application whose study and dataset take part in this run."""
-    found = {}
-    for name, choice in CONTRIBUTIONS["applications"].items():
-        study = choice["study"]
-        if study not in STUDIES:
-            notice(f"latent contributions '{name}' are left out: study '{study}' is not run.")
-        elif choice["dataset"] == "each recording":
-            found |= {f"{name}-{one}": {**choice, "dataset": one} for one in recordings_of(study)}
-        elif choice["dataset"] in datasets(study):
-            found[name] = choice
-        else:
-            notice(
-                f"latent contributions '{name}' are left out: dataset '{choice['dataset']}' of '{study}' is not run."
-            )
-    return found
-
-
-APPLICATIONS = find_applications()
-
-
-def applied(wildcards):
-    """Return the files that an application reads: the recording, and what a model made of it."""
-    choice = APPLICATIONS[wildcards.application]
-    files = {"recording": box(choice["study"], choice["dataset"], choice["recording"])}
-    if "model" in choice:
-        first = SETTINGS[choice["study"]]["seeds"][0]
-        folder = f"{choice['model']}/seed-{first}"
-        files["inferred"] = box(choice["study"], choice["dataset"], f"{folder}/inferred.nc")
-        if choice["method"] == "integrated_gradients":
-            files["checkpoint"] = box(choice["study"], choice["dataset"], f"{folder}/checkpoint.pt")
-    return files
-
-
 rule contributions:
     input:
         unpack(applied),
@@ -99,19 +65,17 @@ rule roles_benchmark:
         " --scores {output.scores} --example {output.example} > {log} 2>&1"
 
 
-def of_application(name, file):
-    """Return the path of a file of an application."""
-    return f"results/{SCALE}/latent_contributions/{name}/{file}"
-
-
-ROLES = {"scores": of_application("roles", "scores.csv"), "example": of_application("roles", "example.nc")}
+ROLES = {
+    "scores": box("latent_contributions", "roles", "scores.csv"),
+    "example": box("latent_contributions", "roles", "example.nc"),
+}
 FIGURES["latent_contributions"] = {
     "transition_roles": ROLES,
     "lagged_influence": ROLES,
     **{
         f"latent_contributions-{name}": {
-            "contributions": of_application(name, "contributions.nc"),
-            "summary": of_application(name, "summary.csv"),
+            "contributions": box("latent_contributions", name, "contributions.nc"),
+            "summary": box("latent_contributions", name, "summary.csv"),
         }
         for name in APPLICATIONS
     },
@@ -119,5 +83,5 @@ FIGURES["latent_contributions"] = {
 CLAIMS["latent_contributions.roles"] = ROLES["scores"]
 if APPLICATIONS:
     CLAIMS["latent_contributions.identities"] = [
-        of_application(name, "identities.csv") for name in APPLICATIONS
+        box("latent_contributions", name, "identities.csv") for name in APPLICATIONS
     ]

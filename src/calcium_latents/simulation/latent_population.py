@@ -27,9 +27,9 @@ def simulate_latent_population(parameters: Mapping | LatentPopulationParameters,
 
     Neuron i has the expected activity m = baseline_i + gain_i sigma(u_i . z + c_i), with a gain that gives the
     signal unit variance over the latent distribution, and is observed as gamma-distributed events of mean m and
-    variance F_i m (zero where m is zero; or with Gaussian noise of one variance, F_i = 0). F_i makes the average noise variance noise_level^2, so the true expected
-    activity explains about 1 / (1 + noise_level^2) of the variance. Every neuron has a random stream of its own: its
-    data do not change with the number of other neurons.
+    variance F_i m (zero where m is zero; or with Gaussian noise of one variance, F_i = 0). F_i makes the average
+    noise variance noise_level^2, so the true expected activity explains about 1 / (1 + noise_level^2) of the
+    variance. Every neuron has a random stream of its own: its data do not change with the number of other neurons.
 
     Parameters
     ----------
