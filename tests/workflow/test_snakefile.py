@@ -48,7 +48,7 @@ def planned(folder, *arguments, root=ROOT):
 def test_every_scale_can_be_planned(tmp_path, scale):
     done = snakemake(tmp_path, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stdout
-    for rule in ("simulate", "train", "radical_figure2", "claims"):
+    for rule in ("simulate", "train", "radical_figure2", "cross_encoder_figure3", "transition_roles", "claims"):
         assert rule in done.stdout
 
 
@@ -75,6 +75,52 @@ def test_a_missing_recording_that_is_not_optional_is_named(tmp_path):
     done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", f"recordings_file={entries}")
     assert done.returncode != 0
     assert "recordings.mine.file" in done.stdout and "not/here.npy" in done.stdout
+
+
+def recordings_file(folder, entries):
+    """Write a recordings file of `entries`, each a text of further fields, all of one existing file of traces."""
+    (folder / "traces.npy").write_bytes(b"")
+    (folder / "trials.csv").write_text("start_s,condition\n1.0,a\n")
+    path = folder / "mine.yaml"
+    lines = [f"  {name}: {{file: {folder}/traces.npy, {fields}}}" for name, fields in entries.items()]
+    path.write_text("\n".join(["recordings:", *lines, ""]))
+    return path
+
+
+def test_several_recordings_go_through_the_studies_that_they_name(tmp_path):
+    both = "sampling_rate_hz: 30, is_dff: true"
+    trials = f"trials: {tmp_path}/trials.csv, response_window_s: 0.5"
+    entries = {"one": both, "two": f"{both}, studies: [recordings]", "three": f"{both}, {trials}"}
+    entries["four"] = f"{both}, studies: [cross_encoder], chunk_s: 2.0, buffer_s: 1.2"
+    path = recordings_file(tmp_path, entries)
+    options = ["--config", "scale=smoke", f"recordings_file={path}"]
+    done = snakemake(tmp_path, "--dry-run", "--printshellcmds", *options)
+    assert done.returncode == 0, done.stdout
+    for name in ("one", "two", "three"):
+        assert f"Draw recordings/real_recording-{name}" in done.stdout
+        assert f"Contributions of neurons: radical-{name}" in done.stdout
+    assert "real_recording-four" not in done.stdout and "Resample two" not in done.stdout
+    assert "Resample one" in done.stdout and "Resample four" in done.stdout
+    assert f"--trials {tmp_path}/trials.csv --window-s 0.5" in done.stdout
+    trained = [line for line in done.stdout.splitlines() if "commands.train" in line and "cross_encoder/four" in line]
+    assert trained and all("data.chunk_s=2.0 data.buffer_s=1.2" in line for line in trained)
+
+
+def test_responses_need_onsets(tmp_path):
+    path = recordings_file(tmp_path, {"one": "sampling_rate_hz: 30, is_dff: true, response_window_s: 0.5"})
+    done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", f"recordings_file={path}")
+    assert done.returncode != 0
+    assert "recordings.one.response_window_s" in done.stdout and "columns start_s and condition" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("studies", [["cross_encoder"], ["latent_contributions"], ["recordings", "cross_encoder"]])
+def test_studies_can_be_planned_without_the_others(tmp_path, studies):
+    done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", f"studies={studies}")
+    assert done.returncode == 0, done.stdout
+    assert "radical_figure2" not in done.stdout
+    left_out = "latent contributions 'radical' are left out: study 'recordings' is not run" in done.stdout
+    assert left_out == (studies == ["latent_contributions"])
 
 
 def test_every_figure_has_a_caption_and_every_rule_an_environment():
@@ -111,6 +157,11 @@ def test_smoke_run_makes_figures_tables_and_a_report(finished):
         "radical_supplementary1",
     } <= figures
     assert figures == {path.stem for path in (results / "radical/figures").glob("*.svg")}
+    for study, names in {
+        "cross_encoder": {f"cross_encoder_figure{i}" for i in (1, 2, 3, 4)} | {"gaussian_process_limit"},
+        "latent_contributions": {"transition_roles", "lagged_influence", "latent_contributions-cross-encoder"},
+    }.items():
+        assert names <= {path.stem for path in (results / study / "figures").glob("*.png")}
     assert (results / "claims.csv").read_text().startswith("claim,study")
     report = results / "report.html"
     done = snakemake(finished, "--report", str(report), "--config", "scale=smoke", root=finished)
@@ -140,6 +191,12 @@ def test_a_second_run_has_nothing_to_do(finished):
             {"simulate", "train"},
             {"import_recording", "deconvolve", "compare_with_spikes"},
         ),
+        (
+            "models/cross_encoder.py",
+            {"train", "score_cross_encoder", "contributions"},
+            {"simulate_population", "solvable_network", "roles_benchmark", "evaluate"},
+        ),
+        ("theory/ring.py", {"solvable_network", "cross_encoder_figure1"}, {"train", "simulate_population"}),
         (
             "models/lfads/decoder.py",
             {"train", "evaluate"},
