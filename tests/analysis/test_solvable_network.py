@@ -114,6 +114,15 @@ def test_checks_can_fail(box):
     assert table.loc["eigenvalues_finite", "holds"] == 0
 
 
+def test_activity_without_latents_fails_the_spectrum_check():
+    spectra = power_law_spectra((2, 3), (0, 1), 120, 120, 1, seed=3)
+    null = spectra[spectra["source"] == "shuffled"].assign(source="simulated")
+    for table, holds in ((spectra, 1), (null, 0)):
+        rows = pd.DataFrame(solvable_checks.spectrum_checks(table), columns=solvable_checks.COLUMNS)
+        ratios = rows[rows["identity"] == "spectrum_ratio"].dropna(subset=["tolerance"])
+        assert len(ratios) == 4 and (ratios["holds"] == holds).all()
+
+
 def test_command_writes_the_same_again(tmp_path):
     import json
 

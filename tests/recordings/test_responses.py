@@ -90,6 +90,7 @@ def test_whole_numbers_stay_what_they_are(continuous):
         ([110, 120], [1, 2], 1.0, "conditions: expected each at least twice, found 2 of 2 shown once"),
         ([110, 120, 130], ["a", "b", "a"], 1.0, "the first: b"),
         ([110, 120], [1, float("nan")], 1.0, "conditions: expected a condition for every onset, found 1 missing"),
+        ([110, 120, 130], ["a", "a", float("nan")], 1.0, "a condition for every onset, found 1 missing"),
         ([110, 120], [1, 1], 0, "window_s: expected a positive number"),
         ([110, 120], [1, 1], float("inf"), "window_s"),
     ],

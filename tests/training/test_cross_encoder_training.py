@@ -117,10 +117,20 @@ def test_results_hold_together(ring, fitted):
     assert r2 == pytest.approx(row["test_r2"], abs=2e-3)  # negative predictions are cut in the file
 
 
+def test_event_rates_of_resampled_activity_are_events_per_second(ring, fitted):
+    resampled = ring.assign_attrs(resampled_from_hz=3 * ring.attrs["imaging_rate_hz"])
+    family = regression()
+    rates = fit(family, ring)[1].inferred["event_rate"].values
+    np.testing.assert_allclose(fit(family, resampled)[1].inferred["event_rate"].values, 3 * rates, rtol=1e-6)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(ring, fitted):
     again = fit(encoder(), ring)[1]
     for name, value in again.checkpoint["population"].items():
         assert torch.equal(value, fitted[1].checkpoint["population"][name])
+    module = encoder().prepare(ring, "test", DATA, TRAINING, {"population": 2}, 2)[0]
+    assert not torch.equal(module.model.weights[0], fitted[0].model.weights[0])
+    assert list(module.batches)[0] != list(fitted[0].batches)[0] and module.seed != fitted[0].seed
 
 
 @pytest.mark.parametrize("copies", [0, 2])

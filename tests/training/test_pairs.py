@@ -9,6 +9,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording
 from calcium_latents.seeds import generator
 from calcium_latents.training.pairs import (
+    SMALLEST_SCALE,
     TEST,
     TRAINING,
     UNUSED,
@@ -144,10 +145,29 @@ def test_scales_come_from_training_alone():
     np.testing.assert_allclose(make_pairs(recording, PairOptions(**SMALL), 1).target_scale, pairs.target_scale)
 
 
+def test_a_neuron_that_hardly_varied_in_training_does_not_decide_the_score():
+    recording = spontaneous()
+    chosen = make_pairs(recording, PairOptions(**SMALL), 1)
+    events, part = recording["events"].values, chosen.sample_part
+    faint, silent, constant = chosen.targets[0], chosen.targets[1], chosen.sources[0]
+    events[0, part == TRAINING, faint] = 0.0
+    events[0, np.flatnonzero(part == TRAINING)[3], faint] = 1e-3
+    events[0, part == TRAINING, silent] = 0.0
+    events[0, part == TRAINING, constant] = 0.1
+    pairs = make_pairs(recording, PairOptions(**SMALL), 1)
+    median = np.median(events[0, part == TRAINING].std(0)[[n for n in range(12) if n not in (silent, constant)]])
+    floor = pytest.approx(SMALLEST_SCALE * median, rel=1e-5)
+    assert (pairs.target_scale[0], pairs.target_scale[1], pairs.source_scale[0]) == (floor, floor, floor)
+    np.testing.assert_array_equal(pairs.target_scale[2:], chosen.target_scale[2:])
+    events[:] = 0.0
+    assert (make_pairs(recording, PairOptions(**SMALL), 1).target_scale == 1).all()
+
+
 def test_wrong_input_is_named():
     recording = spontaneous()
     cases = [
         (recording, {"sources": 10, "targets": 5}, "expected at least 15 neurons"),
+        (recording.isel(neuron=[0]), {"sources": 0.4, "targets": 0.6}, "One neuron cannot be predicted from others"),
         (recording, {**SMALL, "chunk_s": 40.0}, "at least 3 chunks"),
         (recording, {**SMALL, "buffer_s": 0.4}, "windows of different parts would overlap"),
         (recording.drop_vars("events").assign(fluorescence=recording["events"]), SMALL, "Deconvolve it first"),

@@ -106,6 +106,12 @@ def test_several_recordings_go_through_the_studies_that_they_name(tmp_path):
     assert trained and all("data.chunk_s=2.0 data.buffer_s=1.2" in line for line in trained)
 
 
+def test_a_recording_cannot_take_the_name_of_a_simulated_one(tmp_path):
+    path = recordings_file(tmp_path, {"spontaneous": "sampling_rate_hz: 30, is_dff: true"})
+    done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", f"recordings_file={path}")
+    assert done.returncode != 0 and "recordings.spontaneous': expected another name" in done.stdout
+
+
 def test_responses_need_onsets(tmp_path):
     path = recordings_file(tmp_path, {"one": "sampling_rate_hz: 30, is_dff: true, response_window_s: 0.5"})
     done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", f"recordings_file={path}")

@@ -2,6 +2,11 @@
 CROSS_ENCODER = SETTINGS["cross_encoder"]
 ENCODED_RECORDINGS = recordings_of("cross_encoder")
 ENCODED = [*CROSS_ENCODER["run"], *ENCODED_RECORDINGS]
+for taken in set(ENCODED_RECORDINGS) & {*CROSS_ENCODER["datasets"], "solvable_network", "figures"}:
+    raise WorkflowError(
+        f"{SETTINGS['recordings_file']}, field 'recordings.{taken}': expected another name, since '{taken}' is one of"
+        " the cross-encoder's own. Rename the entry, or leave cross_encoder out of its studies."
+    )
 
 
 rule solvable_network:

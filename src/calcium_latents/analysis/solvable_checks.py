@@ -22,6 +22,8 @@ ACTIVATIONS = {
     "relu": (Relu(-0.5), Relu(0.0), Relu(1.0)),
     "gaussian_cdf": (GaussianCdf(-0.5, 0.5), GaussianCdf(0.0, 1.0), GaussianCdf(1.0, 2.0)),
 }
+#: Band of ranks (of `power_law.BANDS`) whose simulated eigenvalues must be near the exact ones.
+DEMANDED_RANKS = (11, 50)
 LOW_RANK_TIME, LOW_RANK_STEP = 6.0, 0.02
 #: Activation and scale of the mixing matrix; with a larger one the ReLU network grows without bounds.
 LOW_RANK = {"step": (Step(), 1.0), "relu": (Relu(0.5), 0.5), "gaussian_cdf": (GaussianCdf(0.0, 0.5), 1.0)}
@@ -92,7 +94,7 @@ def dynamics_checks(box: xr.Dataset) -> Iterator[tuple]:
         if random.size > 1:
             # The law is of leading order: the next is of relative order 1/sqrt(N) at most.
             tolerance = 4 * random.std(ddof=1) / np.sqrt(random.size) + 5 / size**1.5
-            setting += f", random angles, mean of {random.size}"
+            setting += f", random angles, mean of the {random.size} networks that turn"
             yield _row("period_random", "4, 5", setting, random.mean(), ring.random_period_error(size), tolerance)
 
 
@@ -171,7 +173,8 @@ def low_rank_checks(parameters: SolvableNetworkParameters, seed: int) -> Iterato
                 found = simulate_low_rank(patterns, mixing, activation, patterns @ start, LOW_RANK_STEP, steps)
                 errors.append(np.sqrt(((found - exact) ** 2).sum() / (exact**2).sum()))
             setting = f"N = {neurons}, {len(errors)} networks, t <= {LOW_RANK_TIME:g}, relative rms error"
-            yield _row(f"low_rank_{name}", "20", setting, np.sqrt(np.mean(np.square(errors))), 0, 20 / neurons**0.5)
+            # Over networks the error is about 5 / sqrt(N), of single ones up to 12 / sqrt(N).
+            yield _row(f"low_rank_{name}", "20", setting, np.sqrt(np.mean(np.square(errors))), 0, 13 / neurons**0.5)
 
 
 def spectrum_checks(spectra: pd.DataFrame) -> Iterator[tuple]:
@@ -185,11 +188,16 @@ def spectrum_checks(spectra: pd.DataFrame) -> Iterator[tuple]:
         yield _row("alpha_by_regression", "10, 11", f"{ranks}, exact spectrum", row.exact_slope, row.alpha)
         simulated = f"{ranks}, simulated, mean of {row.replicates}"
         yield _row("slope_simulated", "10, 11", simulated, row.simulated_slope, row.exact_slope)
+    ranks = spectra.groupby(["dimension", "exponent"])["rank"].max()  # the smaller of neurons and samples
     for row in power_law.band_ratios(spectra).itertuples():
         if row.replicate == 0:
-            ranks = f"ranks {row.first_rank} to {row.last_rank}"
-            setting = f"d = {row.dimension}, p = {row.exponent:g}, {row.source}, {ranks}"
-            yield _row("spectrum_ratio", "10, 11", setting, row.ratio, 1.0)
+            band = f"ranks {row.first_rank} to {row.last_rank}"
+            setting = f"d = {row.dimension}, p = {row.exponent:g}, {row.source}, {band}"
+            # Finite N and T bend the spectrum: by up to 0.31 at 1000 of both, 0.20 at 2000 (seen before this tolerance
+            # was set). Without latents (shuffled) ratios are 1.5 to 1e5, but for d = 5, p = 2, where spectra cross.
+            demanded = row.source == "simulated" and (row.first_rank, row.last_rank) == DEMANDED_RANKS
+            tolerance = 14 / ranks[row.dimension, row.exponent] ** 0.5 if demanded else np.nan
+            yield _row("spectrum_ratio", "10, 11", setting, row.ratio, 1.0, tolerance)
     for exponent in sorted(spectra["exponent"].unique()):
         for dimension in sorted(spectra["dimension"].unique()):
             degrees = np.arange(4001)

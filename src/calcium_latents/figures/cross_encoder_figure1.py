@@ -177,9 +177,11 @@ def _periods(axis, box: xr.Dataset) -> None:
     law = {"size": 6, "color": "0.3", "va": "bottom"}
     axis.text(middle, 2.5 * 2 * np.pi**2 / 3 / middle**2, "(2π²/3) / N²", **law)
     axis.text(1.6 * middle, 2.5 * ring.random_period_error(middle), "π² / (2N)", **law)
+    turning = np.isfinite(random).sum(axis=1)
+    count = f"{turning.max()}" if turning.min() == turning.max() else f"{turning.min()}–{turning.max()}"
     style.note(
         axis,
-        f"equal: return map within {float(gap):.0e}\n{random.shape[1]} random networks each;\nblack edge: their mean",
+        f"equal: return map within {float(gap):.0e}\n{count} random networks each;\nblack edge: their mean",
         x=0.03,
         y=0.03,
     )

@@ -168,7 +168,8 @@ class CrossEncoder(nn.Module):
     @torch.no_grad()
     def dead_fraction(self, sources: Tensor) -> Tensor:
         """Return the share of target neurons whose drive is never positive on `sources`, `[P]`."""
-        return (self.drive(self.encode(sources)) <= 0).all(1).float().mean(1)
+        dead = [(self.drive(self.encode(block)) <= 0).all(1) for block in sources.split(2048)]  # bounds memory
+        return torch.stack(dead).all(0).float().mean(1)
 
     @torch.no_grad()
     def member(self, index: int) -> "CrossEncoder":

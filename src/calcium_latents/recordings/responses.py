@@ -1,5 +1,8 @@
 """Responses to stimuli: one number per neuron and presentation (cross-encoder, appendix F: "neuronal activity within a
-response window was averaged")."""
+response window was averaged").
+
+The appendix also projects out the 30 leading principal components of a spontaneous session of the same mouse; here no
+second session is asked for, and nothing is projected out."""
 
 import json
 from collections.abc import Sequence
@@ -110,7 +113,8 @@ def _numbered(conditions: Sequence, count: int, source: str) -> tuple[np.ndarray
     given = np.asarray(conditions)
     if given.shape != (count,):
         fail(source, "conditions", f"{count} of them, one an onset", f"shape {given.shape}", "Correct the table.")
-    missing = [value is None or value != value for value in given.tolist()]  # NaN is not itself
+    # NaN is not itself; as given, since an array of names would hold it as the name "nan"
+    missing = [value is None or value != value for value in conditions]
     if any(missing):
         fail(source, "conditions", "a condition for every onset", f"{sum(missing)} missing", "Fill them in.")
     unique, numbers, counts = np.unique(given, return_inverse=True, return_counts=True)

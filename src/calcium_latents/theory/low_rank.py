@@ -49,7 +49,8 @@ class Step:
 class Relu:
     """Phi(x) = max(0, x + bias); Proposition 1 (ii): g(r) = (r/2)(1 + erf(bias / (sqrt 2 r))).
 
-    Without bias the flow is linear, k' = -k + M k / 2; the appendix prints -k + M k.
+    Without bias the flow is linear, k' = -k + M k / 2; after the proposition, the text of the appendix that we have
+    (extracted from its PDF) reads -k + M k.
     """
 
     bias: float = 0.0

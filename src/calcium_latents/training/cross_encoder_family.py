@@ -42,7 +42,8 @@ class CrossEncoderFamily:
         projection: width of a linear layer before the hidden ones, with a way past them; 0: none (published).
         gain: the readout has a factor for each neuron: r0 + g [u . z + c]_+^p; without (published) a small p cannot
             scale responses.
-        initialisation: "kaiming" (published) or "linear": every member starts as the best linear model of its size.
+        initialisation: "kaiming" (published) or "linear": every member starts as the best linear model of rank
+            `projection` (without one, of the largest latent size), cut to its own size.
         lifts: drives start so many of their standard deviations above zero, one a restart, in turn; see
             `models.cross_encoder.start_from_linear`. With "kaiming": the first thresholds c themselves.
         penalties: ridge penalties of the linear models, of which validation chooses.

@@ -54,7 +54,7 @@ class CrossEncoderOptions:
         batch_size: pairs a step, the same for all members.
         schedule: of the learning rate over a block.
         adam_betas, adam_epsilon: of Adam.
-        l2: weight of the squared norm of all parameters; its gradient is added before Adam.
+        l2: weight of half the squared norm of the trained parameters; its gradient is added before Adam.
         noise: added to the sources.
         validate_every: steps between validations.
         checkpoint_every: steps between states from which an interrupted run goes on.

@@ -64,10 +64,11 @@ def to_inferred(
 ) -> xr.Dataset:
     """Return the reported fit's predictions `[S, B]` (scaled) and latents `[S, d]` as an Inferred.
 
-    Event rates are those of the target neurons alone, cut at 0 (a linear model also predicts less).
+    Event rates are those of the target neurons alone, cut at 0 (a linear model also predicts less). Resampled activity
+    is still the mean of an imaging frame: its events per second follow from the rate before resampling.
     """
     activity = np.maximum(prediction * pairs.target_scale, 0.0)
-    rate = activity * recording.attrs["imaging_rate_hz"]
+    rate = activity * recording.attrs.get("resampled_from_hz", recording.attrs["imaging_rate_hz"])
     part = pairs.sample_part.reshape(pairs.shape)
     ids = recording["neuron"].values
     grid = ("trial", "time")

@@ -3,6 +3,9 @@
 Stimuli: activity on one presentation predicts activity on another of the same stimulus, all ordered pairs; the split
 is by stimulus. Spontaneous activity: a window of source frames predicts a target frame; the session is cut into chunks
 with buffers between, and the split is by chunk.
+
+Neurons are scaled by their sd over training samples, so that the pooled loss and R2 count them alike; the appendix
+does not say what it does.
 """
 
 from dataclasses import dataclass
@@ -14,7 +17,9 @@ from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator
 
 TRAINING, VALIDATION, TEST, UNUSED = range(4)
-PARTS = ("training", "validation", "test")
+# Smallest scale of a neuron, as a share of the median one: else a single event of a neuron that was all but silent in
+# training would be hundreds of its standard deviations, and alone decide the pooled R2.
+SMALLEST_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ class Pairs:
         sample_part: `[S]` of each sample; 3: in none.
         source_floor: `[A]` smallest activity in the training samples, from which sources are measured: noise that grows
             with activity should not grow with a baseline.
-        source_scale, target_scale: `[A]`, `[B]` standard deviations over the training samples.
+        source_scale, target_scale: `[A]`, `[B]` standard deviations over the training samples, at least
+            `SMALLEST_SCALE` of the median neuron's.
     """
 
     activity: np.ndarray
@@ -79,7 +85,8 @@ class Pairs:
     def __post_init__(self):
         trained = self.activity[self.sample_part == TRAINING]
         sd = trained.std(0)
-        sd[sd == 0] = 1.0  # a neuron that is silent in training stays as it is
+        varies = sd > 1e-4 * np.abs(trained).max(0)  # beyond rounding
+        sd = np.maximum(sd, np.float32(SMALLEST_SCALE) * np.median(sd[varies]) if varies.any() else 1.0)
         self.source_scale, self.target_scale = sd[self.sources], sd[self.targets]
         self.source_floor = trained.min(0)[self.sources]
 
@@ -164,7 +171,8 @@ def split_chunks(
     if count < 3:
         raise UserError(
             f"{path}: expected at least 3 chunks of {options.chunk_s:g} s with {options.buffer_s:g} s between, found"
-            f" {count} in {frames * frame_s:g} s. Make data.chunk_s and data.buffer_s smaller."
+            f" {count} in {frames * frame_s:g} s. Make chunk_s and buffer_s smaller (of the recording's"
+            " entry, or data.chunk_s and data.buffer_s)."
         )
     if buffer < options.window_frames:
         raise UserError(
@@ -224,9 +232,10 @@ def _choose_neurons(
 ) -> tuple[np.ndarray, np.ndarray]:
     sizes = [int(n) if n >= 1 else max(1, int(n * count)) for n in (options.sources, options.targets)]
     if sum(sizes) > count:
+        advice = "Ask for fewer, or for shares (data.sources=0.4 data.targets=0.6)."
         raise UserError(
             f"{path}: expected at least {sum(sizes)} neurons (data.sources {sizes[0]}, data.targets {sizes[1]}), found"
-            f" {count}. Ask for fewer, or for shares (data.sources=0.4 data.targets=0.6)."
+            f" {count}. {advice if count > 1 else 'One neuron cannot be predicted from others.'}"
         )
     if reliability is None:
         order = random.permutation(count)
