@@ -317,6 +317,10 @@ def notice(text):
 BASE_ENVIRONMENT = "../../envs/base.yaml"
 # Recordings are imported and deconvolved by the study of that name; other studies go on from there.
 RECORDINGS, RECORDING_FOLDERS = find_recordings() if "recordings" in STUDIES else ({}, {})
+if "cross_encoder" in STUDIES and "recordings" not in STUDIES and SETTINGS["recording_files"]:
+    notice(
+        "the cross-encoder leaves your recordings out: study 'recordings', which imports them, is not run."
+    )
 GROUND_TRUTH = find_ground_truth() if "spike_ground_truth" in STUDIES else []
 APPLICATIONS = find_applications() if "latent_contributions" in STUDIES else {}
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]
