@@ -39,7 +39,8 @@ class Trainer:
         """Draw noise, predict, go back, update."""
         inputs = self.noise.add(self.inputs, self.random)
         self.optimizer.zero_grad()
-        ((self.model(inputs) - self.outputs).square().sum() / len(inputs)).backward()
+        prediction = self.model(inputs)
+        prediction.backward((prediction.detach() - self.outputs).mul_(2 / len(inputs)))
         self.optimizer.step()
 
 

@@ -36,15 +36,14 @@ def test_rectified_power_and_its_derivatives_are_those_of_plain_pytorch(seed, ex
     drive = torch.randn(2, 5, 3, generator=random, dtype=torch.float64).requires_grad_()
     power = torch.full((2, 1, 1), exponent, dtype=torch.float64, requires_grad=True)
     weights = torch.randn(2, 5, 3, generator=random, dtype=torch.float64)
-    fast = RectifiedPower.apply(drive, power)
-    plain = rectified_power(drive, power)
-    assert torch.allclose(fast, plain, rtol=1e-12, atol=0)
-    for one, other in zip(
-        torch.autograd.grad((fast * weights).sum(), [drive, power]),
-        torch.autograd.grad((plain * weights).sum(), [drive, power]),
-        strict=True,
-    ):
-        assert torch.allclose(one, other, rtol=1e-10, atol=1e-14)
+    gain, baseline = (torch.randn(2, 1, 3, generator=random, dtype=torch.float64).requires_grad_() for _ in range(2))
+    inputs = [drive, power, gain, baseline]
+    fast, plain = RectifiedPower.apply(*inputs), rectified_power(*inputs)
+    assert torch.allclose(fast, plain, rtol=1e-12, atol=1e-14)
+    ours, expected = (torch.autograd.grad((result * weights).sum(), inputs) for result in (fast, plain))
+    for one, other in zip(ours, expected, strict=True):
+        assert one.shape == other.shape
+        assert torch.allclose(one, other, rtol=1e-10, atol=1e-13)
 
 
 def test_gradients_of_the_whole_model_against_finite_differences():
@@ -58,7 +57,7 @@ def test_gradients_of_the_whole_model_against_finite_differences():
 
 def test_rectified_power_is_zero_below_threshold_and_a_step_for_small_exponents():
     drive = torch.tensor([[[-1.0, 0.0, 0.5, 2.0]]])
-    step = RectifiedPower.apply(drive, torch.full((1, 1, 1), 1e-6))
+    step = RectifiedPower.apply(drive, torch.full((1, 1, 1), 1e-6), torch.ones(1, 1, 4), torch.zeros(1, 1, 4))
     assert torch.allclose(step, torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]), atol=1e-4)
 
 

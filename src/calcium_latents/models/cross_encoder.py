@@ -63,28 +63,36 @@ class CrossEncoderSizes:
 
 
 class RectifiedPower(torch.autograd.Function):
-    """[drive]_+^exponent with closed-form derivatives; drive `[P, T, B]`, exponent `[P, 1, 1]`."""
+    """gain [drive]_+^exponent + baseline with closed-form derivatives, in few passes over memory.
+
+    drive `[P, T, B]`, exponent `[P, 1, 1]`, gain and baseline `[P, 1, B]`.
+    """
 
     @staticmethod
-    def forward(ctx, drive: Tensor, exponent: Tensor) -> Tensor:
-        positive = drive > 0
-        base = drive.clamp_min(0).add_(SMALLEST)
+    def forward(ctx, drive: Tensor, exponent: Tensor, gain: Tensor, baseline: Tensor) -> Tensor:
+        base = drive.clamp_min(0)
+        positive = base.sign()  # numbers, for the same reason as the mask
+        base.add_(SMALLEST)
         logarithm = base.log()
         value = logarithm.mul(exponent).exp_().mul_(positive)
-        ctx.save_for_backward(base, logarithm, value, exponent)
-        return value
+        ctx.save_for_backward(base, logarithm, value, exponent, gain)
+        return torch.addcmul(baseline, gain, value)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        base, logarithm, value, exponent = ctx.saved_tensors
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, ...]:
+        base, logarithm, value, exponent, gain = ctx.saved_tensors
         weighted = gradient * value
-        by_exponent = (weighted * logarithm).sum((1, 2), keepdim=True)
-        return weighted.mul_(exponent).div_(base), by_exponent
+        by_gain = weighted.sum(1, keepdim=True)
+        weighted.mul_(gain)
+        by_exponent = torch.linalg.vecdot(weighted.flatten(1), logarithm.flatten(1)).view(exponent.shape)
+        by_drive = weighted.mul_(exponent).div_(base)
+        return by_drive, by_exponent, by_gain, gradient.sum(1, keepdim=True)
 
 
-def rectified_power(drive: Tensor, exponent: Tensor) -> Tensor:
-    """Return [drive]_+^exponent as plain PyTorch: what `RectifiedPower` computes, to test it against."""
-    return torch.where(drive > 0, (drive.clamp_min(0) + SMALLEST).log().mul(exponent).exp(), 0.0)
+def rectified_power(drive: Tensor, exponent: Tensor, gain: Tensor, baseline: Tensor) -> Tensor:
+    """Return gain [drive]_+^exponent + baseline in plain PyTorch: what `RectifiedPower` computes, to test against."""
+    power = (drive.clamp_min(0) + SMALLEST).log().mul(exponent).exp()
+    return baseline + gain * torch.where(drive > 0, power, 0.0)
 
 
 class CrossEncoder(nn.Module):
@@ -122,7 +130,8 @@ class CrossEncoder(nn.Module):
         self.raw_exponent = nn.Parameter(torch.full((p, 1, 1), inverse_softplus(1.0)))
         if sizes.gain:
             self.gain = nn.Parameter(torch.ones(p, 1, targets))
-        self.register_buffer("mask", torch.arange(latents) < fan_in)
+        # as numbers: truth values are slow to multiply with
+        self.register_buffer("mask", (torch.arange(latents) < fan_in).float())
 
     @property
     def exponent(self) -> Tensor:
@@ -156,10 +165,8 @@ class CrossEncoder(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return expected activity `[P, T, B]` of latents `[P, T, D]`."""
-        rectified = RectifiedPower.apply(self.drive(latents), self.exponent)
-        if self.sizes.gain:
-            return torch.addcmul(self.baseline, self.gain, rectified)
-        return rectified + self.baseline
+        gain = self.gain if self.sizes.gain else torch.ones_like(self.baseline)
+        return RectifiedPower.apply(self.drive(latents), self.exponent, gain, self.baseline)
 
     def forward(self, sources: Tensor) -> Tensor:
         """Return expected activity `[P, T, B]` of sources `[T, inputs]`."""

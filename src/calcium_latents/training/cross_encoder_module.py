@@ -178,8 +178,9 @@ class CrossEncoderTraining(lightning.LightningModule):
         distilled = block.target == "linear_prediction"
         outputs = (self.pairs.linear_prediction if distilled else self.pairs.outputs[0])[pair]
         parameters = self._set_trained(block.parameters)
-        # the mean over pairs of the squared distance summed over target neurons
-        self.manual_backward((self.model(inputs) - outputs).square().sum() / len(rows))
+        # the loss is the mean over pairs of the squared distance summed over target neurons; its gradient is known
+        prediction = self.model(inputs)
+        self.manual_backward(prediction, gradient=(prediction.detach() - outputs).mul_(2 / len(rows)))
         with torch.no_grad():
             torch._foreach_add_([p.grad for p in parameters], parameters, alpha=options.l2)
         optimizer.step()
