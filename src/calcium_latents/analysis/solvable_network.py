@@ -1,12 +1,13 @@
 """The solvable ring network with finitely many neurons beside its closed forms (appendix A, B and E, Fig. 1)."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.ring_network import (
@@ -29,7 +30,7 @@ QUANTILES = 99
 
 
 @dataclass(frozen=True)
-class SolvableNetworkParameters:
+class SolvableNetworkParameters(ParameterSection):
     """Sizes of the study of the solvable network.
 
     The appendix gives no sizes of its simulations; these are ours, and the defaults are for the paper scale.
@@ -47,6 +48,8 @@ class SolvableNetworkParameters:
     - `low_rank_sizes`: numbers of neurons of the low-rank networks.
     - `low_rank_networks`: networks of each size.
     """
+
+    SECTION: ClassVar[str] = "solvable_network"
 
     neurons: int = 1000
     network_sizes: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 1024, 2048)
@@ -73,38 +76,14 @@ class SolvableNetworkParameters:
             good = (
                 isinstance(numbers, list | tuple)
                 and numbers
-                and all(
-                    isinstance(number, int | float)
-                    and not isinstance(number, bool)
-                    and (not whole or number == int(number))
-                    and number >= least.get(field.name, 1)
-                    for number in numbers
-                )
+                and all(is_number(number, whole) and number >= least.get(field.name, 1) for number in numbers)
             )
             if not good or (field.name == "phases" and value % 2):
                 kind = ("a list of " if several else "") + ("whole numbers" if whole else "numbers")
                 even = ", even" if field.name == "phases" else ""
-                raise UserError(
-                    f"solvable_network.{field.name}: expected {kind} of at least {least.get(field.name, 1)}{even}, "
-                    f"found {value!r}. Correct it in the scale's configuration."
-                )
+                raise self.wrong(field.name, f"{kind} of at least {least.get(field.name, 1)}{even}", value)
             if several:
                 object.__setattr__(self, field.name, tuple(numbers))
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping) -> "SolvableNetworkParameters":
-        """Read parameters from a configuration section; UserError for an unknown or wrong field."""
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(mapping) - set(known)):
-            raise UserError(
-                f"solvable_network: unknown field {', '.join(unknown)}; expected some of: {', '.join(known)}. "
-                "Correct the name in the scale's configuration."
-            )
-        return cls(**mapping)
-
-    def to_dict(self) -> dict:
-        """Return plain values, for digests and attributes."""
-        return asdict(self)
 
 
 def cycle_correlations(run: RingTrajectory) -> np.ndarray:

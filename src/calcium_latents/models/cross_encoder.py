@@ -272,7 +272,7 @@ def chosen_encoder(checkpoint: str | Path | Mapping[str, Any]) -> ChosenEncoder:
     origin = "checkpoint" if isinstance(checkpoint, Mapping) else checkpoint
     if not isinstance(checkpoint, Mapping):
         checkpoint = torch.load(checkpoint, weights_only=False, map_location="cpu")
-    if "source_scale" not in checkpoint:
+    if "hidden" not in checkpoint:
         found = sorted(map(str, checkpoint))
         raise UserError(f"{origin}: expected the checkpoint of a cross-encoder, found one with the fields {found}.")
     return ChosenEncoder(checkpoint)

@@ -21,12 +21,13 @@ quick follower's early response, so that even noise-free activity does not tell 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.seeds import generator
 
@@ -34,7 +35,7 @@ SUBSTEPS = 2  # exponential Euler steps in a frame
 
 
 @dataclass(frozen=True)
-class AttractorNetworkParameters:
+class AttractorNetworkParameters(ParameterSection):
     """Parameters of one network and its session; times in s, inputs and noise in units of x (a flip is -1 to 1).
 
     - `neurons`, `patterns`, `transitions`: sizes; the session starts in a pattern and has one dwell more than
@@ -95,22 +96,12 @@ class AttractorNetworkParameters:
                 f"simulation.initiator_share, stabiliser_share: expected {expected}, found {groups} of them."
             )
         if self.patterns > self.neurons // 4:
-            raise UserError(f"simulation.patterns: expected at most neurons / 4, found {self.patterns}.")
+            raise self.wrong("patterns", "at most neurons / 4", self.patterns)
 
     @property
     def group_sizes(self) -> tuple[int, int]:
         """Number of initiators and of stabilisers."""
         return round(self.initiator_share * self.neurons), round(self.stabiliser_share * self.neurons)
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping) -> "AttractorNetworkParameters":
-        """Read parameters from a configuration section; raises UserError for an unknown or wrong field."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(mapping) - known):
-            raise UserError(
-                f"simulation: unknown field {', '.join(unknown)}; expected some of {', '.join(sorted(known))}."
-            )
-        return cls(**mapping)
 
 
 _WHOLE_MINIMUM = {"neurons": 8, "patterns": 2, "transitions": 1}
@@ -119,10 +110,10 @@ _ABOVE_ZERO = ("dwell_s", "imaging_rate_hz", "time_constant_s", "adaptation_s", 
 
 
 def _check(name: str, kind: type, value: object) -> None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+    good = is_number(value, whole=name in _WHOLE_MINIMUM)
     if name in _WHOLE_MINIMUM:
         expected = f"a whole number of at least {_WHOLE_MINIMUM[name]}"
-        good = good and float(value).is_integer() and value >= _WHOLE_MINIMUM[name]
+        good = good and value >= _WHOLE_MINIMUM[name]
     elif name in _SHARES:
         expected, good = "a number from 0 to 1", good and 0 <= value <= 1
     elif name in _ABOVE_ZERO:
@@ -130,7 +121,7 @@ def _check(name: str, kind: type, value: object) -> None:
     else:
         expected, good = "a number of at least 0", good and value >= 0
     if not good:
-        raise UserError(f"simulation.{name}: expected {expected}, found {value!r}. Correct it in the configuration.")
+        raise AttractorNetworkParameters.wrong(name, expected, value)
 
 
 def simulate_attractor_network(parameters: Mapping | AttractorNetworkParameters, seed: int) -> xr.Dataset:
@@ -205,7 +196,7 @@ def simulate_attractor_network(parameters: Mapping | AttractorNetworkParameters,
             "target_pattern": (("transition",), target.astype(np.int8), "1", "pattern that the inputs point to"),
             "transition_time_s": (("transition",), crossing, "s", "the target gets the highest overlap"),
         },
-        attributes={"seed": int(seed), "simulation_parameters": asdict(p)},
+        attributes={"seed": int(seed), "simulation_parameters": p.to_dict()},
     )
 
 

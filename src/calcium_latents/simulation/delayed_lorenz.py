@@ -7,12 +7,12 @@ latents, so a method that orders the neurons by lead shows association in time, 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 import xarray as xr
 
-from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.seeds import generator
 from calcium_latents.simulation import lorenz
@@ -21,7 +21,7 @@ WHOLE = {"neurons": 2, "frames": 20, "downsampling": 1, "largest_delay_frames": 
 
 
 @dataclass(frozen=True)
-class DelayedLorenzParameters:
+class DelayedLorenzParameters(ParameterSection):
     """Parameters of one recording.
 
     - `neurons`, `frames`: sizes.
@@ -41,26 +41,16 @@ class DelayedLorenzParameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            good = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+            good = is_number(value, whole=field.name in WHOLE)
             if field.name in WHOLE:
                 expected = f"a whole number of at least {WHOLE[field.name]}"
-                good = good and float(value).is_integer() and value >= WHOLE[field.name]
+                good = good and value >= WHOLE[field.name]
             else:
                 above = field.name == "imaging_rate_hz"
                 expected = "a number above 0" if above else "a number of at least 0"
                 good = good and (value > 0 if above else value >= 0)
             if not good:
-                raise UserError(f"simulation.{field.name}: expected {expected}, found {value!r}. Correct it.")
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping) -> "DelayedLorenzParameters":
-        """Read parameters from a configuration section; raises UserError for an unknown or wrong field."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(mapping) - known):
-            raise UserError(
-                f"simulation: unknown field {', '.join(unknown)}; expected some of {', '.join(sorted(known))}."
-            )
-        return cls(**mapping)
+                raise self.wrong(field.name, expected, value)
 
 
 def simulate_delayed_lorenz(parameters: Mapping | DelayedLorenzParameters, seed: int) -> xr.Dataset:
@@ -119,5 +109,5 @@ def simulate_delayed_lorenz(parameters: Mapping | DelayedLorenzParameters, seed:
             "lead_s": (("neuron",), (delay.mean() - delay) * step, "s", "time ahead of the mean neuron"),
             "weight": (("neuron", "latent"), weight, "1", "weight of the latents"),
         },
-        attributes={"seed": int(seed), "simulation_parameters": asdict(p)},
+        attributes={"seed": int(seed), "simulation_parameters": p.to_dict()},
     )

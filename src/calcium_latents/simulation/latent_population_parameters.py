@@ -1,10 +1,8 @@
 """Every number of the simulated populations that read a low-dimensional latent state, and what it means."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
-from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import ParameterSection, is_number
 
 CHOICES = {
     "paradigm": ("stimulus", "spontaneous"),
@@ -19,7 +17,7 @@ GAUSSIAN_MARGIN = 5.0
 
 
 @dataclass(frozen=True)
-class LatentPopulationParameters:
+class LatentPopulationParameters(ParameterSection):
     """Parameters of one session of a population whose expected activity is one nonlinear step from a latent z.
 
     - `paradigm`: 'stimulus' (each presentation has a latent state, one time bin each) or 'spontaneous' (one
@@ -94,9 +92,9 @@ class LatentPopulationParameters:
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
+                raise self.wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
         if not isinstance(self.integer_degrees, bool):
-            raise wrong("integer_degrees", "true or false", self.integer_degrees)
+            raise self.wrong("integer_degrees", "true or false", self.integer_degrees)
         if self.latent_size is None:
             object.__setattr__(self, "latent_size", LATENT_SIZES[self.manifold])
         for field in fields(self):
@@ -107,24 +105,26 @@ class LatentPopulationParameters:
 
     def _check_together(self) -> None:
         if self.manifold == "ring" and self.latent_size != 2:
-            raise wrong("latent_size", "2 (a ring lies in the plane)", self.latent_size)
+            raise self.wrong("latent_size", "2 (a ring lies in the plane)", self.latent_size)
         if self.manifold == "sphere" and self.latent_size < 2:
-            raise wrong("latent_size", "at least 2 on the sphere", self.latent_size)
+            raise self.wrong("latent_size", "at least 2 on the sphere", self.latent_size)
         if self.integer_degrees and (self.manifold != "ring" or self.paradigm != "stimulus"):
             found = f"true with manifold {self.manifold} and paradigm {self.paradigm}"
-            raise wrong("integer_degrees", "false except for stimuli on the ring", found)
+            raise self.wrong("integer_degrees", "false except for stimuli on the ring", found)
         if not self.active_fraction_minimum < 0.5:
-            raise wrong("active_fraction_minimum", "less than 0.5", self.active_fraction_minimum)
+            raise self.wrong("active_fraction_minimum", "less than 0.5", self.active_fraction_minimum)
         if self.speed_coupling > 1:
-            raise wrong("speed_coupling", "a share from 0 to 1", self.speed_coupling)
+            raise self.wrong("speed_coupling", "a share from 0 to 1", self.speed_coupling)
         if self.paradigm == "stimulus":
             if self.repeats < 2:
-                raise wrong("repeats", "at least 2 (activity is predicted from one repeat to another)", self.repeats)
+                raise self.wrong(
+                    "repeats", "at least 2 (activity is predicted from one repeat to another)", self.repeats
+                )
             if self.onset_interval_s < self.response_window_s:
                 expected = f"at least response_window_s ({self.response_window_s})"
-                raise wrong("onset_interval_s", expected, self.onset_interval_s)
+                raise self.wrong("onset_interval_s", expected, self.onset_interval_s)
         elif self.frames < 2:
-            raise wrong("duration_s", f"at least two frames at {self.rate_hz} Hz", self.duration_s)
+            raise self.wrong("duration_s", f"at least two frames at {self.rate_hz} Hz", self.duration_s)
 
     @property
     def frames(self) -> int:
@@ -135,28 +135,6 @@ class LatentPopulationParameters:
     def ceiling_r2(self) -> float:
         """R2 that the true expected activity reaches on average over the latent distribution."""
         return 1 / (1 + self.noise_level**2)
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping) -> "LatentPopulationParameters":
-        """Read parameters from a configuration section.
-
-        Raises
-        ------
-        UserError
-            A field is unknown, of the wrong type, or out of range.
-        """
-        values = dict(mapping)
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise UserError(
-                f"simulation: unknown field {', '.join(unknown)}; expected some of: "
-                f"{', '.join(sorted(known))}. Correct the name in the scale's configuration."
-            )
-        return cls(**values)
-
-    def to_dict(self) -> dict:
-        """Return plain values, for digests and attributes."""
-        return asdict(self)
 
 
 _MAY_BE_ZERO = {
@@ -171,21 +149,14 @@ _MAY_BE_ZERO = {
 _MAY_BE_NEGATIVE = {"threshold_mean", "speed_mean_cm_s"}
 
 
-def wrong(name: str, expected: str, found: object) -> UserError:
-    """Return the error that names a field, what was expected and what was found."""
-    return UserError(
-        f"simulation.{name}: expected {expected}, found {found!r}. Correct it in the scale's configuration."
-    )
-
-
 def _check_number(name: str, kind: type, value: object) -> None:
     whole = kind is int
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    good = good and (not whole or float(value).is_integer())
     noun = "whole number" if whole else "number"
-    if not good:
-        raise wrong(name, f"a {noun}", value)
+    if not is_number(value, whole):
+        raise LatentPopulationParameters.wrong(name, f"a {noun}", value)
     if name in _MAY_BE_NEGATIVE:
         return
     if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
-        raise wrong(name, f"a {noun} {'of at least' if name in _MAY_BE_ZERO else 'above'} 0", value)
+        raise LatentPopulationParameters.wrong(
+            name, f"a {noun} {'of at least' if name in _MAY_BE_ZERO else 'above'} 0", value
+        )

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import betaincinv, gammaln, ndtri
 
-from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters, wrong
+from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
 
 THRESHOLD_DRAWS = 1000
 # Gauss-Legendre nodes between the threshold and the largest projection; the square-root edge of p = 0.5 then
@@ -59,7 +59,7 @@ def draw_threshold(parameters: LatentPopulationParameters, random: np.random.Gen
             return float(threshold)
     name = "threshold_range" if parameters.thresholds == "tuned" else "threshold_mean"
     share = f"active_fraction_minimum = {parameters.active_fraction_minimum:g}"
-    raise wrong(name, f"thresholds between {low:.3g} and {high:.3g} ({share})", getattr(parameters, name))
+    raise parameters.wrong(name, f"thresholds between {low:.3g} and {high:.3g} ({share})", getattr(parameters, name))
 
 
 def signal_moments(parameters: LatentPopulationParameters, threshold: float) -> tuple[float, float]:

@@ -3,11 +3,9 @@
 Pages and sections refer to Zhu et al. 2022 (RADICaL), Methods, "Simulation experiments".
 """
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
-from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import ParameterSection, is_number
 
 CHOICES = {
     "integrator": ("euler", "runge_kutta"),
@@ -17,7 +15,7 @@ CHOICES = {
 
 
 @dataclass(frozen=True)
-class LorenzRecordingParameters:
+class LorenzRecordingParameters(ParameterSection):
     """Parameters of one simulated recording; the defaults are the paper's 7 Hz dataset.
 
     Lorenz system ("Generating spike trains from an underlying Lorenz system"):
@@ -108,25 +106,27 @@ class LorenzRecordingParameters:
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise _wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
+                raise self.wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
         for field in fields(self):
             _check_number(field.name, field.type, getattr(self, field.name))
         if self.rise_time_s >= self.decay_time_s:
-            raise _wrong("rise_time_s", f"less than decay_time_s ({self.decay_time_s})", self.rise_time_s)
+            raise self.wrong("rise_time_s", f"less than decay_time_s ({self.decay_time_s})", self.rise_time_s)
         if self.number_of_trials < 1:
             which = "trials_per_condition" if self.conditions else "trials"
-            raise _wrong(which, "at least 1", getattr(self, which))
+            raise self.wrong(which, "at least 1", getattr(self, which))
         if self.trial_bins < 1:
-            raise _wrong("duration_s", f"at least one bin of {self.bin_width_s} s", self.duration_s)
+            raise self.wrong("duration_s", f"at least one bin of {self.bin_width_s} s", self.duration_s)
         if self.sample_spacing < self.phases:
-            raise _wrong(
+            raise self.wrong(
                 "imaging_rate_hz",
                 f"at most {1 / (self.phases * self.bin_width_s):.4g} (each of the {self.phases} phases needs "
                 f"a bin of {self.bin_width_s} s in the frame)",
                 self.imaging_rate_hz,
             )
         if self.noise_minimum > self.noise_mean + 6 * self.noise_sd:
-            raise _wrong("noise_minimum", "within six sd above noise_mean, or nothing can be drawn", self.noise_minimum)
+            raise self.wrong(
+                "noise_minimum", "within six sd above noise_mean, or nothing can be drawn", self.noise_minimum
+            )
 
     @property
     def trial_bins(self) -> int:
@@ -142,28 +142,6 @@ class LorenzRecordingParameters:
     def sample_spacing(self) -> int:
         """Bins from one sample of a neuron to its next."""
         return max(1, round(1.0 / (self.imaging_rate_hz * self.bin_width_s)))
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping) -> "LorenzRecordingParameters":
-        """Read parameters from a configuration section.
-
-        Raises
-        ------
-        UserError
-            A field is unknown, of the wrong type, or out of range.
-        """
-        values = dict(mapping)
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise UserError(
-                f"simulation: unknown field {', '.join(unknown)}; expected some of: "
-                f"{', '.join(sorted(known))}. Correct the name in the scale's configuration."
-            )
-        return cls(**values)
-
-    def to_dict(self) -> dict:
-        """Return plain values, for digests and attributes."""
-        return asdict(self)
 
 
 #: Fields that may be zero; every other number must be above zero.
@@ -181,18 +159,13 @@ _MAY_BE_ZERO = {
 }
 
 
-def _wrong(name: str, expected: str, found: object) -> UserError:
-    return UserError(
-        f"simulation.{name}: expected {expected}, found {found!r}. Correct it in the scale's configuration."
-    )
-
-
 def _check_number(name: str, kind: object, value: object) -> None:
     if kind is str:
         return
     whole = kind is int
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and (not whole or float(value).is_integer())
-    minimum_ok = good and math.isfinite(value) and (value >= 0 if name in _MAY_BE_ZERO else value > 0)
+    minimum_ok = is_number(value, whole) and (value >= 0 if name in _MAY_BE_ZERO else value > 0)
     if not minimum_ok:
         kind_name = "whole number" if whole else "number"
-        raise _wrong(name, f"a {kind_name} {'of at least' if name in _MAY_BE_ZERO else 'above'} 0", value)
+        raise LorenzRecordingParameters.wrong(
+            name, f"a {kind_name} {'of at least' if name in _MAY_BE_ZERO else 'above'} 0", value
+        )

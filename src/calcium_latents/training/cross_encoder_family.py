@@ -129,17 +129,11 @@ class CrossEncoderFamily:
         everything = torch.as_tensor(pairs.source_windows(np.arange(len(pairs.activity))))
         latents = reported.encode(everything)
         prediction = torch.cat([reported.decode(block) for block in latents.split(2048, dim=1)], 1)[0]
-        ids = recording["neuron"].values
         return FitResult(
             inferred=to_inferred(recording, pairs, prediction.numpy(), latents[0].numpy(), self.name),
             checkpoint={
                 "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
-                "sources": ids[pairs.sources],
-                "targets": ids[pairs.targets],
-                "offsets": pairs.offsets,
-                "source_floor": pairs.source_floor,
-                "source_scale": pairs.source_scale,
-                "target_scale": pairs.target_scale,
+                **pairs.described(recording["neuron"].values),
                 "latent_size": reported.sizes.latents,
                 "hidden": tuple(self.hidden),
                 "gain": self.gain,

@@ -9,6 +9,7 @@ does not say what it does.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -89,6 +90,17 @@ class Pairs:
         sd = np.maximum(sd, np.float32(SMALLEST_SCALE) * np.median(sd[varies]) if varies.any() else 1.0)
         self.source_scale, self.target_scale = sd[self.sources], sd[self.targets]
         self.source_floor = trained.min(0)[self.sources]
+
+    def described(self, neurons: np.ndarray) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the pairs: ids of `neurons` `[N]`, window and scales."""
+        return {
+            "sources": neurons[self.sources],
+            "targets": neurons[self.targets],
+            "offsets": self.offsets,
+            "source_floor": self.source_floor,
+            "source_scale": self.source_scale,
+            "target_scale": self.target_scale,
+        }
 
     def source_windows(self, samples: np.ndarray) -> np.ndarray:
         """Scaled source activity `[n, offsets * A]` around `samples`; edges of the session are repeated."""

@@ -63,18 +63,12 @@ class ReducedRankRegressionFamily:
         everything = pairs.source_windows(np.arange(len(pairs.activity)))
         latents = model.latents(everything)
         prediction = latents @ model.decoder + model.y_mean
-        ids = recording["neuron"].values
         parts = {part.name: getattr(model, part.name) for part in fields(model)}
         return FitResult(
             inferred=to_inferred(recording, pairs, prediction, latents, self.name),
             checkpoint={
                 "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
-                "sources": ids[pairs.sources],
-                "targets": ids[pairs.targets],
-                "offsets": pairs.offsets,
-                "source_floor": pairs.source_floor,
-                "linear_source_scale": pairs.source_scale,
-                "target_scale": pairs.target_scale,
+                **pairs.described(recording["neuron"].values),
                 "latent_size": size,
                 "model": parts,
             },
