@@ -16,7 +16,6 @@ from calcium_latents.analysis.roles_benchmark import COLUMNS, DELAYS, LOSES, TIE
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.figures.settled import settle
 from calcium_latents.recordings.netcdf import read_dataset
 
 REQUIRED = ("scores", "example")
@@ -68,7 +67,6 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     fig.suptitle(outcome(compared), fontsize=7.5)
     for axis, letter, place in zip((axes[0], heat, differences), "abc", (-0.1, -0.45, -0.1), strict=True):
         style.panel_letter(axis, letter, x=place)
-    settle(fig)
     return style.save(fig, output_stem)
 
 

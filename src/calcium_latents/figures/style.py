@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
@@ -16,6 +17,7 @@ from calcium_latents.files import atomic_path  # noqa: E402
 
 WIDTH_IN = 7.2  # two journal columns, 183 mm
 DPI = 200
+POSITION_DIGITS = 6  # of the axes, as parts of the figure
 
 # Okabe & Ito's palette (jfly.uni-koeln.de/color): told apart by people with any common colour blindness.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -93,6 +95,8 @@ def styled(function):
 
 def save(fig: Figure, output_stem: str | Path) -> list[Path]:
     """Write `<output_stem>.png` and `.svg` atomically and without dates: equal figures are equal bytes."""
+    if not fig.subfigs:
+        _settle(fig)
     written = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
         path = Path(output_stem).with_name(Path(output_stem).name + suffix)
@@ -100,6 +104,20 @@ def save(fig: Figure, output_stem: str | Path) -> list[Path]:
             fig.savefig(temporary, metadata=metadata)
         written.append(path)
     return written
+
+
+def _settle(fig: Figure) -> None:
+    """Lay out `fig` once, round all positions, and keep them.
+
+    The solver behind constrained layout ends up to about 1e-13 pixels apart from run to run, and names in an SVG file
+    are hashes of such numbers.
+    """
+    with plt.rc_context(RC):
+        for _ in range(2):  # labels move with the axes, so a layout settles with the second pass
+            fig.draw_without_rendering()
+    fig.set_layout_engine("none")
+    for axes in fig.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, POSITION_DIGITS))
 
 
 def label(method: str) -> str:

@@ -17,7 +17,6 @@ from calcium_latents.analysis.roles_benchmark import COLUMNS, LOSES, TIES, TRANS
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.figures.settled import settle
 from calcium_latents.recordings.netcdf import read_dataset
 
 REQUIRED = ("scores", "example")
@@ -85,7 +84,6 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=6)
     for panel, letter in zip((latents, course, scatter, *panels), "abcdef", strict=True):
         style.panel_letter(panel, letter, x=-0.12)
-    settle(fig)
     return style.save(fig, output_stem)
 
 
