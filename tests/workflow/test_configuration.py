@@ -146,7 +146,7 @@ def test_recording_entries_that_are_shown_are_valid():
     text = (ROOT / "config/recordings.yaml").read_text()
     entries = yaml.safe_load(re.sub(r"^  # ", "  ", text, flags=re.MULTILINE))  # prose has ##
     schema = ROOT / "workflow/schemas/recording_files.schema.yaml"
-    assert len(check(copy.deepcopy(entries), schema, "config/recordings.yaml")["recordings"]) == 6
+    assert len(check(copy.deepcopy(entries), schema, "config/recordings.yaml")["recordings"]) == 8
     with pytest.raises(UserError, match="did you mean 'sampling_rate_hz'"):
         check({"recordings": {"a": {"file": "x", "sampling_rate": 3}}}, schema, "config/recordings.yaml")
     with pytest.raises(UserError, match="expected the field\\(s\\) file"):

@@ -3,10 +3,11 @@
 Fields of an entry that are read here (others are for later steps):
 
 - `file`: path, relative to the base directory; a folder for suite2p.
-- `format`: nwb, suite2p, caiman or arrays; by default it is told from the file.
+- `format`: nwb, suite2p, caiman, netcal or arrays; by default it is told from the file. NETCAL's exports are known by
+  their header "time (s)" (.csv) or the ending .txt; a .mat file of NETCAL's traces needs `format: netcal`.
 - `key`: name of the matrix or of the NWB series, where the file has several.
 - `sampling_rate_hz`: imaging frames per second, where the file does not say.
-- `orientation`: "neurons x frames" or "frames x neurons" (arrays only).
+- `orientation`: "neurons x frames" or "frames x neurons" (arrays, and NETCAL's .mat files without times).
 - `is_dff`: whether the traces are dF/F; else they are made so (neuropil, running baseline).
 - `neuropil`: coefficient (default 0.7; 0 or false: off); for arrays a mapping of `key` and `coefficient`.
 - `neurons`: all (default), usable (leave out constant and missing traces), or a list of numbers.

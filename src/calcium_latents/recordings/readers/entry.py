@@ -13,12 +13,13 @@ from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f, subtract_neuropil
 from calcium_latents.recordings.readers.arrays import read_arrays
 from calcium_latents.recordings.readers.caiman import is_caiman, read_caiman
+from calcium_latents.recordings.readers.netcal import is_netcal, read_netcal
 from calcium_latents.recordings.readers.nwb import read_nwb
 from calcium_latents.recordings.readers.suite2p import read_suite2p
 from calcium_latents.recordings.readers.traces import Traces, check_traces, regular_frames, select_neurons
 from calcium_latents.recordings.schema import make_recording
 
-FORMATS = ("nwb", "suite2p", "caiman", "arrays")
+FORMATS = ("nwb", "suite2p", "caiman", "netcal", "arrays")
 
 
 def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.Dataset:
@@ -37,7 +38,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     traces = _read(entry, path, chosen, rate)
     if traces.neurons is None:
         traces.neurons = np.arange(traces.values.shape[1])
-    n_in_file = int(traces.neurons[-1]) + 1
+    n_in_file = int(np.max(traces.neurons)) + 1
     traces = select_neurons(traces, entry.get("neurons"), str(path))
     traces.values = np.asarray(traces.values, float)
     if traces.timestamps is not None:
@@ -151,6 +152,8 @@ def _read(entry: Mapping[str, Any], path: Path, chosen: str, rate: float | None)
         return read_suite2p(path, rate)
     if chosen == "caiman":
         return read_caiman(path, key, rate)
+    if chosen == "netcal":
+        return read_netcal(path, key, rate, entry.get("orientation"))
     neuropil = entry.get("neuropil")
     neuropil_key = neuropil.get("key") if isinstance(neuropil, Mapping) else None
     return read_arrays(path, key, rate, entry.get("orientation"), neuropil_key)
@@ -166,6 +169,8 @@ def _format(entry: Mapping[str, Any], path: Path) -> str:
         return "suite2p"
     if path.suffix == ".nwb":
         return "nwb"
+    if is_netcal(path):
+        return "netcal"
     return "caiman" if is_caiman(path) else "arrays"
 
 

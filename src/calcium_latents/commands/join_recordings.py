@@ -1,0 +1,58 @@
+"""Join recordings of one or several conditions into one set of traces: one rate, one duration, neurons stacked."""
+
+import argparse
+
+from calcium_latents.commands.cli import run_command
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the joined recording."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--recording",
+        required=True,
+        action="append",
+        type=named_recording,
+        metavar="CONDITION=NAME=FILE",
+        help="continuous recording of dF/F (.nc), its condition and its name; may come again",
+    )
+    parser.add_argument("--rate-hz", type=float, required=True, help="samples per second of the result")
+    parser.add_argument("--duration-s", type=float, help="how much to take from the start; default: the shortest")
+    parser.add_argument("--longest-gap-s", type=float, default=0.2, help="missing samples are bridged up to this long")
+    parser.add_argument("--label", required=True, help="names the result in titles")
+    parser.add_argument("--seed", type=int, default=0, help="noted in the file; nothing here is random")
+    parser.add_argument("--output", required=True, help="traces (.nc)")
+    options = parser.parse_args(arguments)
+
+    from calcium_latents.provenance import provenance
+    from calcium_latents.recordings import read_recording, write_recording
+    from calcium_latents.recordings.fields import fail
+    from calcium_latents.recordings.joining import join_recordings
+
+    recordings: dict[str, dict] = {}
+    for condition, name, path in options.recording:
+        if name in recordings.setdefault(condition, {}):
+            found = f"{name!r} twice in {condition!r}"
+            fail(path, "--recording", "each recording once", found, "Give each its own name.")
+        recordings[condition][name] = read_recording(path)
+    joined = join_recordings(recordings, options.rate_hz, options.duration_s, options.label, options.longest_gap_s)
+    config = {name: getattr(options, name) for name in ("rate_hz", "duration_s", "longest_gap_s", "label")}
+    # A list: the order of the recordings numbers the cultures.
+    config["recordings"] = [
+        [condition, name, recording.attrs["config_digest"]]
+        for condition, members in recordings.items()
+        for name, recording in members.items()
+    ]
+    write_recording(joined, options.output, provenance(config, [__spec__.name], options.seed))
+
+
+def named_recording(text: str) -> tuple[str, str, str]:
+    """Parse CONDITION=NAME=FILE; only the file may contain a further `=`."""
+    parts = tuple(part.strip() for part in text.split("=", 2))
+    if len(parts) != 3 or not all(parts):
+        raise argparse.ArgumentTypeError(f"expected CONDITION=NAME=FILE, found {text!r}")
+    return parts
+
+
+if __name__ == "__main__":
+    run_command(main)

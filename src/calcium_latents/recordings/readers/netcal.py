@@ -1,0 +1,251 @@
+"""Exports of NETCAL (calcium imaging of cultures): CSV, TXT, or a .mat file that holds the same.
+
+One row a frame, one column a ROI, the time in s in the first column. CSV files are separated by a comma and a blank
+and start with a header "time (s), 1, 2, ..." of the ROIs' numbers; TXT files are separated by blanks, without header.
+NETCAL exports smoothed, raw or denoised traces: whether they are dF/F the file does not say.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+from calcium_latents.progress import progress
+from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.arrays import read_matrix
+from calcium_latents.recordings.readers.traces import Traces, oriented, regular_frames
+
+TIME = "time (s)"
+# Rows that are read at once.
+CHUNK_ROWS = 2000
+#: What other programs put around a cell: blanks, quotes, a byte order mark.
+WRAPPING = ' \t\r\n"\ufeff'
+MISSING = ["NaN", "nan", "NAN", "-NaN", "-nan"]
+#: Matrices of traces in NETCAL's own variables, and the times that belong to them.
+TIMES_OF = {"traces": "t", "rawTraces": "rawT", "rawTracesDenoised": "rawTDenoised"}
+
+
+def is_netcal(path: Path) -> bool:
+    """Whether `path` is a .txt file, or a .csv file whose header starts with "time (s)"."""
+    if not path.is_file() or path.suffix.lower() not in (".csv", ".txt"):
+        return False
+    if path.suffix.lower() == ".txt":
+        return True
+    with path.open("rb") as file:
+        # The header may be long; a byte order mark or quotes may come before it.
+        return file.read(100).decode(errors="replace").lstrip(WRAPPING).lower().startswith(TIME)
+
+
+def read_netcal(
+    path: Path, key: str | None = None, sampling_rate_hz: float | None = None, orientation: str | None = None
+) -> Traces:
+    """Read traces as NETCAL exports them.
+
+    The rate follows from the times; dropped frames are filled with NaN. In a TXT file the first column is taken for the
+    time if it increases from each row to the next, which no trace does; NETCAL always writes it. Without such a column
+    (or, in a .mat file, without a vector of times) `sampling_rate_hz` is needed.
+
+    Args:
+        path: a .csv, .txt or .mat file.
+        key: .mat only: name of the matrix, fields of structs separated by slashes; default: NETCAL's names (traces,
+            rawTraces, rawTracesDenoised, at the top or in a struct), else the only matrix.
+        sampling_rate_hz: frames per second; must agree with the times to 1 %.
+        orientation: .mat only, see `traces.oriented`; not needed where the file holds the times.
+
+    Raises:
+        UserError: the file cannot be read, has no header, has rows of different lengths or cells that are no numbers,
+            ROIs that come twice, or times that are irregular or contradict `sampling_rate_hz`.
+    """
+    if path.suffix.lower() == ".mat":
+        values, time = _read_mat(path, key, orientation)
+        neurons, attributes = None, {}
+    elif path.suffix.lower() in (".csv", ".txt"):
+        table, header = _read_table(path, comma=path.suffix.lower() == ".csv")
+        neurons, attributes = _numbers(header, path)
+        has_time = header is not None or _is_increasing(table[:, 0])
+        time, values = (table[:, 0], table[:, 1:]) if has_time else (None, table)
+        if values.shape[1] == 0:
+            fail(path, "columns", "at least one ROI beside the time", "none", "Export the traces of all ROIs.")
+    else:
+        fail(path, "format", "a .csv, .txt or .mat file of NETCAL", f"'{path.suffix}'", "Export it again.")
+    if time is None:
+        return Traces(values=values, sampling_rate_hz=sampling_rate_hz, neurons=neurons, attributes=attributes)
+    values, frames, rate = regular_frames(values, time, str(path))
+    # Exported times are rounded (30 or 31 ms at 33 Hz): the rate is that of the whole recording.
+    rate = (len(frames) - 1) / (frames[-1] - frames[0]) if len(frames) > 1 else rate
+    if sampling_rate_hz is not None and abs(rate / sampling_rate_hz - 1) > 0.01:
+        found = f"{sampling_rate_hz:g}, but frames {1 / rate:.6g} s apart"
+        fail(path, "sampling_rate_hz", f"{rate:.6g} as in the file's times", found, "Correct the entry.")
+    return Traces(
+        values=values,
+        sampling_rate_hz=float(rate),
+        start_s=float(frames[0]),
+        neurons=neurons,
+        attributes=attributes,
+    )
+
+
+def _read_table(path: Path, comma: bool) -> tuple[np.ndarray, list[str] | None]:
+    """Return the numbers [row, column] of a text file, and the names in its header (CSV only)."""
+    header, skipped, rows = _check_lines(path, comma)
+    options = {
+        "sep": "," if comma else r"\s+",
+        "header": None,
+        "skiprows": skipped,
+        "skipinitialspace": True,
+        # An empty cell is an error, not a missing sample.
+        "keep_default_na": False,
+        "na_values": MISSING,
+    }
+    try:
+        with pd.read_csv(path, dtype=np.float64, chunksize=CHUNK_ROWS, **options) as chunks:
+            number = -(-rows // CHUNK_ROWS)
+            steps = progress(chunks, f"reading {path.name}", total=number, unit=" parts")
+            table = np.concatenate([chunk.to_numpy() for chunk in steps])
+    except (ValueError, OSError) as error:
+        _fail_at_cell(path, header, error)
+    return table, header
+
+
+def _check_lines(path: Path, comma: bool) -> tuple[list[str] | None, int, int]:
+    """Check the header (CSV) and that all rows are of one length; return the header, the lines before
+    the rows, and the number of rows.
+
+    pandas would fill up short rows with missing samples.
+    """
+    header, width, rows, first = None, 0, 0, 0
+    with path.open("rb") as file:
+        for number, line in enumerate(progress(file, f"checking {path.name}", unit=" lines"), start=1):
+            if not line.strip():
+                continue
+            cells = line.count(b",") + 1 if comma else len(line.split())
+            if width == 0:
+                width, first = cells, number
+                if comma:
+                    header = [cell.decode(errors="replace").strip(WRAPPING) for cell in line.split(b",")]
+                    if header[0].lower() != TIME:
+                        expected = f"a header '{TIME}, ...' with the ROIs in the first line"
+                        fail(path, "file", expected, f"{header[0]!r}", "Export it from NETCAL as CSV, with its header.")
+                    continue
+            elif cells != width:
+                found = f"{cells} in line {number}"
+                fail(path, "file", f"{width} values in each line, as in the first", found, "Export it again.")
+            rows += 1
+    if rows < 2:
+        fail(path, "file", "rows of numbers, two frames or more", f"{rows}", "Is this an export of NETCAL?")
+    return header, first - 1 + comma, rows
+
+
+def _fail_at_cell(path: Path, header: list[str] | None, error: Exception) -> None:
+    """Name the first cell that is no number."""
+    with path.open("rb") as file:
+        lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+        if header is not None:
+            next(lines)
+        for number, line in lines:
+            for column, cell in enumerate(line.split(b"," if header is not None else None)):
+                text = cell.decode(errors="replace").strip(WRAPPING)
+                if _is_number(text):
+                    continue
+                name = f"column {column + 1}" + (f" ('{header[column]}')" if header else "")
+                found = f"{text!r} in line {number}, {name}"
+                expected, advice = "numbers (NaN where nothing was sampled)", "Correct this cell, or export it again."
+                fail(path, "file", expected, found, advice)
+    fail(path, "file", "a table of numbers", f"an unreadable one ({error})", "Export it again.")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(header: list[str] | None, path: Path) -> tuple[np.ndarray | None, dict[str, str]]:
+    """Return the ROIs' numbers, or, where they have names, none and the names as an attribute."""
+    if header is None:
+        return None, {}
+    names = header[1:]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        fail(path, "header", "each ROI once", f"{twice[0]!r} more than once", "Export it again.")
+    if all(name.isascii() and name.isdigit() and int(name) < 2**31 for name in names):
+        return np.array([int(name) for name in names], dtype=int), {}
+    return None, {"roi_names": json.dumps(names)}
+
+
+def _is_increasing(column: np.ndarray) -> bool:
+    return column.size > 2 and bool(np.isfinite(column).all() and (np.diff(column) > 0).all())
+
+
+def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return traces [frame, ROI] and their times [frame], None where the file has none."""
+    loaded = None if h5py.is_hdf5(path) else _numeric(_load(path))
+    names = _names_hdf5(path) if loaded is None else list(loaded)
+    if key is None:
+        # The shortest path: a field of the experiment before those of its parts.
+        known = sorted((n for n in names if n.rsplit("/", 1)[-1] in TIMES_OF), key=lambda n: (n.count("/"), n))
+        own = [name for name in known if name.rsplit("/", 1)[-1] == "traces"]
+        key = next(iter(own or known), None)
+    if loaded is None:
+        matrix, key = read_matrix(path, key)
+    else:
+        matrix, key = _choose(path, key, loaded)
+    folder, _, last = key.rpartition("/")
+    clock = f"{folder}/{TIMES_OF.get(last, 't')}".lstrip("/")
+    if clock not in names:
+        return oriented(matrix, orientation, str(path), key), None
+    time = (read_matrix(path, clock)[0] if loaded is None else loaded[clock]).astype(float).ravel()
+    if np.ndim(matrix) == 2 and orientation is None:
+        if time.size not in np.shape(matrix):
+            expected = f"one time a frame of {key} {np.shape(matrix)}"
+            fail(path, clock, expected, f"{time.size}", "Export it again.")
+        orientation = "frames x neurons" if np.shape(matrix)[0] == time.size else "neurons x frames"
+    return oriented(matrix, orientation, str(path), key), time
+
+
+def _choose(path: Path, key: str | None, loaded: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
+    matrices = sorted(name for name, array in loaded.items() if array.ndim == 2 and min(array.shape) > 1)
+    if key is None:
+        if len(matrices) != 1:
+            found = f"{len(matrices)} in the file ({', '.join(matrices[:8])})" if matrices else "none in the file"
+            fail(path, "key", "the name of a matrix of traces", found, "Add `key` to the entry.")
+        key = matrices[0]
+    key = key.strip("/")
+    if key not in loaded:
+        fail(path, "key", f"one of {matrices}", f"{key!r}", "Correct `key` in the entry.")
+    return loaded[key], key
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return {name: item for name, item in scipy.io.loadmat(path).items() if not name.startswith("__")}
+    except (ValueError, OSError, NotImplementedError, MatReadError) as error:
+        fail(path, "file", "a MATLAB file", f"an unreadable one ({error})", "Save it again.")
+
+
+def _numeric(items: dict[str, Any], folder: str = "") -> dict[str, np.ndarray]:
+    """Return path -> array of all numbers in the variables of a .mat file and in the fields of its single structs."""
+    found = {}
+    for name, item in items.items():
+        if not isinstance(item, np.ndarray):
+            continue
+        if item.dtype.names is not None and item.size == 1:
+            fields = {field: item[field].ravel()[0] for field in item.dtype.names}
+            found |= _numeric(fields, f"{folder}{name}/")
+        elif item.dtype.kind in "fiu":
+            found[f"{folder}{name}"] = item
+    return found
+
+
+def _names_hdf5(path: Path) -> list[str]:
+    names: list[str] = []
+    with h5py.File(path, "r") as file:
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
