@@ -24,6 +24,8 @@ def train(config: DictConfig, directory: Path) -> None:
     from calcium_latents.files import atomic_path
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_inferred
+    from calcium_latents.recordings.embedding import SCHEMA as EMBEDDING
+    from calcium_latents.recordings.embedding import write_embedding
 
     torch.set_num_threads(config.threads)
     settings = OmegaConf.to_container(config, resolve=True)
@@ -55,7 +57,8 @@ def train(config: DictConfig, directory: Path) -> None:
             table.to_csv(path, index=False)
     with atomic_path(directory / "config.yaml") as path:
         path.write_text(OmegaConf.to_yaml(config, resolve=True))
-    write_inferred(result.inferred, directory / "inferred.nc", origin)
+    write = write_embedding if result.inferred.attrs["schema"] == EMBEDDING else write_inferred
+    write(result.inferred, directory / "inferred.nc", origin)
     unfinished.unlink(missing_ok=True)
 
 

@@ -44,3 +44,13 @@ class ModelFamily(Protocol):
 
     def result(self, module: "lightning.LightningModule", recording: xr.Dataset) -> FitResult:
         """Return what the trained module leaves behind."""
+
+
+class NothingToTrain:
+    """Stands where a module is expected: the fit is done before the first step."""
+
+    step = 0
+    on_checkpoint = None
+
+    def resume(self, state: dict) -> None:
+        """Nothing to go on from."""

@@ -11,19 +11,9 @@ import xarray as xr
 from torch.utils.data import DataLoader
 
 from calcium_latents.training.cross_encoder_results import ceiling, final_rows, reported_row, to_inferred
-from calcium_latents.training.family import FitResult
+from calcium_latents.training.family import FitResult, NothingToTrain
 from calcium_latents.training.linear_pairs import fit_linear, linear_scores
 from calcium_latents.training.pairs import PairOptions, make_pairs
-
-
-class NothingToTrain:
-    """Stands where a module is expected: the fit is done before the first step."""
-
-    step = 0
-    on_checkpoint = None
-
-    def resume(self, state: dict) -> None:
-        """Nothing to go on from."""
 
 
 @dataclass

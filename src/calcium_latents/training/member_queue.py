@@ -1,0 +1,99 @@
+"""Lightning module that trains many small fits, a few at a time, each until it says that it is done."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import pytorch_lightning as lightning
+import torch
+
+
+class Fit(Protocol):
+    """One or several members that are trained together."""
+
+    model: torch.nn.Module
+    most_rounds: int
+
+    def start(self, device: torch.device) -> None:
+        """Make what training needs on `device`."""
+
+    def round(self) -> bool:
+        """Train for a while (an epoch, some steps); return whether training has ended."""
+
+    def results(self) -> list[dict[str, Any]]:
+        """Weights and whatever else belongs to each member, on the CPU."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What was measured while training."""
+
+
+class QueueTraining(lightning.LightningModule):
+    """Trains `fits` one after the other; a Lightning step is one round of one fit.
+
+    Args:
+        make_fits: makes each fit when its turn comes, so that memory holds one; from nothing but the configuration and
+            seeds, so that an interrupted run goes on at the fit where it stopped, to the same bytes.
+        most_rounds: rounds that each may last.
+
+    After fitting, `finished` holds the members' results in order, `history` the rows of all.
+    """
+
+    def __init__(self, make_fits: Sequence[Callable[[], Fit]], most_rounds: int):
+        super().__init__()
+        self.automatic_optimization = False
+        self.make_fits, self.most_rounds = make_fits, most_rounds
+        self.on_checkpoint: Callable[[dict], None] | None = None
+        self.finished: list[dict[str, Any]] = []
+        self.history: list[dict[str, Any]] = []
+        self.timing: list[dict[str, Any]] = []
+        self.turn, self.rounds, self.seconds = 0, 0, 0.0
+        self.current: Fit | None = None
+        # Lightning asks for a parameter to know the device by
+        self.placeholder = torch.nn.Parameter(torch.zeros(()), requires_grad=False)
+
+    @property
+    def steps(self) -> int:
+        """Lightning steps that all fits together may last."""
+        return len(self.make_fits) * self.most_rounds
+
+    @property
+    def step(self) -> int:
+        """Lightning steps that are certainly behind; those of all fits once all are done."""
+        return self.turn * self.most_rounds
+
+    def configure_optimizers(self) -> None:
+        """None: fits bring their own."""
+
+    def training_step(self, *_: Any) -> None:
+        """One round of the present fit."""
+        start = time.perf_counter()
+        if self.current is None:
+            self.current = self.make_fits[self.turn]()
+            self.current.start(self.device)
+            self.rounds = 0
+        ended = self.current.round()
+        self.rounds += 1
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - start
+        if ended or self.rounds == self.most_rounds:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.finished += self.current.results()
+        self.history += [{"fit": self.turn, **row} for row in self.current.rows()]
+        self.turn, self.current = self.turn + 1, None
+        self.timing.append({"step": self.turn, "training_seconds": self.seconds})
+        if self.on_checkpoint is not None:
+            self.on_checkpoint(self.training_state())
+        if self.turn == len(self.make_fits):
+            self.trainer.should_stop = True
+
+    def training_state(self) -> dict[str, Any]:
+        """Everything from which `resume` continues."""
+        return {name: getattr(self, name) for name in ("finished", "history", "timing", "turn", "seconds")}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Continue from `training_state()` of an interrupted run with the same configuration."""
+        for name, value in state.items():
+            setattr(self, name, value)
