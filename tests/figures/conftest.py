@@ -1,5 +1,9 @@
 """One set of small inputs for all figures."""
 
+import fake_avae_conditions
+import fake_avae_cultures
+import fake_avae_scores
+import fake_avae_traces
 import fake_contributions
 import fake_cross_encoder
 import fake_inputs
@@ -12,6 +16,8 @@ import pytest
 def figure_inputs(tmp_path_factory):
     """Figure name -> input name -> files."""
     inputs = fake_inputs.make(tmp_path_factory.mktemp("figures"), neurons=24, trials_per_condition=2)
-    for study in (fake_theory, fake_cross_encoder, fake_contributions, fake_roles):
+    studies = (fake_theory, fake_cross_encoder, fake_contributions, fake_roles)
+    avae = (fake_avae_cultures, fake_avae_traces, fake_avae_scores, fake_avae_conditions)
+    for study in (*studies, *avae):
         inputs |= study.make(tmp_path_factory.mktemp(study.__name__))
     return inputs

@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+import fake_avae_conditions
+import fake_avae_cultures
+import fake_avae_scores
+import fake_avae_traces
 import fake_contributions
 import fake_cross_encoder
 import fake_roles
@@ -57,6 +61,10 @@ EXPECTED_TEXT = {
     **fake_cross_encoder.EXPECTED_TEXT,
     **fake_contributions.EXPECTED_TEXT,
     **fake_roles.EXPECTED_TEXT,
+    **fake_avae_cultures.EXPECTED_TEXT,
+    **fake_avae_traces.EXPECTED_TEXT,
+    **fake_avae_scores.EXPECTED_TEXT,
+    **fake_avae_conditions.EXPECTED_TEXT,
 }
 
 

@@ -28,6 +28,7 @@ STUDIES: dict[str, str] = {
     "radical": "calcium_latents.analysis.claims_radical",
     "cross_encoder": "calcium_latents.analysis.claims_cross_encoder",
     "latent_contributions": "calcium_latents.analysis.claims_latent_contributions",
+    "avae": "calcium_latents.analysis.claims_avae",
 }
 
 

@@ -37,6 +37,13 @@ FIGURES: dict[str, str] = {
         "latent_contributions",
         "lagged_influence",
         "transition_roles",
+        "avae_cultures",
+        "avae_figure1",
+        "avae_figure3",
+        "avae_figure4",
+        "avae_figure5",
+        "avae_figure6",
+        "avae_recordings",
     )
 }
 

@@ -39,9 +39,19 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "reduced_rank_regression": ("reduced-rank regression", BLUE, "s"),
     "ceiling": ("true expected activity", BLACK, "_"),
     "constant": ("constant rate", GREY, "x"),
+    "avae_plus": ("AVAE+ (ours)", VERMILLION, "o"),
+    "avae": ("AVAE, published recipe", PURPLE, "P"),
+    "pca": ("principal components", BLUE, "s"),
+    "training mean": ("mean of training traces", GREY, "x"),
+    "shuffled labels": ("shuffled labels", GREY, "x"),
     "smoothed own": ("own samples, smoothed", SKY, "v"),
     "smoothed population": ("population, smoothed", GREEN, "^"),
 }
+#: colour and marker of the first, second ... group of neurons
+GROUPS = (
+    *((SKY, "o"), (ORANGE, "^"), (GREEN, "s"), (PURPLE, "D")),
+    *((BLACK, "v"), (BLUE, "P"), (VERMILLION, "X"), (YELLOW, "*")),
+)
 _SPARE = (SKY, YELLOW, GREY, BLACK)
 _SPARE_MARKERS = ("v", "X", "<", ">")
 
