@@ -135,7 +135,61 @@ def dataset_overrides(wildcards):
         own = {key: RECORDINGS[wildcards.dataset].get(key) for key in ("chunk_s", "buffer_s")}
         chunks = [f"data.{key}={value}" for key, value in own.items() if value is not None]
         return [*SETTINGS["cross_encoder"]["recordings"]["overrides"], *chunks]
+    if wildcards.study == "avae" and wildcards.dataset in recordings_of("avae"):
+        return SETTINGS["avae"]["recordings"]["overrides"]
     return section(wildcards).get("datasets", {}).get(wildcards.dataset, {}).get("overrides", [])
+
+
+def trained_on(wildcards):
+    """Return the file that a study's models are trained on: traces of single neurons, or events."""
+    return box(wildcards.study, wildcards.dataset, "traces.nc" if wildcards.study == "avae" else "events.nc")
+
+
+def methods(files, study, dataset):
+    """Return the results of a study's models as repeated `--embedding METHOD=FILE`, in the order of `runs`."""
+    names = [model_of(run) for run in runs(study, dataset)]
+    return " ".join(f"--embedding {shlex.quote(f'{name}={file}')}" for name, file in zip(names, files))
+
+
+def joined_recordings(dataset):
+    """Return condition -> names of the user's recordings that make up a dataset of traces."""
+    named = SETTINGS["avae"]["datasets"].get(dataset, {}).get("recordings", {dataset: [dataset]})
+    for name in [name for names in named.values() for name in names]:
+        if name not in RECORDINGS:
+            raise WorkflowError(
+                f"config/scale/{SCALE}.yaml, field 'avae.datasets.{dataset}.recordings': expected names of entries of"
+                f" {SETTINGS['recordings_file']} whose files are there ({', '.join(RECORDINGS) or 'none'}), found {name!r}."
+            )
+    return named
+
+
+def joined_files(wildcards):
+    """Return the imported recordings that make up a dataset of traces."""
+    names = [name for names in joined_recordings(wildcards.dataset).values() for name in names]
+    return boxes("recordings", names, "recording.nc")
+
+
+def joined_arguments(wildcards):
+    """Return them as repeated `--recording CONDITION=NAME=FILE`."""
+    named = joined_recordings(wildcards.dataset)
+    triples = [(condition, name) for condition, names in named.items() for name in names]
+    words = [
+        shlex.quote(f"{condition}={name}={box('recordings', name, 'recording.nc')}")
+        for condition, name in triples
+    ]
+    return " ".join(f"--recording {word}" for word in words)
+
+
+def culture_sets():
+    """Return the sets of cultures that datasets of this run are made of."""
+    chosen = [SETTINGS["avae"]["datasets"][name].get("set") for name in SETTINGS["avae"]["run"]]
+    for name in filter(None, chosen):
+        if name not in SETTINGS["avae"]["sets"]:
+            known = ", ".join(SETTINGS["avae"]["sets"])
+            raise WorkflowError(
+                f"config/scale/{SCALE}.yaml, field 'avae.datasets': expected sets among {known}, found {name!r}."
+            )
+    return list(dict.fromkeys(filter(None, chosen)))
 
 
 def training_code(wildcards):
@@ -317,10 +371,9 @@ def notice(text):
 BASE_ENVIRONMENT = "../../envs/base.yaml"
 # Recordings are imported and deconvolved by the study of that name; other studies go on from there.
 RECORDINGS, RECORDING_FOLDERS = find_recordings() if "recordings" in STUDIES else ({}, {})
-if "cross_encoder" in STUDIES and "recordings" not in STUDIES and SETTINGS["recording_files"]:
-    notice(
-        "the cross-encoder leaves your recordings out: study 'recordings', which imports them, is not run."
-    )
+for study in {"cross_encoder", "avae"} & {*STUDIES}:
+    if "recordings" not in STUDIES and SETTINGS["recording_files"]:
+        notice(f"{study} leaves your recordings out: study 'recordings', which imports them, is not run.")
 GROUND_TRUTH = find_ground_truth() if "spike_ground_truth" in STUDIES else []
 APPLICATIONS = find_applications() if "latent_contributions" in STUDIES else {}
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]

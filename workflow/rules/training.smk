@@ -1,4 +1,4 @@
-# events -> inferred rates, by any model or by smoothing
+# events or traces -> what any model, or smoothing, infers
 
 # Keeps the allocator from returning the large temporaries of every step to the system: up to a third of a step's time.
 ALLOCATOR = (
@@ -8,7 +8,7 @@ ALLOCATOR = (
 
 rule train:
     input:
-        recording="results/{scale}/{study}/{dataset}/events.nc",
+        recording=trained_on,
     output:
         checkpoint="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/checkpoint.pt",
         inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/inferred.nc",
