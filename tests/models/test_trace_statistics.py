@@ -25,11 +25,11 @@ def expected(sizes, threshold=THRESHOLD):
     return [np.log1p(len(sizes)), *np.log([values.mean(), *np.quantile(values, [LOWER, UPPER])])]
 
 
-events = st.lists(st.tuples(st.integers(3, 12), st.floats(0.2, 10)), max_size=12)
+events = st.lists(st.tuples(st.integers(4, 12), st.floats(0.2, 10)), max_size=12)
 
 
 def laid_out(gaps_and_sizes, first=1):
-    """Times (apart by at least three bins, from bin 1 on) and sizes of events."""
+    """Times (apart by at least four bins, from bin 1 on) and sizes of events."""
     gaps, sizes = [gap for gap, _ in gaps_and_sizes], [size for _, size in gaps_and_sizes]
     return first + np.cumsum([0, *gaps[1:]])[: len(gaps)], sizes
 
@@ -60,6 +60,15 @@ def test_the_order_of_events_does_not_matter():
         event_statistics(trace(times, values)[None], DECAY, THRESHOLD) for values in (sizes, random.permutation(sizes))
     )
     np.testing.assert_allclose(shuffled, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_a_rise_over_several_bins_is_one_event_even_with_noise():
+    random = generator(1, "tests", "rise")
+    times = np.arange(20, 270, 25)
+    rising = sum(trace(times + late, np.full(10, 0.5)) for late in range(3))
+    found = event_statistics(rising + 0.02 * random.normal(size=(50, 300)).astype(np.float32), DECAY, 0.2)
+    assert np.median(found[:, 0]) == np.float32(np.log1p(10))
+    assert found[:, 0].max() < np.log1p(12)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])

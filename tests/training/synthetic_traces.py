@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 import xarray as xr
 
 from calcium_latents.recordings import make_recording, write_recording
 from calcium_latents.seeds import generator
 
+torch.set_num_threads(1)  # as the training command does: models as small as these get slower with more
 PROVENANCE = {"seed": 0, "config_digest": "0", "code_digest": "0", "versions": "{}"}
 
 

@@ -119,7 +119,7 @@ def plain_loop(beta, seed, training, stopping, options):
 
 
 def test_training_is_the_authors_loop_with_their_layers():
-    """Two members of which each stops by itself, in a batch of members; 30 traces are three batches of 8 and one of 6."""
+    """Two members, each of which stops by itself; 30 traces are three batches of 8 and one of 6."""
     betas, seeds = [0.5, 0.0], [11, 12]
     fit = run(make_fit(betas, seeds))
     table = pd.DataFrame(fit.rows())
@@ -149,7 +149,7 @@ def restored(state):
         ([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 10),  # gains all the time
         ([10, 10, 10, 10, 10], 4),
         ([10, 9, 9, 9, 9], 5),
-        ([10, 9, 8.96, 8.92, 8.88, 8.84], 5),  # each gain is too small against the smallest of before, 9
+        ([10, 9, 8.97, 8.94, 8.91, 1], 5),  # each gain is too small against the smallest of before, 9
         ([10, 9, 8.96, 8.92, 8.7, 8.7, 8.7, 8.7, 8.7], 8),  # small gains add up
         ([10, 12, 12, 9, 12, 12, 9, 1], 7),
         ([10, np.nan, np.nan, np.nan, 1], 4),
@@ -173,7 +173,6 @@ def test_the_stopping_rule(losses, epochs, monkeypatch):
     table = pd.DataFrame(fit.rows())
     assert len(table) == fit.epoch == epochs
     np.testing.assert_allclose(table["stopping_loss"], losses[:epochs], rtol=1e-6)
-    assert bool(fit.stopped[0]) == (epochs < len(losses) or epochs in (4, 5, 6) and losses[-1] == losses[-2])
 
 
 def test_a_population_is_its_members_one_by_one():
@@ -247,6 +246,7 @@ WORDS = [
     "model=avae",
     "training=avae",
     "data.partitions=2",
+    "data.grid=full",
     "data.grid_partitions=1",
     "model.latent_sizes=[2,1]",
     "model.hidden_per_latent=4",
@@ -323,6 +323,22 @@ def test_fits_together_are_the_fits_alone(recording_path, whole, tmp_path):
         else:
             np.testing.assert_array_equal(other[name], one[name])
     assert pd.read_csv(together / "metrics.csv")["fit"].nunique() < 10
+
+
+def test_a_member_that_diverges_does_not_cost_the_others(recording_path, whole, tmp_path, monkeypatch):
+    own = AvaeFit._loss
+
+    def loss(self, chosen):
+        value = own(self, chosen)
+        return value * torch.nan if self.model.sizes.latents == 1 else value
+
+    monkeypatch.setattr(AvaeFit, "_loss", loss)
+    run = run_training(recording_path, tmp_path / "run", *WORDS)
+    one, other = (read_embedding(path / "inferred.nc") for path in (whole, run))
+    np.testing.assert_array_equal(one["latents"][:6], other["latents"][:6])
+    assert np.isfinite(other["residual"]).all()
+    table = pd.read_csv(run / "metrics.csv")
+    assert (table[table["fit"] >= 6].groupby("fit").size() == 2).all()  # until patience ends
 
 
 class Killed(BaseException):

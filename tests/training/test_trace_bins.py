@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_traces import event_traces
 
-from calcium_latents.models.trace_statistics import STATISTICS, event_statistics
+from calcium_latents.models.trace_statistics import event_statistics
 from calcium_latents.seeds import generator
 from calcium_latents.training.trace_bins import BinOptions, bin_means, fit_bins
 
@@ -152,10 +152,3 @@ def test_statistics_that_do_not_vary_say_nothing_of_other_traces():
     assert not np.ptp(silent, 0).any()
     others = measured(10, 200)
     assert not bins.identity(bins.to_bins(others)).any()
-
-
-def test_as_many_identity_latents_as_statistics_at_most():
-    from calcium_latents.training.avae_plus_family import identity_latents
-
-    assert [identity_latents(size) for size in (1, 2, 3, 4, 8, 16, 17, 32, 64)] == [0, 0, 0, 1, 2, 4, 4, 4, 4]
-    assert len(STATISTICS) == 4

@@ -7,16 +7,18 @@ from calcium_latents.errors import UserError
 #: In the order in which identity latents take them.
 STATISTICS = ("log(1 + events)", "log mean size", "log lower fifth of sizes", "log upper fifth of sizes")
 FEWEST_BINS = 16
+REACH = 2  # bins on either side among which an event is the maximum
 LOWER, UPPER = 0.2, 0.8
 
 
 def event_statistics(x: np.ndarray, decay: float, threshold: float) -> np.ndarray:
     """Return `STATISTICS` [n, 4] of traces `x` [n, bins] whose baseline is zero.
 
-    Fluorescence decays by the factor `decay` a bin between events. An event is a local maximum, above `threshold`, of
-    what two bins together add to that decay (an onset may lie anywhere in a bin): its size. A trace without events
-    counts as one whose sizes are the threshold. Nothing changes when all events come later, as long as none leaves
-    the trace or joins another.
+    Fluorescence decays by the factor `decay` a bin between events. An event is a maximum, above `threshold` and among
+    its two neighbours on either side, of what two bins together add to that decay (an onset may lie anywhere in a bin,
+    and noise must not make two events of one that rises over several): its size. A trace without events counts as one
+    whose sizes are the threshold. Nothing changes when all events come later, as long as none leaves the trace or joins
+    another.
 
     Raises:
         UserError: fewer than 16 bins.
@@ -28,8 +30,11 @@ def event_statistics(x: np.ndarray, decay: float, threshold: float) -> np.ndarra
         )
     added = x[:, 1:] - np.float32(decay) * x[:, :-1]
     pairs = added[:, 1:] + added[:, :-1]
-    padded = np.pad(pairs, ((0, 0), (1, 1)), constant_values=-np.inf)
-    events = (pairs > threshold) & (pairs > padded[:, :-2]) & (pairs >= padded[:, 2:])
+    padded = np.pad(pairs, ((0, 0), (REACH, REACH)), constant_values=-np.inf)
+    width = pairs.shape[1]
+    events = pairs > threshold
+    for step in range(1, REACH + 1):
+        events &= (pairs > padded[:, REACH - step :][:, :width]) & (pairs >= padded[:, REACH + step :][:, :width])
     counts = events.sum(1)
     # sorted, with the events of each trace first
     sizes = -np.sort(np.where(events, -pairs, np.float32(0.0)), axis=1)

@@ -1,5 +1,6 @@
 """Lightning module that trains many small fits, a few at a time, each until it says that it is done."""
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -96,4 +97,14 @@ class QueueTraining(lightning.LightningModule):
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from `training_state()` of an interrupted run with the same configuration."""
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, name, _interned(value))
+
+
+def _interned(value: Any) -> Any:
+    """Return nested mappings with names that are one object each, as where they were not read from a file.
+
+    Pickle writes a name that comes again as a reference, if it is the same object: checkpoints would differ.
+    """
+    if isinstance(value, dict):
+        return {sys.intern(key): _interned(item) for key, item in value.items()}
+    return [_interned(item) for item in value] if isinstance(value, list) else value
