@@ -241,6 +241,9 @@ def _describe(error, prefix: str) -> str:
         missing = [name for name in rule if name not in found]
         present = ", ".join(found) or "nothing"
         return f"{where}: expected the field(s) {', '.join(missing)}, found only {present}."
+    if error.validator == "oneOf" and all("required" in choice for choice in rule):
+        choices = " or ".join(" and ".join(choice["required"]) for choice in rule)
+        return f"{where}: expected either {choices}, found {', '.join(found)}."
     expected = {
         "type": lambda: " or ".join(rule) if isinstance(rule, list) else rule,
         "enum": lambda: "one of " + ", ".join(map(str, rule)),
@@ -274,8 +277,10 @@ def _check_names(section: Mapping[str, Any], place: str) -> None:
     convergence, figures = section.get("convergence", {}), section.get("figures", {})
     fields["convergence.dataset"] = ([convergence["dataset"]] if convergence else [], section["run"])
     fields["convergence.models"] = (convergence.get("models", []), section["models"])
+    # what is not run is left out of avae's figures: a run may be of the user's recordings alone
+    drawn = section["datasets" if "sets" in section else "run"]
     for name, value in figures.items():
-        fields[f"figures.{name}"] = ([value] if isinstance(value, str) else value, section["run"])
+        fields[f"figures.{name}"] = ([value] if isinstance(value, str) else value, drawn)
     for field, (names, known) in fields.items():
         for name in names:
             if name not in known:

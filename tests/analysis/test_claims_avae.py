@@ -10,7 +10,7 @@ import pytest
 from calcium_latents.analysis import claims_avae
 from calcium_latents.analysis import condition_comparison as cc
 from calcium_latents.analysis.claims import BEATEN, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, claims_table
-from calcium_latents.analysis.clustering import HEADLINE
+from calcium_latents.analysis.clustering import HEADLINE, RELATIVE
 from calcium_latents.analysis.clustering import PUBLISHED as AUTHORS
 from calcium_latents.analysis.partitions import corrected_interval
 
@@ -146,8 +146,11 @@ def test_good_tables_reproduce_everything_but_what_cannot_be(good):
     beaten = ["avae-plus-better-than-pca-neuron", "avae-plus-better-than-pca-culture"]
     beaten += ["ari-avae-plus-headline-neuron", "ari-avae-plus-headline-culture"]
     assert (good.loc[beaten, "status"] == BEATEN).all()
-    # the readout of inhibitory neurons is at chance where weights have the paper's orientation
-    assert set(others.index) == {*beaten, "inhibitory-apart-presynaptic"}
+    # the readout of inhibitory neurons is at chance where weights have the paper's orientation; all latents of ours
+    # together are no better here than principal components
+    targets = {"ari-avae-plus-target-neuron", "ari-avae-plus-target-culture"}
+    assert set(others.index) == {*beaten, "inhibitory-apart-presynaptic", *targets}
+    assert (good.loc[list(targets), "status"] == NOT_REPRODUCED).all()
     assert good.loc["inhibitory-apart-presynaptic", "status"] == NOT_REPRODUCED
 
 
@@ -175,6 +178,42 @@ def test_identity_latents_decide_for_ours_and_all_latents_for_the_others(good):
     rows = clustering()
     without = claims(clustering=rows[rows["latents"] == cc.ALL]).loc["ari-avae-plus-headline-neuron"]
     assert without["ours"] == pytest.approx(0.2 - 0.25, abs=0.01) and without["status"] == NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(("above", "status"), [(0.2, REPRODUCED), (0.07, NOT_REPRODUCED)])
+def test_the_target_is_a_difference_of_medians_whatever_a_protocol_that_peeks_says(above, status):
+    rows = clustering(GOOD_ARI | {"avae_plus": (0.25 + above + 0.6, 0.0, 0.0)})
+    row = claims(clustering=rows).loc["ari-avae-plus-target-culture"]
+    assert row["status"] == status and row["ours"] == pytest.approx(above, abs=0.01)
+    assert f"difference to PCA {above:+.2f}" in row["reason"] and f"{HEADLINE}: {above:+.2f}* / " in row["reason"]
+    authors = (rows["protocol"] == AUTHORS) & (rows["method"] == "avae_plus")
+    peeking = rows.assign(ari=rows["ari"].mask(authors, 1.0), peeks=(rows["protocol"] == AUTHORS).astype(int))
+    other = claims(clustering=peeking).loc["ari-avae-plus-target-culture"]
+    assert other["ours"] == row["ours"] and AUTHORS not in other["reason"]
+
+
+def test_a_win_by_the_authors_grid_says_what_the_grid_decides():
+    rows = clustering()
+    common = rows[rows["protocol"] == AUTHORS].assign(protocol=RELATIVE)
+    common["ari"] = common["ari"].mask(common["method"] == "avae", 0.0)
+    alone = (rows["method"] == "pca") & (rows["protocol"] == AUTHORS)
+    rows = pd.concat([rows.assign(clusters=rows["clusters"].mask(alone, 1)), common])
+    row = claims(clustering=rows).loc["ari-avae-published-neuron"]
+    assert row["status"] == REPRODUCED and "AVAE 0%, PCA 100%" in row["reason"]
+    assert "as much tuned on labels: -0.25 [" in row["reason"]
+
+
+def test_betas_of_some_partitions_do_not_shift_their_means():
+    rows = clustering()
+    swept = rows[(rows["method"] != "avae") | (rows["beta"] == 0.5) | (rows["partition"] < 2)]
+    only = rows[(rows["method"] != "avae") | (rows["beta"] == 0.5)]
+    name = ["ari-avae-headline-neuron", "ari-avae-published-neuron"]
+    columns = ["ours", "lower", "upper", "status"]
+    pd.testing.assert_frame_equal(
+        claims(clustering=swept).loc[name, columns], claims(clustering=only).loc[name, columns]
+    )
+    # two partitions have both ends of beta: no interval, no verdict
+    assert claims(clustering=swept).loc["ari-rises-with-beta", "status"] == NOT_TESTED
 
 
 @pytest.mark.parametrize(
@@ -260,6 +299,11 @@ def test_partitions_that_lack_a_setting_do_not_shift_the_mean():
     sparse = rows[(rows["partition"] == 0) | ((rows["dataset"] == "types-1") & (rows["latent_size"] == 8))]
     row = claims(reconstruction=sparse).loc["avae-better-than-pca-neuron"]
     assert "1 combination(s) of settings, 5 partition(s)" in row["reason"]
+    # one setting with five partitions says more than four settings with two, which have no interval
+    swept = rows[(rows["partition"] < 2) | ((rows["dataset"] == "types-1") & (rows["latent_size"] == 8))]
+    row = claims(reconstruction=swept).loc["avae-better-than-pca-neuron"]
+    assert "1 combination(s) of settings, 5 partition(s)" in row["reason"] and row["status"] == REPRODUCED
+    assert "of 1 single ones (3 others have fewer than 3 partitions)" in row["reason"]
 
 
 def test_claims_about_types_leave_out_conditions_other_orientations_and_recordings(good):

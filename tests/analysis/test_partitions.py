@@ -26,7 +26,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator
 
 NUMBERS = st.floats(-1e3, 1e3, allow_nan=False).map(lambda x: round(x, 6))
-SAMPLES = st.integers(2, 12).flatmap(lambda k: arrays(np.float64, k, elements=NUMBERS))
+SAMPLES = st.integers(3, 12).flatmap(lambda k: arrays(np.float64, k, elements=NUMBERS))
 FIRST, SECOND = np.array([0.21, 0.25, 0.19, 0.24]), np.array([0.30, 0.33, 0.27, 0.35])
 
 
@@ -40,10 +40,11 @@ def scores(**methods):
     )
 
 
-def test_two_partitions_in_closed_form():
-    # Two values 1 and 3: s^2 = 2, and t_0.975 with one degree of freedom is 1 / tan(pi / 40).
-    half = np.sqrt((1 / 2 + 1 / 4) * 2) / np.tan(np.pi / 40)
-    assert corrected_interval(np.array([1.0, 3.0])) == pytest.approx((2, 2 - half, 2 + half))
+def test_three_partitions_in_closed_form_and_two_without_an_interval():
+    # Values 1, 2 and 3: s^2 = 1, and t with two degrees of freedom at p is (2 p - 1) sqrt(2 / (4 p (1 - p))).
+    half = np.sqrt(1 / 3 + 1 / 4) * 0.95 * np.sqrt(2 / (4 * 0.975 * 0.025))
+    assert corrected_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((2, 2 - half, 2 + half))
+    assert np.array_equal(corrected_interval(np.array([1.0, 3.0])), (2, np.nan, np.nan), equal_nan=True)
 
 
 @settings(deadline=None)
@@ -67,7 +68,7 @@ def test_overlap_widens_the_plain_interval_by_the_known_factor(values, ratio):
 def test_one_value_has_no_interval_and_missing_ones_do_not_count():
     assert np.array_equal(corrected_interval(np.array([2.0, np.nan])), (2, np.nan, np.nan), equal_nan=True)
     assert np.isnan(corrected_interval(np.array([]))).all()
-    assert corrected_interval(np.array([1.0, np.nan, 3.0])) == corrected_interval(np.array([1.0, 3.0]))
+    assert corrected_interval(np.array([1.0, np.nan, 3.0, 7.0])) == corrected_interval(np.array([1.0, 3.0, 7.0]))
     with pytest.raises(UserError, match="test_to_training: expected a number >= 0, found -1"):
         corrected_interval(FIRST, -1)
     with pytest.raises(UserError, match="confidence"):

@@ -34,7 +34,7 @@ EXPECTED_TEXT = {
         "* peeks",
         "chance",
         "6 partitions, 150 test neurons",
-        "β = 0 dotted, 1 dashed",
+        "β = 0 ▾ dotted, 1 ▴ dashed",
         "one seed",
     ]
 }

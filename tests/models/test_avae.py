@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
 from calcium_latents.models.avae import Avae, AvaeSizes, GatedDense, divergence
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import generator
 
 #: encoder (T to D1) and decoder (D1 to T) of the smallest published model, with a short trace

@@ -9,7 +9,7 @@ from torch.distributions import Normal, kl_divergence
 
 from calcium_latents.models.avae import divergence as standard_divergence
 from calcium_latents.models.avae_plus import FIRST_LOG_SD, AvaePlus, AvaePlusSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import generator
 
 

@@ -15,8 +15,8 @@ from calcium_latents.models.cross_encoder import (
     rectified_power,
     start_from_linear,
 )
-from calcium_latents.models.lfads.streams import Streams
 from calcium_latents.models.reduced_rank_regression import ReducedRankRegression
+from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import generator
 
 

@@ -126,7 +126,7 @@ def test_short_gaps_are_bridged_linearly_and_long_ones_named():
         join_recordings({"x": {"a": recording(values=values, start=100)}}, 10)
     expected = (
         "a (file-1.csv): fluorescence: expected gaps of at most 0.2 s (2 samples), found 3 missing in a row (0.3 s) of "
-        "neuron 5 from 102 s on. Raise longest_gap_s, or leave such neurons out."
+        "neuron 5 from 102 s on. Raise longest_gap_s, or leave such neurons out (`neurons` in the entry)."
     )
     assert str(error.value) == expected
     assert join_recordings({"x": {"a": recording(values=values)}}, 10, longest_gap_s=0.3).sizes["neuron"] == 3

@@ -7,7 +7,7 @@ import torch
 from synthetic_traces import run_training, trace_recording, write
 
 from calcium_latents.models.avae import Avae, AvaeSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.recordings import read_embedding, read_recording
 from calcium_latents.seeds import generator
 from calcium_latents.training import member_queue
@@ -377,6 +377,9 @@ def test_killed_after_the_last_fit_nothing_is_trained_again(recording_path, whol
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(AvaeFamily, "result", lambda *_: (_ for _ in ()).throw(Killed))
         run_training(recording_path, tmp_path / "parts", *WORDS)
+    finished = torch.load(tmp_path / "parts/resume.pt", weights_only=False)["state"]["finished"]
+    # weights of the reported member alone: those of the published sizes take up to 92 MB
+    assert [set(kept) for kept in finished] == [{"state"}] + [{"scores"}] * 9
     monkeypatch.setattr(member_queue.QueueTraining, "training_step", lambda *_: pytest.fail("trained again"))
     parts = run_training(recording_path, tmp_path / "parts", *WORDS)
     for name in FILES:

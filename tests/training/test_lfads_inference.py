@@ -8,7 +8,7 @@ from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.observation import PoissonObservation, ZeroInflatedGammaObservation
 from calcium_latents.models.lfads.sizes import LFADSSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.recordings.inferred import DISTRIBUTION
 from calcium_latents.training.lfads_inference import infer_rates
 

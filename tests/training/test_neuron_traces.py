@@ -26,9 +26,8 @@ def labelled(cultures: dict[str, list[int]], samples=30) -> NeuronTraces:
     names = [name for name, group in cultures.items() for _ in group]
     values = generator(1, "tests", "labelled").normal(size=(sum(sizes), samples)).astype(np.float32)
     culture = np.repeat(np.arange(len(sizes)), sizes)
-    return NeuronTraces(
-        values, values[:, :1], values[:, :1], None, culture, np.repeat(np.array(names), sizes).astype(str), 10.0
-    )
+    group = np.repeat(np.array(names), sizes).astype(str)
+    return NeuronTraces(values, values[:, :1], values[:, :1], None, culture, group, 10.0, float(values.min()))
 
 
 def parts(traces, split, partition, **options):

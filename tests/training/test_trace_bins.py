@@ -142,6 +142,19 @@ def test_events_are_found_through_bins():
     np.testing.assert_allclose(np.exp(statistics[:, 1]) * bins.sd, 0.2, rtol=0.1)
 
 
+def test_the_number_of_events_of_a_part_is_extrapolated():
+    """Events at a steady rate: the first half of a trace has the code of the whole."""
+    bins = fit_bins(measured(), 10.0, BinOptions(0.1, 600, 1.0), 2)
+    trace = np.zeros(300)
+    for time in range(10, 300, 30):
+        trace[time:] += 0.3 * np.exp(-np.arange(300 - time) / 10)
+    x = bins.to_bins(trace[None] - 0.5)
+    whole, half = bins.identity(x), bins.identity(x[:, :150])
+    np.testing.assert_allclose(half, whole, atol=0.02)
+    # without, it would count as one with half as many events
+    assert np.abs(bins.identity(np.where(np.arange(300) < 150, x, bins.baseline)) - whole).max() > 0.5
+
+
 def test_statistics_that_do_not_vary_say_nothing_of_other_traces():
     """Training traces without any event; a trace with events must not get a code out of all proportion."""
     time = np.arange(200)

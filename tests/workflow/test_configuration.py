@@ -66,6 +66,10 @@ def test_scales_change_numbers_not_code_paths(scale):
         ({"radical": {"figures": {"activity": "lorenz-1hz"}}}, "figures.activity", "found 'lorenz-1hz'"),
         ({"radical": {"convergence": {"models": ["lfads"]}}}, "convergence.models", "found 'lfads'"),
         ({"recordings": {"held_out_fraction": 1}}, "recordings.held_out_fraction", "below 1, found 1"),
+        ({"avae": {"run": ["noise-3"]}}, "avae.run", "found 'noise-3'"),
+        ({"avae": {"figures": {"examples": "noise-3"}}}, "avae.figures.examples", "found 'noise-3'"),
+        ({"avae": {"datasets": {"mine": {"label": "mine"}}}}, "datasets.mine", "either set and noise or recordings"),
+        ({"avae": {"scores": {"permutation": 20}}}, "avae.scores", "did you mean 'permutations'?"),
         ({"resources": {"train": {"memory": 3}}}, "resources.train", "unknown field 'memory'"),
     ],
 )
@@ -108,7 +112,10 @@ def test_the_schema_knows_every_parameter_of_the_simulation():
 
 def test_schemas_know_every_parameter_of_the_other_studies():
     from calcium_latents.analysis import contribution_run, roles_benchmark
+    from calcium_latents.analysis.clustering import Settings
     from calcium_latents.analysis.solvable_network import SolvableNetworkParameters
+    from calcium_latents.commands import score_avae
+    from calcium_latents.simulation.culture_parameters import CultureGroup, CultureSet
     from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
 
     def properties(study):
@@ -121,19 +128,35 @@ def test_schemas_know_every_parameter_of_the_other_studies():
     assert known == {field.name for field in fields(SolvableNetworkParameters)}
     assert set(contributions["roles_benchmark"]["properties"]) == set(roles_benchmark.DEFAULTS)
     assert set(application["parameters"]["properties"]) == set(contribution_run.DEFAULTS)
+    cultures = properties("avae")["sets"]["additionalProperties"]["properties"]
+    assert set(cultures) == {field.name for field in fields(CultureSet)}
+    assert set(cultures["groups"]["items"]["properties"]) == {field.name for field in fields(CultureGroup)}
+    known = {field.name for field in fields(Settings)} | {*score_avae.OF_TABLE} - {"map"}  # the workflow's own
+    assert set(properties("avae")["scores"]["properties"]) == known
 
 
 @pytest.mark.parametrize("scale", ["smoke", "quick", "paper"])
 def test_every_population_and_network_of_a_scale_is_valid(scale):
     from calcium_latents.analysis import roles_benchmark
     from calcium_latents.analysis.solvable_network import SolvableNetworkParameters
+    from calcium_latents.simulation.culture_parameters import CultureSet
     from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
 
     section = read_scale(ROOT, scale)["cross_encoder"]
     for dataset in section["datasets"].values():
         LatentPopulationParameters.from_mapping({**section["population"], **dataset["parameters"]})
     SolvableNetworkParameters.from_mapping(section["solvable_network"])
+    for cultures in read_scale(ROOT, scale)["avae"]["sets"].values():
+        CultureSet.from_mapping(cultures)
     roles_benchmark.settings(read_scale(ROOT, scale)["latent_contributions"]["roles_benchmark"])
+
+
+def test_the_dataset_of_recordings_that_is_shown_is_valid():
+    """The commented example of paper.yaml, as a user would uncomment it, alone in a run."""
+    (line,) = re.findall(r"^ +# (my-cultures: .*)$", (ROOT / "config/scale/paper.yaml").read_text(), re.MULTILINE)
+    change = {"run": ["my-cultures"], "datasets": yaml.safe_load(line)}
+    settings = load_configuration(CONFIG | {"scale": "paper", "avae": change}, ROOT)
+    assert settings["avae"]["datasets"]["my-cultures"]["conditions"] is True
 
 
 def test_every_parameter_of_the_paper_is_valid_for_the_simulation():

@@ -1,5 +1,6 @@
 """The real Snakefile: planned at every scale, and run at the smallest."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -48,7 +49,8 @@ def planned(folder, *arguments, root=ROOT):
 def test_every_scale_can_be_planned(tmp_path, scale):
     done = snakemake(tmp_path, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stdout
-    for rule in ("simulate", "train", "radical_figure2", "cross_encoder_figure3", "transition_roles", "claims"):
+    figures = ("radical_figure2", "cross_encoder_figure3", "transition_roles", "avae_figure3")
+    for rule in ("simulate", "simulate_cultures", "train", *figures, "claims"):
         assert rule in done.stdout
 
 
@@ -119,8 +121,54 @@ def test_responses_need_onsets(tmp_path):
     assert "recordings.one.response_window_s" in done.stdout and "columns start_s and condition" in done.stdout
 
 
+def cultures(groups):
+    """Return the study avae of one dataset, the user's recordings by condition, as an override."""
+    return {"run": ["mine"], "datasets": {"mine": {"label": "mine", "recordings": groups, "conditions": True}}}
+
+
+def plan_cultures(folder, change, studies=("recordings", "avae")):
+    """Plan avae with `change` on three recordings, one of which is only for datasets."""
+    fields = "sampling_rate_hz: 30, is_dff: true, studies: "
+    named = {"one": "[avae]", "two": "[]", "three": "[recordings]"}
+    path = recordings_file(folder, {name: fields + studies for name, studies in named.items()})
+    words = ["scale=smoke", f"recordings_file={path}", f"studies={list(studies)}", f"avae={json.dumps(change)}"]
+    return snakemake(folder, "--dry-run", "--printshellcmds", "--config", *words)
+
+
+def test_a_users_cultures_are_joined_by_condition(tmp_path):
+    done = plan_cultures(tmp_path, cultures({"control": ["one", "two"], "treated group": ["three"]}))
+    assert done.returncode == 0, done.stdout
+    file = "results/smoke/recordings/{}/recording.nc"
+    triples = [f"control=one={file.format('one')}", f"control=two={file.format('two')}"]
+    triples.append(f"'treated group=three={file.format('three')}'")
+    assert " ".join(f"--recording {triple}" for triple in triples) in done.stdout
+    drawn = {line.partition("Draw ")[2] for line in done.stdout.splitlines() if "Draw avae/" in line}
+    assert drawn == {"avae/avae_figure6-mine", "avae/avae_recordings"}
+    assert "simulate_cultures" not in done.stdout and "leave out what is not run: noise-1." in done.stdout
+    embedded = {name for name in ("mine", "one", "two", "three") if f"on avae/{name}, seed 1" in done.stdout}
+    assert embedded == {"mine", "one"}
+    claims = next(line for line in done.stdout.splitlines() if "commands.claims" in line)
+    assert "avae/mine" not in claims  # the user's conditions are none of the paper's
+
+
+@pytest.mark.parametrize(
+    ("change", "studies", "said"),
+    [
+        (cultures({"a": ["nix"]}), ["recordings", "avae"], "(one, two, three), found 'nix'"),
+        (cultures({"a": ["one"], "b": ["one"]}), ["recordings", "avae"], "each recording once, found 'one' twice"),
+        (cultures({"a": ["one"]}), ["avae"], "expected the study 'recordings'"),
+        ({"datasets": {"noise-1": {"set": "nix"}}}, ["avae"], "'avae.datasets.noise-1.set': expected one of"),
+    ],
+)
+def test_names_that_a_dataset_of_traces_gets_wrong_are_explained(tmp_path, change, studies, said):
+    done = plan_cultures(tmp_path, change, studies)
+    assert done.returncode != 0 and said in done.stdout and "Traceback" not in done.stdout, done.stdout
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("studies", [["cross_encoder"], ["latent_contributions"], ["recordings", "cross_encoder"]])
+@pytest.mark.parametrize(
+    "studies", [["cross_encoder"], ["avae"], ["latent_contributions"], ["recordings", "cross_encoder"]]
+)
 def test_studies_can_be_planned_without_the_others(tmp_path, studies):
     done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", f"studies={studies}")
     assert done.returncode == 0, done.stdout
@@ -166,6 +214,7 @@ def test_smoke_run_makes_figures_tables_and_a_report(finished):
     for study, names in {
         "cross_encoder": {f"cross_encoder_figure{i}" for i in (1, 2, 3, 4)} | {"gaussian_process_limit"},
         "latent_contributions": {"transition_roles", "lagged_influence", "latent_contributions-cross-encoder"},
+        "avae": {*(f"avae_figure{i}" for i in (1, 3, 4, 5)), "avae_figure6-tauopathy", "avae_cultures"},
     }.items():
         assert names <= {path.stem for path in (results / study / "figures").glob("*.png")}
     assert (results / "claims.csv").read_text().startswith("claim,study")
@@ -203,6 +252,12 @@ def test_a_second_run_has_nothing_to_do(finished):
             {"simulate_population", "solvable_network", "roles_benchmark", "evaluate"},
         ),
         ("theory/ring.py", {"solvable_network", "cross_encoder_figure1"}, {"train", "simulate_population"}),
+        (
+            "training/avae_fit.py",
+            {"train", "score_avae", "compare_conditions", "avae_figure6_tauopathy"},
+            {"simulate_cultures", "add_noise", "score_cross_encoder"},
+        ),
+        ("simulation/gcamp6s.py", {"simulate_cultures", "add_noise"}, {"simulate", "join_recordings"}),
         (
             "models/lfads/decoder.py",
             {"train", "evaluate"},

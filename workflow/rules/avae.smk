@@ -4,15 +4,28 @@ EMBEDDED_RECORDINGS = recordings_of("avae")
 EMBEDDED = [*AVAE["run"], *EMBEDDED_RECORDINGS]
 SIMULATED_TRACES = [name for name in AVAE["run"] if "set" in AVAE["datasets"][name]]
 COMPARED = [name for name in AVAE["run"] if AVAE["datasets"][name]["conditions"]]
-CULTURE_SETS = culture_sets()
-EXAMPLES, LEVELS = AVAE["figures"]["examples"], AVAE["figures"]["noise"]
-OTHERS = [name for name in SIMULATED_TRACES if name not in {EXAMPLES, *LEVELS, *COMPARED}]
-MAPPED = [EXAMPLES, *OTHERS, *COMPARED]  # datasets whose latents are drawn as t-SNE maps
+CULTURE_SETS = culture_sets(SIMULATED_TRACES)
+JOINED = [name for name in AVAE["run"] if name not in SIMULATED_TRACES]  # the user's recordings, by condition
+MEASURED = [*JOINED, *EMBEDDED_RECORDINGS]
+# A run of the user's recordings alone has no examples of simulated cultures to draw.
+EXAMPLES = [AVAE["figures"]["examples"]] if AVAE["figures"]["examples"] in SIMULATED_TRACES else []
+LEVELS = [name for name in AVAE["figures"]["noise"] if name in SIMULATED_TRACES]
+OTHERS = [name for name in SIMULATED_TRACES if name not in {*EXAMPLES, *LEVELS, *COMPARED}]
+MAPPED = [*EXAMPLES, *OTHERS, *COMPARED]  # datasets whose latents are drawn as t-SNE maps
 for taken in set(EMBEDDED_RECORDINGS) & {*AVAE["datasets"], "sets", "figures"}:
     raise WorkflowError(
         f"{SETTINGS['recordings_file']}, field 'recordings.{taken}': expected another name, since '{taken}' is one of"
         " the study avae's own. Rename the entry, or leave avae out of its studies."
     )
+for taken in {*AVAE["datasets"]} & {"sets", "figures"}:
+    raise WorkflowError(
+        f"{CHOSEN_BY}, field 'avae.datasets.{taken}': expected another name, since results have a folder '{taken}'."
+    )
+for name in JOINED:
+    joined_recordings(name)
+missing = sorted({AVAE["figures"]["examples"], *AVAE["figures"]["noise"]} - {*SIMULATED_TRACES})
+if missing:
+    notice(f"avae's figures of simulated cultures leave out what is not run: {', '.join(missing)}.")
 
 
 rule simulate_cultures:
@@ -83,7 +96,7 @@ rule join_recordings:
     benchmark:
         "results/{scale}/benchmarks/avae/{dataset}/join_recordings.tsv"
     wildcard_constraints:
-        dataset=one_of(set(EMBEDDED) - set(SIMULATED_TRACES)),
+        dataset=one_of(MEASURED),
     conda:
         BASE_ENVIRONMENT
     threads: resource("join_recordings", "threads")
@@ -94,6 +107,7 @@ rule join_recordings:
     params:
         recordings=joined_arguments,
         rate=AVAE["recordings"]["rate_hz"],
+        gap=AVAE["recordings"]["longest_gap_s"],
         label=lambda wildcards: shlex.quote(
             AVAE["datasets"].get(wildcards.dataset, {}).get("label", wildcards.dataset)
         ),
@@ -102,8 +116,8 @@ rule join_recordings:
     message:
         "Join recordings: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.join_recordings {params.recordings} --rate-hz {params.rate} --label {params.label}"
-        " --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        "python -m calcium_latents.commands.join_recordings {params.recordings} --rate-hz {params.rate}"
+        " --longest-gap-s {params.gap} --label {params.label} --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
 rule score_avae:
@@ -182,18 +196,6 @@ rule compare_conditions:
 
 
 FIGURES["avae"] = {
-    "avae_figure1": {"traces": box("avae", EXAMPLES, "traces.nc")},
-    "avae_figure3": {
-        "traces": box("avae", EXAMPLES, "traces.nc"),
-        "embeddings": inferred_of("avae", EXAMPLES),
-        "reconstruction": boxes("avae", LEVELS, "reconstruction.csv"),
-    },
-    "avae_figure4": {"tsne": box("avae", EXAMPLES, "tsne.csv")},
-    "avae_figure5": {
-        "clustering": boxes("avae", LEVELS, "clustering.csv"),
-        "separation": boxes("avae", LEVELS, "separation.csv"),
-        "correlations": box("avae", EXAMPLES, "correlations.csv"),
-    },
     **{f"avae_figure4-{name}": {"tsne": box("avae", name, "tsne.csv")} for name in OTHERS},
     **{
         f"avae_figure6-{name}": {
@@ -207,20 +209,41 @@ FIGURES["avae"] = {
         for name in COMPARED
     },
 }
+if EXAMPLES:
+    FIGURES["avae"] |= {
+        "avae_figure1": {"traces": boxes("avae", EXAMPLES, "traces.nc")},
+        "avae_figure4": {"tsne": boxes("avae", EXAMPLES, "tsne.csv")},
+    }
+if EXAMPLES and LEVELS:
+    FIGURES["avae"] |= {
+        "avae_figure3": {
+            "traces": boxes("avae", EXAMPLES, "traces.nc"),
+            "embeddings": inferred_of("avae", *EXAMPLES),
+            "reconstruction": boxes("avae", LEVELS, "reconstruction.csv"),
+        },
+        "avae_figure5": {
+            "clustering": boxes("avae", LEVELS, "clustering.csv"),
+            "separation": boxes("avae", LEVELS, "separation.csv"),
+            "correlations": boxes("avae", EXAMPLES, "correlations.csv"),
+        },
+    }
 if CULTURE_SETS:
     FIGURES["avae"]["avae_cultures"] = {
         "sets": [f"results/{SCALE}/avae/sets/{name}.nc" for name in CULTURE_SETS],
         "statistics": [f"results/{SCALE}/avae/sets/{name}.csv" for name in CULTURE_SETS],
     }
-if EMBEDDED_RECORDINGS:
+if MEASURED:
     FIGURES["avae"]["avae_recordings"] = {
-        "traces": boxes("avae", EMBEDDED_RECORDINGS, "traces.nc"),
-        "embeddings": [file for name in EMBEDDED_RECORDINGS for file in inferred_of("avae", name)],
-        "reconstruction": boxes("avae", EMBEDDED_RECORDINGS, "reconstruction.csv"),
+        "traces": boxes("avae", MEASURED, "traces.nc"),
+        "embeddings": [file for name in MEASURED for file in inferred_of("avae", name)],
+        "reconstruction": boxes("avae", MEASURED, "reconstruction.csv"),
     }
 
 for table in ("reconstruction", "clustering", "separation", "correlations"):
     CLAIMS[f"avae.{table}"] = boxes("avae", SIMULATED_TRACES, f"{table}.csv")
 for table in ("separability", "heterogeneity"):
-    CLAIMS[f"avae.{table}"] = boxes("avae", COMPARED, f"{table}.csv")
+    # a user's conditions are none of the paper's
+    CLAIMS[f"avae.{table}"] = boxes(
+        "avae", [name for name in COMPARED if name in SIMULATED_TRACES], f"{table}.csv"
+    )
 CLAIMS["avae.statistics"] = [f"results/{SCALE}/avae/sets/{name}.csv" for name in CULTURE_SETS]

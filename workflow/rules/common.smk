@@ -28,6 +28,7 @@ except UserError as error:
 SCALE = SETTINGS["scale"]
 SEED = SETTINGS["seed"]
 STUDIES = SETTINGS["studies"]
+CHOSEN_BY = f"config/scale/{SCALE}.yaml (or --config)"  # where a study's fields stand, for messages
 FIGURES = {}  # study -> figure -> input name -> files
 CLAIMS = {}  # input name -> files of the table of claims
 TARGETS = {}  # study -> files beside its figures
@@ -154,12 +155,20 @@ def methods(files, study, dataset):
 def joined_recordings(dataset):
     """Return condition -> names of the user's recordings that make up a dataset of traces."""
     named = SETTINGS["avae"]["datasets"].get(dataset, {}).get("recordings", {dataset: [dataset]})
-    for name in [name for names in named.values() for name in names]:
+    place = f"{CHOSEN_BY}, field 'avae.datasets.{dataset}.recordings'"
+    names = [name for names in named.values() for name in names]
+    if "recordings" not in STUDIES:
+        raise WorkflowError(
+            f"{place}: expected the study 'recordings', which imports them, in 'studies', found {', '.join(STUDIES)}."
+        )
+    for name in names:
         if name not in RECORDINGS:
             raise WorkflowError(
-                f"config/scale/{SCALE}.yaml, field 'avae.datasets.{dataset}.recordings': expected names of entries of"
-                f" {SETTINGS['recordings_file']} whose files are there ({', '.join(RECORDINGS) or 'none'}), found {name!r}."
+                f"{place}: expected names of entries of {SETTINGS['recordings_file']} whose files are there"
+                f" ({', '.join(RECORDINGS) or 'none'}), found {name!r}. Correct the name, or add the entry."
             )
+        if names.count(name) > 1:
+            raise WorkflowError(f"{place}: expected each recording once, found {name!r} twice.")
     return named
 
 
@@ -172,24 +181,24 @@ def joined_files(wildcards):
 def joined_arguments(wildcards):
     """Return them as repeated `--recording CONDITION=NAME=FILE`."""
     named = joined_recordings(wildcards.dataset)
-    triples = [(condition, name) for condition, names in named.items() for name in names]
     words = [
         shlex.quote(f"{condition}={name}={box('recordings', name, 'recording.nc')}")
-        for condition, name in triples
+        for condition, names in named.items()
+        for name in names
     ]
     return " ".join(f"--recording {word}" for word in words)
 
 
-def culture_sets():
-    """Return the sets of cultures that datasets of this run are made of."""
-    chosen = [SETTINGS["avae"]["datasets"][name].get("set") for name in SETTINGS["avae"]["run"]]
-    for name in filter(None, chosen):
+def culture_sets(datasets):
+    """Return the sets of cultures that `datasets` are made of."""
+    chosen = {name: SETTINGS["avae"]["datasets"][name]["set"] for name in datasets}
+    for dataset, name in chosen.items():
         if name not in SETTINGS["avae"]["sets"]:
-            known = ", ".join(SETTINGS["avae"]["sets"])
             raise WorkflowError(
-                f"config/scale/{SCALE}.yaml, field 'avae.datasets': expected sets among {known}, found {name!r}."
+                f"{CHOSEN_BY}, field 'avae.datasets.{dataset}.set': expected one of 'avae.sets'"
+                f" ({', '.join(SETTINGS['avae']['sets'])}), found {name!r}."
             )
-    return list(dict.fromkeys(filter(None, chosen)))
+    return list(dict.fromkeys(chosen.values()))
 
 
 def training_code(wildcards):

@@ -32,7 +32,8 @@ from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator, integer
 
 HEADLINE = "gmm, known number"
-PUBLISHED = "dbscan published"
+PUBLISHED, RELATIVE = "dbscan published", "dbscan relative, oracle"
+FROM_TRAINING = "dbscan, eps from training labels"
 NOISE = -1
 #: Authors' script: eps of DBSCAN for each kind of latents, on latents as they are.
 PUBLISHED_EPS = {"avae": np.arange(1, 50) / 100, "pca": np.arange(50, 200) / 100}
@@ -337,8 +338,8 @@ def k_means_unscaled(neurons: Neurons, settings: Settings) -> np.ndarray:
 #: the best candidate is chosen by the test labels, 0 where there is one candidate)
 PROTOCOLS: dict[str, tuple[Callable[[Neurons, Settings], np.ndarray], int]] = {
     PUBLISHED: (dbscan_published, 1),
-    "dbscan relative, oracle": (dbscan_relative, 1),
-    "dbscan, eps from training labels": (dbscan_from_training, 0),
+    RELATIVE: (dbscan_relative, 1),
+    FROM_TRAINING: (dbscan_from_training, 0),
     "dbscan knee": (dbscan_knee, 0),
     "gmm bic": (gmm_bic, 0),
     HEADLINE: (gmm_known, 0),

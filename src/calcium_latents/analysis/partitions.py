@@ -19,7 +19,8 @@ from scipy import stats
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.embedding import TEST
 
-WINS, TIES, LOSES, UNRESOLVED = "wins", "ties", "loses", "one partition"
+LEAST = 3  # partitions for an interval: with two, Student's t (12.7) makes one that says nothing
+WINS, TIES, LOSES, UNRESOLVED = "wins", "ties", "loses", f"fewer than {LEAST} partitions"
 TEST_TO_TRAINING = 0.25  # 20 % test neurons
 SIZE, BETA = 8, 0.5  # of the paper's Figure 3A, for tables without reported fits
 
@@ -35,7 +36,7 @@ def corrected_interval(
         confidence: of the interval.
 
     Returns:
-        The ends are NaN for fewer than two values, the mean for none.
+        The ends are NaN for fewer than `LEAST` values, the mean for none.
 
     Raises:
         UserError: test_to_training is negative or no number, or confidence is not between 0 and 1.
@@ -47,8 +48,8 @@ def corrected_interval(
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     k = len(values)
-    if k < 2:
-        return (float(values[0]) if k else np.nan), np.nan, np.nan
+    if k < LEAST:
+        return (float(values.mean()) if k else np.nan), np.nan, np.nan
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     half = float(stats.t.ppf(0.5 + confidence / 2, k - 1)) * sd * np.sqrt(1 / k + test_to_training)
     return mean, mean - half, mean + half
@@ -101,7 +102,7 @@ def paired_partitions(
     Returns:
         Columns `by`, mean_difference, lower, upper, n (partitions), outcome, sorted by `by`: "wins" for `method` where
         the interval leaves out zero on the better side, "loses" where on the other, "ties" where it includes zero, and
-        "one partition" where there is no interval. Groups without a shared partition have no row.
+        "fewer than 3 partitions" where there is no interval. Groups without a shared partition have no row.
 
     Raises:
         UserError: a column is missing, or a method has several rows where it should have one.
@@ -124,7 +125,7 @@ def paired_partitions(
 
 
 def outcome(lower: float, upper: float, lower_is_better: bool = True) -> str:
-    """Return "wins", "ties" or "loses" by the interval of a difference; "one partition" where there is none."""
+    """Return "wins", "ties" or "loses" by the interval of a difference; `UNRESOLVED` where there is none."""
     if not (np.isfinite(lower) and np.isfinite(upper)):
         return UNRESOLVED
     if lower <= 0 <= upper:

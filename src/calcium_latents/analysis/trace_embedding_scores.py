@@ -225,8 +225,12 @@ def _reported(embedding: xr.Dataset) -> int:
 
 
 def _latent_choices(embedding: xr.Dataset, latent_size: int) -> list[tuple[str, int]]:
-    """Return (name, number of first latents): all, and those of identity where the method tells them apart."""
-    identity = min(int(embedding.attrs.get("identity_latents", 0)), latent_size)
+    """Return (name, number of first latents): all, and those of identity where the method tells them apart.
+
+    An Embedding says how many there are of the reported latent size; other sizes may have other numbers.
+    """
+    is_reported = latent_size == int(embedding["latent_size"].values[_reported(embedding)])
+    identity = int(embedding.attrs.get("identity_latents", 0)) if is_reported else 0
     return [(ALL, latent_size)] + ([(IDENTITY, identity)] if identity > 0 else [])
 
 

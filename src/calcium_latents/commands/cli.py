@@ -58,6 +58,38 @@ def add_parameters(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_embeddings(parser: argparse.ArgumentParser) -> None:
+    """Add `--embedding`, for `read_embeddings`, to a command's parser."""
+    parser.add_argument(
+        "--embedding",
+        required=True,
+        action="append",
+        metavar="METHOD=FILE",
+        help="embedding of the recording's neurons (.nc); again for more methods, and for more seeds of a method",
+    )
+
+
+def read_embeddings(pairs: list[str], variables: list[str] | None = None) -> dict[tuple[str, int], Any]:
+    """Return (method, seed) -> Embedding (of all variables, or some) of the `--embedding`s.
+
+    Raises:
+        UserError: not METHOD=FILE, no Embedding, or a seed of a method that comes twice.
+    """
+    from calcium_latents.recordings.embedding import read_embedding
+
+    found = {}
+    for pair in pairs:
+        method, sign, path = pair.partition("=")
+        if not (method and sign and path):
+            raise UserError(f"--embedding: expected METHOD=FILE, found {pair!r}.")
+        embedding = read_embedding(path, variables)
+        run = (method, int(embedding.attrs["seed"]))
+        if run in found:
+            raise UserError(f"{path}: expected one embedding of each method and seed, found another of {run}.")
+        found[run] = embedding
+    return found
+
+
 def method_of(path: str | Path) -> tuple[str, int]:
     """Return (model, seed) of a result at `.../{model}/seed-{seed}/file`, as the workflow lays them out.
 

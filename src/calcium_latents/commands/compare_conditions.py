@@ -4,20 +4,14 @@ scatters."""
 import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import add_embeddings, add_parameters, read_embeddings, run_command
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the tables of separability and of heterogeneity."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="traces of several cultures of two or more conditions (.nc)")
-    parser.add_argument(
-        "--embedding",
-        required=True,
-        action="append",
-        metavar="METHOD=FILE",
-        help="embedding of these traces (.nc); again for more methods, and for more seeds of a method",
-    )
+    add_embeddings(parser)
     parser.add_argument("--dataset", required=True, help="its name in the tables")
     parser.add_argument("--label", help="its name in print; default: the dataset's name")
     add_parameters(
@@ -29,21 +23,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     from calcium_latents.analysis.condition_comparison import heterogeneity_table, separability_table
-    from calcium_latents.errors import UserError
     from calcium_latents.files import atomic_path
     from calcium_latents.recordings import read_recording
-    from calcium_latents.recordings.embedding import read_embedding
 
-    embeddings = {}
-    for pair in options.embedding:
-        method, sign, path = pair.partition("=")
-        if not (method and sign and path):
-            raise UserError(f"--embedding: expected METHOD=FILE, found {pair!r}.")
-        box = read_embedding(path, ["latents", "latent_size", "beta", "split", "part"])
-        run = (method, int(box.attrs["seed"]))
-        if run in embeddings:
-            raise UserError(f"--embedding: expected each seed of a method once, found {method}, seed {run[1]} again.")
-        embeddings[run] = box
+    embeddings = read_embeddings(options.embedding, ["latents", "latent_size", "beta", "split", "part"])
     recording = read_recording(options.recording, ["trial", "time", "culture", "group"])
     given = (recording, embeddings, options.dataset, options.label or options.dataset, options.parameters, options.seed)
     tables = {options.separability: separability_table(*given), options.heterogeneity: heterogeneity_table(*given)}

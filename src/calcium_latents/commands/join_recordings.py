@@ -1,6 +1,8 @@
 """Join recordings of one or several conditions into one set of traces: one rate, one duration, neurons stacked."""
 
 import argparse
+import json
+import sys
 
 from calcium_latents.commands.cli import run_command
 
@@ -36,6 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
             fail(path, "--recording", "each recording once", found, "Give each its own name.")
         recordings[condition][name] = read_recording(path)
     joined = join_recordings(recordings, options.rate_hz, options.duration_s, options.label, options.longest_gap_s)
+    used_s = joined.sizes["time"] / options.rate_hz
+    for one in json.loads(joined.attrs["joined_from"]):
+        if one["duration_s"] > used_s + 1 / options.rate_hz:
+            print(f"{one['name']}: the first {used_s:.6g} s of {one['duration_s']:.6g} s are used.", file=sys.stderr)
     config = {name: getattr(options, name) for name in ("rate_hz", "duration_s", "longest_gap_s", "label")}
     # A list: the order of the recordings numbers the cultures.
     config["recordings"] = [

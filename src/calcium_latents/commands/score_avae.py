@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import add_embeddings, add_parameters, read_embeddings, run_command
 
 TABLES = ("reconstruction", "clustering", "separation", "correlations", "tsne")
 OF_TABLE = ("clustered", "most_neurons", "published_samples", "seed", "map")
@@ -18,13 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the five tables; those that a recording has no truth for have a header and no rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="recording of traces that was fitted (.nc)")
-    parser.add_argument(
-        "--embedding",
-        required=True,
-        action="append",
-        metavar="METHOD=FILE",
-        help="embedding (.nc); may come again, with other methods or other seeds",
-    )
+    add_embeddings(parser)
     parser.add_argument("--dataset", required=True, help="its name in the tables")
     parser.add_argument("--label", help="its name in print; default: the dataset's name")
     add_parameters(parser, PARAMETERS)
@@ -39,7 +33,6 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.errors import UserError
     from calcium_latents.files import atomic_path
     from calcium_latents.recordings import read_recording
-    from calcium_latents.recordings.embedding import read_embedding
 
     given = dict(options.parameters)
     others = {name: given.pop(name) for name in OF_TABLE if name in given}
@@ -49,16 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     wants_map = others.pop("map", True)
     settings = Settings(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
     recording = read_recording(options.recording)
-    embeddings = {}
-    for pair in options.embedding:
-        method, sign, path = pair.partition("=")
-        if not (method and sign and path):
-            raise UserError(f"--embedding: expected METHOD=FILE, found {pair!r}.")
-        embedding = read_embedding(path)
-        run = (method, int(embedding.attrs["seed"]))
-        if run in embeddings:
-            raise UserError(f"{path}: expected one embedding of each method and seed, found another of {run}.")
-        embeddings[run] = embedding
+    embeddings = read_embeddings(options.embedding)
     about = (recording, embeddings, options.dataset, options.label or options.dataset)
     drawn = {"permutations": settings.permutations, "seed": others.get("seed", 0)}
     tables = {

@@ -109,7 +109,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     for axis, name in zip(below[1:], BURSTS, strict=True):
         _bursts(axis, sets, groups, name)
     for axis in below:
-        style.panel_letter(axis, next(letters), x=-0.12)
+        style.panel_letter(axis, next(letters), x=-0.24 if axis is below[0] else -0.12)
     _key(fig, sets)
     return style.save(fig, output_stem)
 

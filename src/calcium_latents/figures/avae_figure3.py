@@ -237,7 +237,9 @@ def _sweep(axis: Axes, scores: pd.DataFrame, chosen: pd.DataFrame, split: str, n
         axis.set(xticks=np.sort(rows["beta"].unique()), xlabel="β (weight of the KL term)")
     relative_axis(axis, means)
     fixed = "each at its β" if name == "latent_size" else f"latent size {int(rows['latent_size'].iloc[0])}"
-    axis.set_title(f"{SPLITS[split]}\nnoise level {level:g}, {fixed}", fontsize=6.5)
+    counts = rows.groupby(["method", name])["partition"].nunique()
+    number = " to ".join(dict.fromkeys(f"{count}" for count in (counts.min(), counts.max())))
+    axis.set_title(f"{SPLITS[split]}, n = {number}\nnoise level {level:g}, {fixed}", fontsize=6.5)
 
 
 def _legend(fig, chosen: pd.DataFrame, ratios: Mapping[str, float]) -> None:

@@ -53,7 +53,8 @@ NAMES = {
 }
 SYMBOLS = {"a": "a", "b": "b", "v0": "v₀", "du": "Δu"}
 TARGETS = {"group": "group", "inhibitory": "inhibitory"}
-BETA_LINES = (":", "--", "-.")
+#: of other betas: line, marker, what the note says.
+BETA_LINES = ((":", "v", "▾ dotted"), ("--", "^", "▴ dashed"), ("-.", "d", "⬩ dash-dotted"))
 MARKS = {"ms": 3.6, "lw": 0.9}
 LINE = 128  # characters of a note that fit into the page
 
@@ -202,11 +203,13 @@ def _curves(axis: Axes, rows: pd.DataFrame, x: str) -> None:
 
 
 def _other_betas(axis: Axes, rows: pd.DataFrame) -> None:
-    """Add medians of a method's other values of beta as thin lines without markers."""
+    """Add medians of a method's other values of beta as thin lines with small markers."""
     for method, part in rows.groupby("method"):
-        for line, (_, same) in zip(BETA_LINES, part.groupby("beta"), strict=False):
+        for (line, marker, _), (_, same) in zip(BETA_LINES, part.groupby("beta"), strict=False):
             median = _partitions(same, ["latent_size"], "ari").groupby("latent_size")["ari"].median()
-            axis.plot(median.index, median, color=style.appearance(method)["color"], lw=0.7, ls=line)
+            axis.plot(
+                median.index, median, color=style.appearance(method)["color"], lw=0.7, ls=line, marker=marker, ms=2
+            )
 
 
 def _verdicts(here: pd.DataFrame, neurons: float) -> list[str]:
@@ -226,6 +229,18 @@ def _verdicts(here: pd.DataFrame, neurons: float) -> list[str]:
             word = f" {row.outcome}" if known else ""
             lines.append(f"{_short(name)}{word} {row.mean_difference:+.2f} {interval}".replace("-", "−"))
     return lines or ["no pair to compare"]
+
+
+def _medians(here: pd.DataFrame) -> str:
+    """Say by how much the median index over partitions differs from PCA's, by the headline's protocol."""
+    words = []
+    for split in (split for split in SPLITS if split in set(here["split"])):
+        rows = here[(here["protocol"] == HEADLINE) & (here["split"] == split)]
+        medians = _partitions(rows, ["series"], "ari").groupby("series")["ari"].median()
+        names = [name for name in _series(medians.index) if name != BASELINE and BASELINE in medians]
+        told = ", ".join(f"{_short(name)} {medians[name] - medians[BASELINE]:+.2f}" for name in names)
+        words.append(f"{SPLITS[split]} {told or 'no pair'}")
+    return "; ".join(words).replace("-0", "−0")
 
 
 def _protocols(fig, cell, here: pd.DataFrame, splits: list[str]) -> Axes:
@@ -343,16 +358,15 @@ def _legend(fig, scores: pd.DataFrame, here: pd.DataFrame, level: float, size: i
     betas = here[here["method"] != BASELINE].groupby("method")["beta"].first()
     fits = ", ".join(f"{SHORT.get(name, name)} {betas[name]:g}" for name in style.in_order(betas.index))
     others = sorted(set(scores.loc[scores["method"] == "avae", "beta"]) - {betas.get("avae")})
-    lines = ("dotted", "dashed", "dash-dotted")
-    thin = ", ".join(f"{beta:g} {line}" for beta, line in zip(others, lines, strict=False))
+    thin = ", ".join(f"{beta:g} {look}" for beta, (_, _, look) in zip(others, BETA_LINES, strict=False))
     seeds = here.groupby("method")["seed"].nunique().max()
     note = (
         f"Light: partitions ({'one seed' if seeds == 1 else f'{seeds} seeds, averaged'}); markers: medians over them; "
         f"lines in C, E: least to largest. A: latent size {size}; C to E: latent size {size}, noise level {level:g}. "
         f"β: {fits}{f'; B, thin: AVAE at β = {thin}' if thin else ''}. Titles of A: mean difference to PCA over "
         f"partitions at noise level {level:g}, 95 % interval (Nadeau & Bengio 2003); wins, loses: it leaves out 0. "
-        "* peeks: ε is chosen by the labels that are scored, for the null too. D: reported fit, all its neurons. "
-        "Bold: the protocols of A and B."
+        f"Median of the mixture less that of PCA there: {_medians(here)}. * peeks: ε is chosen by the labels scored, "
+        "for the null too. D: reported fit, all its neurons. Bold: the protocols of A and B."
     )
     legend = fig.legend(handles=handles, loc="outside lower center", ncols=3, title=fill(note, LINE), title_fontsize=6)
     legend.get_title().set_multialignment("center")

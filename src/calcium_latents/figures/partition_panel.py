@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from calcium_latents.analysis.partitions import (
+    LEAST,
     LOSES,
     TEST_TO_TRAINING,
     TIES,
@@ -89,7 +90,7 @@ def verdict(compared: pd.DataFrame, method: str) -> str:
     """Say at how many of the noise levels of `compared` a method wins, ties and loses against PCA."""
     name, counts = SHORT.get(method, style.label(method)), compared["outcome"].value_counts()
     if not len(compared) or UNRESOLVED in counts:
-        return f"{name}: one partition, no interval" if len(compared) else f"{name}: no pair to compare"
+        return f"{name}: {UNRESOLVED}, no interval" if len(compared) else f"{name}: no pair to compare"
     kinds = [kind for kind in (WINS, TIES, LOSES) if kind in counts]
     if len(compared) == 1:
         return f"{name} {kinds[0]} against PCA"
@@ -114,7 +115,8 @@ def interval_note(rows: pd.DataFrame, ratios: Mapping[str, float]) -> str:
     initialisations = "one seed" if seeds == 1 else f"{seeds} seeds, averaged in each partition"
     shares = sorted({f"{ratios.get(split, TEST_TO_TRAINING):.2g}" for split in set(rows["split"])})
     return (
-        f"Light: {number} partition{'s' * (number != '1')} ({initialisations}); markers: mean and 95 % interval. "
-        f"Partitions overlap: variance × (1/k + n_test/n_train), n_test/n_train = {' and '.join(shares)} (Nadeau & "
-        "Bengio 2003), each interval for itself; wins, loses: the interval of the paired difference leaves out 0."
+        f"Light: {number} partition{'s' * (number != '1')} ({initialisations}); markers: mean, 95 % interval (of "
+        f"{LEAST} or more). Partitions overlap: variance × (1/k + n_test/n_train), n_test/n_train = "
+        f"{' and '.join(shares)} (Nadeau & Bengio 2003), each by itself; wins, loses: that of the paired difference "
+        "leaves out 0."
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 
 
 @dataclass(frozen=True)

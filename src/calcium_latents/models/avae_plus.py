@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 
 FIRST_LOG_SD = -3.0  # of the posterior's standard deviation
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.lfads.streams import Streams
 from calcium_latents.models.reduced_rank_regression import LinearLatents
+from calcium_latents.models.streams import Streams
 
 SMALLEST = 1e-4  # added to the rectified drive, so that the power's derivatives are finite
 

@@ -123,7 +123,7 @@ def bridge_gaps(recording: xr.Dataset, longest_gap_s: float, path: str | Path) -
                 f"{length} missing in a row ({length * period:.4g} s) of neuron "
                 f"{int(recording['neuron'].values[neuron])} from {when:.6g} s on"
             )
-            advice = "Raise longest_gap_s, or leave such neurons out."
+            advice = "Raise longest_gap_s, or leave such neurons out (`neurons` in the entry)."
             expected = f"gaps of at most {longest_gap_s:g} s ({allowed} samples)"
             fail(path, "fluorescence", expected, found, advice)
         filled[trial, gap, neuron] = np.interp(at[gap], at[~gap], values[trial, ~gap, neuron])

@@ -1,7 +1,7 @@
 """The published autoencoder of traces for the training command."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from calcium_latents.models.avae import Avae, AvaeSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.recordings.embedding import TEST, TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.avae_fit import AvaeFit, AvaeOptions
-from calcium_latents.training.family import FitResult
+from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.member_queue import QueueTraining
 from calcium_latents.training.neuron_traces import Member, TraceOptions, assign_parts, make_members, read_traces
 from calcium_latents.training.trace_embedding import EmbeddingCollector, MemberOutput
@@ -49,7 +49,25 @@ class AvaeFamily:
         sizes = [(size, size * self.hidden_per_latent) for size in self.latent_sizes]
         members = make_members(traces, options, sizes, self.betas, path)
         parts = [assign_parts(traces, member, options) for member in members]
-        self._prepared = traces, members, parts, options, seed
+        noiseless, collector = traces.noiseless_normalised, EmbeddingCollector(traces)
+
+        def output(number: int, state: Mapping[str, Tensor]) -> MemberOutput:
+            model = restore(members[number], traces.values.shape[1], state)
+            mean, log_variance = encode(model, traces.values)
+            sd = (0.5 * log_variance).exp()
+            noise = Streams([integer(seed, "avae", "sampled", repr(members[number]))]).normal(1, *mean.shape)[0]
+            said = MemberOutput(mean.numpy(), decode(model, mean), sd.numpy(), decode(model, mean + noise * sd))
+            if noiseless is not None:
+                said.latents_of_noiseless = encode(model, noiseless)[0].numpy()
+            return said
+
+        def keep(number: int, state: Mapping[str, Tensor]) -> dict[str, Any]:
+            # a member of the published sizes has 12 to 92 MB of weights, and there are hundreds
+            if number == 0:
+                return {"state": state}
+            return {"scores": collector.score(parts[number], output(number, state))}
+
+        self._prepared = traces, members, parts, options, seed, collector, output
 
         def fit(chosen: list[int]):
             rows = [parts[number] for number in chosen]
@@ -60,36 +78,25 @@ class AvaeFamily:
             return AvaeFit(traces.values, training, stopping, some[0].hidden, some[0].latent_size, betas, seeds, how)
 
         queue = [lambda chosen=chosen: fit(chosen) for chosen in batches_of_equals(members, parts, how.together)]
-        module = QueueTraining(queue, how.epochs)
+        module = QueueTraining(queue, how.epochs, keep)
         return module, DataLoader(range(module.steps)), module.steps
 
     @torch.no_grad()
     def result(self, module: QueueTraining, recording: xr.Dataset) -> FitResult:
-        """Score every member; see `ModelFamily.result`."""
-        traces, members, parts, options, seed = self._prepared
-        collector = EmbeddingCollector(traces)
-        noiseless = traces.noiseless_normalised
-        for member, part, state in zip(members, parts, module.finished, strict=True):
-            model = restore(member, traces.values.shape[1], state)
-            mean, log_variance = encode(model, traces.values)
-            sd = (0.5 * log_variance).exp()
-            noise = Streams([integer(seed, "avae", "sampled", repr(member))]).normal(1, *mean.shape)[0]
-            output = MemberOutput(mean.numpy(), decode(model, mean), sd.numpy(), decode(model, mean + noise * sd))
-            if noiseless is not None:
-                output.latents_of_noiseless = encode(model, noiseless)[0].numpy()
-            collector.add(member, part, output)
+        """Put the scores of all members together; see `ModelFamily.result`."""
+        traces, members, parts, options, seed, collector, output = self._prepared
+        reported, *others = module.finished
+        collector.add(members[0], parts[0], output(0, reported["state"]))
+        for member, kept in zip(members[1:], others, strict=True):
+            collector.add_scored(member, kept["scores"])
         return FitResult(
             inferred=collector.embedding(recording, self.name, seed),
             checkpoint={
-                "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
-                "state": module.finished[0],
+                "family": configured(self),
+                "state": reported["state"],
                 "member": vars(members[0]),
                 "samples": traces.values.shape[1],
-                "rate_hz": traces.rate_hz,
-                "normalisation": options.normalisation,
-                "minimum": float(recording["fluorescence"].min()),
-                "offset": traces.offset[0, 0],
-                "scale": traces.scale[0, 0],
+                **traces.scaling(options.normalisation),
             },
             metrics=pd.DataFrame(module.history),
             timing=pd.DataFrame(module.timing),

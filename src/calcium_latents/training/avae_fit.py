@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from calcium_latents.models.avae import Avae, AvaeSizes, divergence
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.training.optimizer import PopulationAdam
 
 

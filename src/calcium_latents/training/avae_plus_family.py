@@ -1,7 +1,7 @@
 """AVAE+ for the training command: trained, then every neuron's latents refined."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,14 @@ from torch.utils.data import DataLoader
 from calcium_latents.errors import UserError
 from calcium_latents.models.avae_plus import AvaePlus, AvaePlusSizes
 from calcium_latents.models.latent_inference import Posterior, refine_latents
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.models.trace_statistics import FEWEST_BINS, STATISTICS
 from calcium_latents.progress import progress
 from calcium_latents.recordings.embedding import TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.avae_family import batches_of_equals
 from calcium_latents.training.avae_plus_fit import AvaePlusFit, AvaePlusOptions
-from calcium_latents.training.family import FitResult
+from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.member_queue import QueueTraining
 from calcium_latents.training.neuron_traces import (
     Member,
@@ -106,15 +106,11 @@ class AvaePlusFamily:
         return FitResult(
             inferred=collector.embedding(recording, self.name, seed, identity_latents(members[0].latent_size)),
             checkpoint={
-                "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
+                "family": configured(self),
                 **checkpoint,
                 "identity_sd": how.identity_sd,
                 "refinements": how.refinements,
-                "rate_hz": traces.rate_hz,
-                "normalisation": options.normalisation,
-                "minimum": float(recording["fluorescence"].min()),
-                "offset": traces.offset[0, 0],
-                "scale": traces.scale[0, 0],
+                **traces.scaling(options.normalisation),
             },
             metrics=pd.DataFrame(module.history),
             timing=pd.DataFrame(module.timing),
@@ -138,14 +134,20 @@ def restore(member: Member, bins: TraceBins, state: Mapping[str, Tensor]) -> Ava
 
 @torch.no_grad()
 def infer(member: Member, bins: TraceBins, trained: Mapping, values: np.ndarray, how: AvaePlusOptions) -> Posterior:
-    """Return the posterior of the latents [n, latents] of normalised traces [n, T].
+    """Return the posterior of the latents [n, latents] of normalised traces [n, T], or of shorter ones [n, m].
 
-    The prior's precision is multiplied by beta, as its divergence is in training, but by `SMALLEST_BETA` at least.
+    Of shorter ones, whole bins count. The prior's precision is multiplied by beta, as its divergence is in training,
+    but by `SMALLEST_BETA` at least.
     """
     model = restore(member, bins, trained["state"])
-    x = bins.to_bins(values)
-    code = torch.as_tensor(bins.identity(x))
-    start = model.encode(torch.as_tensor(x)[None], code[None])[0]
+    known = bins.bins if values.shape[1] == bins.samples else values.shape[1] // bins.factor
+    seen = bins.to_bins(values[:, : known * bins.factor])
+    code = torch.as_tensor(bins.identity(seen))
+    # where nothing is known the encoder gets the mean, which it subtracts; the refinement looks at known bins alone
+    x = model.mean[0].repeat(len(values), 1)
+    x[:, :known] = torch.as_tensor(seen)
+    observed = None if known == bins.bins else torch.arange(bins.bins) < known
+    start = model.encode(x[None], code[None])[0]
     prior_mean = torch.cat([code, torch.zeros(len(x), model.sizes.timing)], 1)
     precision = torch.ones(member.latent_size)
     precision[: model.sizes.identity] = how.identity_sd**-2
@@ -155,9 +157,10 @@ def infer(member: Member, bins: TraceBins, trained: Mapping, values: np.ndarray,
             *part,
             max(member.beta, SMALLEST_BETA) * precision,
             trained["variance"],
-            steps=how.refinements,
+            observed,
+            how.refinements,
         )
-        for part in zip(*(t.split(INFERRED_AT_ONCE) for t in (torch.as_tensor(x), start, prior_mean)), strict=True)
+        for part in zip(*(t.split(INFERRED_AT_ONCE) for t in (x, start, prior_mean)), strict=True)
     ]
     return Posterior(*(torch.cat([getattr(p, name) for p in parts]) for name in ("mean", "sd", "objective")))
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from calcium_latents.models.avae_plus import AvaePlus, AvaePlusSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import generator
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.pca_family import fit_principal_components

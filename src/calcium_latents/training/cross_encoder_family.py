@@ -1,7 +1,7 @@
 """The cross-encoder for the training command: all latent sizes and restarts as one population."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.cross_encoder import CrossEncoder, CrossEncoderSizes, start_from_linear
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import integer
 from calcium_latents.training.activity_noise import ActivityNoise
 from calcium_latents.training.cross_encoder_module import (
@@ -22,7 +22,7 @@ from calcium_latents.training.cross_encoder_module import (
     PairTensors,
 )
 from calcium_latents.training.cross_encoder_results import ceiling, final_rows, reported_row, to_inferred
-from calcium_latents.training.family import FitResult
+from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.linear_pairs import best_linear, fit_linear
 from calcium_latents.training.pairs import TEST, TRAINING, VALIDATION, PairOptions, make_pairs
 from calcium_latents.training.schedules import LearningRateSchedule
@@ -132,7 +132,7 @@ class CrossEncoderFamily:
         return FitResult(
             inferred=to_inferred(recording, pairs, prediction.numpy(), latents[0].numpy(), self.name),
             checkpoint={
-                "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
+                "family": configured(self),
                 **pairs.described(recording["neuron"].values),
                 "latent_size": reported.sizes.latents,
                 "hidden": tuple(self.hidden),

@@ -1,7 +1,7 @@
 """What every model of the project offers to the one training command."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
@@ -44,6 +44,11 @@ class ModelFamily(Protocol):
 
     def result(self, module: "lightning.LightningModule", recording: xr.Dataset) -> FitResult:
         """Return what the trained module leaves behind."""
+
+
+def configured(family: ModelFamily) -> dict[str, Any]:
+    """Return what the config says of a family (a dataclass), for its checkpoint."""
+    return {part.name: getattr(family, part.name) for part in fields(family) if part.init}
 
 
 class NothingToTrain:

@@ -1,7 +1,7 @@
 """LFADS, AutoLFADS and RADICaL for the training command."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -15,9 +15,9 @@ from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
 from calcium_latents.models.lfads.sizes import LFADSSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import integer
-from calcium_latents.training.family import FitResult
+from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.lfads_inference import infer_rates, to_inferred
 from calcium_latents.training.lfads_module import LFADSTraining, OptimizationOptions
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
@@ -137,7 +137,7 @@ class LFADSFamily:
         return FitResult(
             inferred=to_inferred(rates, self._trials, recording, self.name),
             checkpoint={
-                "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
+                "family": configured(self),
                 "neurons": module.store.neurons,
                 "event_minimum": self._trials.event_minimum,
                 "population": module.model.population,

@@ -8,7 +8,7 @@ from torch import Tensor
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.progress import progress
 from calcium_latents.recordings.inferred import DISTRIBUTION, make_inferred
 from calcium_latents.training.trials import UNUSED, VALIDATION, Trials

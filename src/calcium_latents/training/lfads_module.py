@@ -14,7 +14,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.trials import EpochBatches

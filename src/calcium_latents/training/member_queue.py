@@ -35,14 +35,21 @@ class QueueTraining(lightning.LightningModule):
         make_fits: makes each fit when its turn comes, so that memory holds one; from nothing but the configuration and
             seeds, so that an interrupted run goes on at the fit where it stopped, to the same bytes.
         most_rounds: rounds that each may last.
+        keep: what to keep of a member, from its number in the queue and its result; all, where members are small.
+            What is kept stays in memory and is written after every fit, for an interrupted run to go on from.
 
-    After fitting, `finished` holds the members' results in order, `history` the rows of all.
+    After fitting, `finished` holds what was kept of the members in order, `history` the rows of all.
     """
 
-    def __init__(self, make_fits: Sequence[Callable[[], Fit]], most_rounds: int):
+    def __init__(
+        self,
+        make_fits: Sequence[Callable[[], Fit]],
+        most_rounds: int,
+        keep: Callable[[int, dict[str, Any]], dict[str, Any]] = lambda number, result: result,
+    ):
         super().__init__()
         self.automatic_optimization = False
-        self.make_fits, self.most_rounds = make_fits, most_rounds
+        self.make_fits, self.most_rounds, self.keep = make_fits, most_rounds, keep
         self.on_checkpoint: Callable[[dict], None] | None = None
         self.finished: list[dict[str, Any]] = []
         self.history: list[dict[str, Any]] = []
@@ -81,7 +88,8 @@ class QueueTraining(lightning.LightningModule):
             self._finish()
 
     def _finish(self) -> None:
-        self.finished += self.current.results()
+        for result in self.current.results():
+            self.finished.append(self.keep(len(self.finished), result))
         self.history += [{"fit": self.turn, **row} for row in self.current.rows()]
         self.turn, self.current = self.turn + 1, None
         self.timing.append({"step": self.turn, "training_seconds": self.seconds})

@@ -51,8 +51,10 @@ class TraceOptions:
         if not 0 < self.test_fraction < 1:
             raise UserError(f"data.test_fraction: expected a number between 0 and 1, found {self.test_fraction}.")
         for split in self.splits:
-            if self.partitions_of(split) < 1:
-                raise UserError(f"data.partitions: expected a whole number above 0, found {self.partitions}.")
+            number = self.partitions_of(split)
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                found = f"{number!r} for split '{split}' (of {self.partitions!r})"
+                raise UserError(f"data.partitions: expected a whole number above 0, found {found}.")
 
     def partitions_of(self, split: str) -> int:
         """Return the number of partitions of a split; 0 where none is given."""
@@ -80,6 +82,7 @@ class NeuronTraces:
         noiseless: true fluorescence [N, T], or None.
         culture, group: labels [N].
         rate_hz: samples per second.
+        minimum: smallest fluorescence of all.
     """
 
     values: np.ndarray
@@ -89,11 +92,23 @@ class NeuronTraces:
     culture: np.ndarray
     group: np.ndarray
     rate_hz: float
+    minimum: float
 
     @property
     def noiseless_normalised(self) -> np.ndarray | None:
         """The truth on a scale of its own minimum and maximum, as the authors feed it to their models."""
         return None if self.noiseless is None else normalise(self.noiseless, "global")[0]
+
+    def scaling(self, normalisation: str) -> dict[str, float | str]:
+        """Return what a checkpoint says of the traces' rate and scale; the numbers serve "global" normalisation."""
+        offset, scale = self.offset[0, 0], self.scale[0, 0]
+        return {
+            "rate_hz": self.rate_hz,
+            "normalisation": normalisation,
+            "minimum": self.minimum,
+            "offset": offset,
+            "scale": scale,
+        }
 
     def to_fluorescence(self, values: np.ndarray) -> np.ndarray:
         """Return normalised traces [N, T] in units of the fluorescence."""
@@ -115,7 +130,7 @@ def read_traces(recording: xr.Dataset, path: str, normalisation: str) -> NeuronT
     culture = recording["culture"].values if "culture" in recording else np.zeros(neurons, int)
     group = recording["group"].values.astype(str) if "group" in recording else np.full(neurons, "all")
     rate = 1 / float(recording.attrs["bin_width_s"])
-    return NeuronTraces(values, offset, scale, noiseless, culture, group, rate)
+    return NeuronTraces(values, offset, scale, noiseless, culture, group, rate, float(matrix.min()))
 
 
 def normalise(matrix: np.ndarray, scope: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

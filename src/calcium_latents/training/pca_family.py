@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from calcium_latents.progress import progress
 from calcium_latents.recordings.embedding import TRAINING
-from calcium_latents.training.family import FitResult, NothingToTrain
+from calcium_latents.training.family import FitResult, NothingToTrain, configured
 from calcium_latents.training.neuron_traces import TraceOptions, assign_parts, make_members, read_traces
 from calcium_latents.training.trace_embedding import EmbeddingCollector, MemberOutput
 
@@ -108,14 +108,10 @@ class PcaFamily:
         return FitResult(
             inferred=collector.embedding(recording, self.name, seed),
             checkpoint={
-                "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
+                "family": configured(self),
                 "model": first,
                 "variance": variance,
-                "rate_hz": traces.rate_hz,
-                "normalisation": options.normalisation,
-                "minimum": float(recording["fluorescence"].min()),
-                "offset": traces.offset[0, 0],
-                "scale": traces.scale[0, 0],
+                **traces.scaling(options.normalisation),
             },
             metrics=pd.DataFrame([vars(member) for member in members]),
             timing=pd.DataFrame({"step": [0], "training_seconds": [0.0]}),

@@ -11,7 +11,7 @@ import xarray as xr
 from torch.utils.data import DataLoader
 
 from calcium_latents.training.cross_encoder_results import ceiling, final_rows, reported_row, to_inferred
-from calcium_latents.training.family import FitResult, NothingToTrain
+from calcium_latents.training.family import FitResult, NothingToTrain, configured
 from calcium_latents.training.linear_pairs import fit_linear, linear_scores
 from calcium_latents.training.pairs import PairOptions, make_pairs
 
@@ -57,7 +57,7 @@ class ReducedRankRegressionFamily:
         return FitResult(
             inferred=to_inferred(recording, pairs, prediction, latents, self.name),
             checkpoint={
-                "family": {f.name: getattr(self, f.name) for f in fields(self) if f.init},
+                "family": configured(self),
                 **pairs.described(recording["neuron"].values),
                 "latent_size": size,
                 "model": parts,

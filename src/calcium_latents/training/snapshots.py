@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 from calcium_latents.models.lfads.batches import TrialStore
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.training.lfads_family import LFADSFamily
 from calcium_latents.training.lfads_inference import infer_rates
 from calcium_latents.training.trials import TrialOptions, prepare_trials

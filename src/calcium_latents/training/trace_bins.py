@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcium_latents.models.trace_statistics import event_statistics
+from calcium_latents.models.trace_statistics import STATISTICS, event_statistics
 
 SMALLEST_EVENT = 3.5  # standard deviations of the noise of what two bins add
 FEWEST_STATISTICS = 2
 SMALLEST_SPREAD = 1e-3
 BASELINE_QUANTILE = 0.02
+COUNT = STATISTICS.index("log(1 + events)")  # the one statistic that grows with a trace's length
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,16 @@ class TraceBins:
         return values[:, low] * (1 - part) + values[:, np.minimum(low + 1, self.bins - 1)] * part
 
     def identity(self, bins: np.ndarray) -> np.ndarray:
-        """Return the identity code [n, identity latents] float32 of scaled bins [n, B]."""
+        """Return the identity code [n, identity latents] float32 of the first b <= B scaled bins [n, b] of traces.
+
+        A part has fewer events than the whole: their number is extrapolated at the same rate.
+        """
         if self.directions.shape[1] == 0:
             return np.zeros((len(bins), 0), np.float32)
         statistics = event_statistics(bins - self.baseline, self.decay, self.threshold)[:, : len(self.directions)]
+        if bins.shape[1] < self.bins:
+            whole = np.expm1(statistics[:, COUNT]) * (self.bins / bins.shape[1])
+            statistics[:, COUNT] = np.log1p(whole)
         return ((statistics - self.statistics_mean) / self.statistics_sd @ self.directions).astype(np.float32)
 
 

@@ -40,7 +40,18 @@ class EmbeddingCollector:
         self.reconstruction: np.ndarray | None = None
 
     def add(self, member: Member, parts: np.ndarray, output: MemberOutput) -> None:
-        """Score `output` of `member`, whose neurons have `parts` [N]."""
+        """Take `output` of `member`, whose neurons have `parts` [N]."""
+        if self.reconstruction is None:
+            self.reconstruction = self.traces.to_fluorescence(output.reconstruction).T.astype(np.float32)
+        self.add_scored(member, self.score(parts, output))
+
+    def add_scored(self, member: Member, row: dict[str, np.ndarray]) -> None:
+        """Take what `score` made of the output of a member that is not the first."""
+        self.members.append(member)
+        self.rows.append(row)
+
+    def score(self, parts: np.ndarray, output: MemberOutput) -> dict[str, np.ndarray]:
+        """Return latents and scores of neurons with `parts` [N]: all that is kept of `output`, little beside it."""
         traces = self.traces
         # the mean of the training set's traces: what a model with no latents would say
         mean = traces.values[parts == TRAINING].mean(0, keepdims=True)
@@ -55,10 +66,7 @@ class EmbeddingCollector:
         for name in ("latents_sd", "latents_of_noiseless"):
             if getattr(output, name) is not None:
                 row[name] = getattr(output, name)
-        if self.reconstruction is None:
-            self.reconstruction = traces.to_fluorescence(output.reconstruction).T.astype(np.float32)
-        self.members.append(member)
-        self.rows.append(row)
+        return row
 
     def embedding(self, recording: xr.Dataset, model: str, seed: int, identity_latents: int = 0) -> xr.Dataset:
         """Return the Embedding of all members; the first is the reported one."""

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from calcium_latents.models.latent_inference import refine_latents
-from calcium_latents.models.trace_statistics import FEWEST_BINS, STATISTICS, event_statistics
+from calcium_latents.models.trace_statistics import FEWEST_BINS
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.traces_matrix import check_matrix, resample_traces
 from calcium_latents.training import avae_family, avae_plus_family
@@ -27,7 +26,6 @@ KINDS = {
     "avae": ("samples", "state", "member"),
 }
 RETRAIN = "Train the model again with this version of the package."
-COUNT = STATISTICS.index("log(1 + events)")  # the one statistic that grows with a trace's length
 #: what NumPy needs to be read from a checkpoint; other objects are not, for they could run code
 NUMPY = (
     np.ndarray,
@@ -192,20 +190,6 @@ def expected_scores(fit: PrincipalComponents, variance: float, values: np.ndarra
     return scores + ((size - products) @ expected).T
 
 
-def identity_of_part(bins: TraceBins, seen: np.ndarray) -> np.ndarray:
-    """Return the identity code [n, identity latents] of the first bins `seen` [n, known] of traces.
-
-    A part has fewer events than the whole: their number is extrapolated at the same rate.
-    """
-    code = bins.identity(seen)
-    if code.shape[1] == 0:
-        return code
-    logarithm = event_statistics(seen - bins.baseline, bins.decay, bins.threshold)[:, COUNT]
-    whole = np.log1p(np.expm1(logarithm) * bins.bins / seen.shape[1])
-    change = (whole - logarithm) / bins.statistics_sd[COUNT]
-    return (code + change[:, None] * bins.directions[COUNT]).astype(np.float32)
-
-
 def _pca(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     fit, variance = PrincipalComponents(**checkpoint["model"]), float(checkpoint["variance"])
     size, samples = fit.components.shape
@@ -239,47 +223,13 @@ def _avae_plus(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     identity = avae_plus_family.identity_latents(member.latent_size)
 
     def infer(values: np.ndarray):
-        whole = values.shape[1] == bins.samples
-        posterior = (avae_plus_family.infer if whole else _infer_partial)(member, bins, trained, values, how)
+        posterior = avae_plus_family.infer(member, bins, trained, values, how)
         reconstruction = avae_plus_family.reconstruct(member, bins, trained, posterior.mean)
         return posterior.mean.numpy(), posterior.sd.numpy(), reconstruction
 
     shortest = min((FEWEST_BINS if identity else 1) * bins.factor, bins.samples)
     sizes = {"latent_size": member.latent_size, "identity_latents": identity}
     return {"samples": bins.samples, "shortest": shortest, **sizes, "infer": infer}
-
-
-@torch.no_grad()
-def _infer_partial(
-    member: Member, bins: TraceBins, trained: Mapping, values: np.ndarray, how: AvaePlusOptions
-) -> avae_plus_family.Posterior:
-    """`avae_plus_family.infer` of traces [n, m] that are shorter than the model's: from their whole bins alone."""
-    model = avae_plus_family.restore(member, bins, trained["state"])
-    known = values.shape[1] // bins.factor
-    seen = bins.to_bins(values[:, : known * bins.factor])
-    code = torch.as_tensor(identity_of_part(bins, seen))
-    # where nothing is known the encoder gets the mean, which it subtracts; the refinement looks at known bins alone
-    x = model.mean[0].repeat(len(values), 1)
-    x[:, :known] = torch.as_tensor(seen)
-    start = model.encode(x[None], code[None])[0]
-    prior_mean = torch.cat([code, torch.zeros(len(x), model.sizes.timing)], 1)
-    precision = torch.ones(member.latent_size)
-    precision[: model.sizes.identity] = how.identity_sd**-2
-    precision *= max(member.beta, avae_plus_family.SMALLEST_BETA)
-    parts = [
-        refine_latents(
-            lambda z: model.decode(z[None])[0],
-            *part,
-            precision,
-            trained["variance"],
-            torch.arange(bins.bins) < known,
-            how.refinements,
-        )
-        for part in zip(*(t.split(avae_plus_family.INFERRED_AT_ONCE) for t in (x, start, prior_mean)), strict=True)
-    ]
-    return avae_plus_family.Posterior(
-        *(torch.cat([getattr(p, name) for p in parts]) for name in ("mean", "sd", "objective"))
-    )
 
 
 def _read(path: Path) -> Mapping[str, Any]:

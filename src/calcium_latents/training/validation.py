@@ -9,7 +9,7 @@ from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import integer
 
 FOLDS = 4

@@ -2,6 +2,6 @@
 
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.sizes import LFADSSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 
 __all__ = ["LFADS", "LFADSSizes", "Streams"]

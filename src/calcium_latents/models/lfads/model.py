@@ -13,7 +13,7 @@ from calcium_latents.models.lfads import priors
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.inputs import DIRECTIONS, add_bias, project_events
 from calcium_latents.models.lfads.sizes import LFADSSizes
-from calcium_latents.models.lfads.streams import Streams
+from calcium_latents.models.streams import Streams
 
 
 class Posterior(NamedTuple):

@@ -17,7 +17,8 @@ Fields of an entry that are read here (others are for later steps):
 
 Fields that the workflow reads:
 
-- `studies`: which take the recording, of recordings (RADICaL) and cross_encoder; default both.
+- `studies`: which take the recording by itself, of recordings (RADICaL), cross_encoder and avae; default all; []: only
+  the data sets of avae that name it.
 - `optional`: leave the recording out where its file is missing.
 - `chunk_s`, `buffer_s`: of the cross-encoder's split of spontaneous activity (default 10 and 2).
 - `response_window_s`: the cross-encoder takes mean responses in this window after the onsets in `trials`, a CSV file
