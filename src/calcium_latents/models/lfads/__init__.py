@@ -2,6 +2,5 @@
 
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.sizes import LFADSSizes
-from calcium_latents.models.streams import Streams
 
-__all__ = ["LFADS", "LFADSSizes", "Streams"]
+__all__ = ["LFADS", "LFADSSizes"]
