@@ -201,6 +201,12 @@ def culture_sets(datasets):
     return list(dict.fromkeys(chosen.values()))
 
 
+def training_gpu(wildcards):
+    """Return the number of GPUs that training one model asks for: none where it is done in closed form."""
+    choice = section(wildcards)["models"][wildcards.model]
+    return 0 if choice["training"] == "closed_form" else resource("train", "gpu")
+
+
 def training_code(wildcards):
     """Return the digest of the training command, of the Hydra files of one model, and of the classes that they name."""
     choice = section(wildcards)["models"][wildcards.model]

@@ -28,7 +28,7 @@ rule train:
     resources:
         mem_mb=resource("train", "mem_mb"),
         runtime=resource("train", "runtime"),
-        gpu=resource("train", "gpu"),
+        gpu=training_gpu,
     params:
         allocator=ALLOCATOR,
         arguments=training_arguments,
