@@ -108,8 +108,9 @@ def heterogeneity(ratio=1.5, cultures=3):
 
 def statistics(rate=1.0, neurons=2250, orientation="published"):
     rows = [
-        {"culture": index, "group": kind, "neuron_type": kind, "excitatory_rate_hz": rate * rates[0] * factor}
-        | {"inhibitory_rate_hz": rate * rates[1] * factor, "links": 38_000 * factor}
+        {"culture": index, "group": kind, "neuron_type": kind, "links": 38_000 * factor}
+        | {"excitatory_rate_from_start_hz": rate * rates[0] * factor}
+        | {"inhibitory_rate_from_start_hz": rate * rates[1] * factor}
         for kind, rates in claims_avae.RATES_HZ.items()
         for index, factor in enumerate((0.97, 1.0, 1.03))
     ]
@@ -242,7 +243,7 @@ def test_betas_of_some_partitions_do_not_shift_their_means():
         ("conditions-carry-over-unseen-avae-plus", "separability", separability(held=0.5)),
         ("conditions-heterogeneity", "heterogeneity", heterogeneity(1.0)),
         ("culture-rate-ib", "statistics", statistics(rate=1.5)),
-        ("culture-share-ch", "statistics", statistics().assign(inhibitory_rate_hz=1.0)),
+        ("culture-share-ch", "statistics", statistics().assign(inhibitory_rate_from_start_hz=1.0)),
         ("culture-links-all", "statistics", statistics().assign(links=10_000)),
     ],
 )

@@ -38,7 +38,7 @@ SET = {
 COLUMNS = [
     "culture", "group", "neuron_type", "orientation", "neurons", "potential_links", "links", "mean_degree",
     "excitatory_rate_hz", "inhibitory_rate_hz", "active_fraction", "bursts_per_minute", "burst_participation",
-    "burst_duration_s",
+    "burst_duration_s", "excitatory_rate_from_start_hz", "inhibitory_rate_from_start_hz",
 ]  # fmt: skip
 
 

@@ -88,7 +88,8 @@ def simulate_cultures(parameters: Mapping | CultureSet, seed: int) -> tuple[xr.D
         discarded_start_s, neurons_simulated.
     statistics
         A row a culture, of all its neurons over the time of the recording: culture, group, neuron_type, orientation,
-        neurons, potential_links, links, mean_degree (links a neuron), and those of `culture_statistics`.
+        neurons, potential_links, links, mean_degree (links a neuron), those of `culture_statistics`, and the rates over
+        the same duration from the initial state on, whose burst the recording leaves out.
 
     Raises
     ------
@@ -196,6 +197,8 @@ def _statistics(run: CultureRun, settings: CultureSet) -> dict[str, float | str]
     firing = culture_statistics(
         run.step[recorded] - run.discarded_ms, run.neuron[recorded], run.culture.inhibitory, settings.duration_ms
     )
+    early = run.step < settings.duration_ms
+    whole = culture_statistics(run.step[early], run.neuron[early], run.culture.inhibitory, settings.duration_ms)
     return {
         "group": run.group,
         "neuron_type": run.parameters.neuron_type,
@@ -204,7 +207,9 @@ def _statistics(run: CultureRun, settings: CultureSet) -> dict[str, float | str]
         "potential_links": run.culture.potential_links,
         "links": links,
         "mean_degree": links / neurons,
-    } | firing
+        **firing,
+        **{f"{name}_from_start_hz": whole[f"{name}_hz"] for name in ("excitatory_rate", "inhibitory_rate")},
+    }
 
 
 def _recording(runs: list[CultureRun], settings: CultureSet) -> xr.Dataset:
