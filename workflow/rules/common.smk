@@ -142,8 +142,9 @@ def dataset_overrides(wildcards):
 
 
 def trained_on(wildcards):
-    """Return the file that a study's models are trained on: traces of single neurons, or events."""
-    return box(wildcards.study, wildcards.dataset, "traces.nc" if wildcards.study == "avae" else "events.nc")
+    """Return the file that a study's models are trained on: events, traces of single neurons, responses to images."""
+    file = {"avae": "traces.nc", "digital_twin": "responses.nc"}.get(wildcards.study, "events.nc")
+    return box(wildcards.study, wildcards.dataset, file)
 
 
 def methods(files, study, dataset):
@@ -199,6 +200,62 @@ def culture_sets(datasets):
                 f" ({', '.join(SETTINGS['avae']['sets'])}), found {name!r}."
             )
     return list(dict.fromkeys(chosen.values()))
+
+
+def image_datasets():
+    """Return the digital twin's datasets that can be made; optional ones whose files are missing are named and left out."""
+    settings, names = SETTINGS["digital_twin"], []
+    for name in settings["run"]:
+        place = f"{CHOSEN_BY}, field 'digital_twin.datasets.{name}"
+        if name not in settings["datasets"]:
+            raise WorkflowError(
+                f"{CHOSEN_BY}, field 'digital_twin.run': expected names of 'digital_twin.datasets'"
+                f" ({', '.join(settings['datasets'])}), found {name!r}."
+            )
+        if name == "figures":
+            raise WorkflowError(f"{place}': expected another name, since results have a folder 'figures'.")
+        dataset = settings["datasets"][name]
+        if "parameters" in dataset or image_response_folder(name) is not None:
+            names.append(name)
+        elif dataset["optional"]:
+            notice(f"responses to images '{name}' are left out: {dataset['folder']} is not in the data directory.")
+        else:
+            raise WorkflowError(
+                f"{place}.folder': expected an existing folder, found {dataset['folder']!r}, which is neither in the"
+                f" data directory ({SETTINGS['data_directory']}) nor in {ROOT}."
+            )
+    return names
+
+
+def image_response_folder(dataset):
+    """Return the folder of a user's recording of responses to images, or None."""
+    folder = SETTINGS["digital_twin"]["datasets"][dataset]["folder"]
+    for parent in filter(None, (SETTINGS["data_directory"], ROOT)):
+        if (Path(parent) / Path(folder).expanduser()).is_dir():
+            return (Path(parent) / Path(folder).expanduser()).absolute()
+    return None
+
+
+def image_response_files(wildcards):
+    """Return the files that the entry of a recording of responses to images names."""
+    folder, found = image_response_folder(wildcards.dataset), []
+
+    def walk(value):
+        if isinstance(value, dict):
+            value = list(value.values())
+        if isinstance(value, list):
+            for part in value:
+                walk(part)
+        elif isinstance(value, str) and (folder / value).is_file() and str(folder / value) not in found:
+            found.append(str(folder / value))
+
+    walk(SETTINGS["digital_twin"]["datasets"][wildcards.dataset]["recording"])
+    return {"files": found}
+
+
+def image_label(wildcards):
+    """Return the name in print of a dataset of responses to images, as one shell word."""
+    return shlex.quote(SETTINGS["digital_twin"]["datasets"][wildcards.dataset]["label"])
 
 
 def training_gpu(wildcards):

@@ -29,6 +29,7 @@ STUDIES: dict[str, str] = {
     "cross_encoder": "calcium_latents.analysis.claims_cross_encoder",
     "latent_contributions": "calcium_latents.analysis.claims_latent_contributions",
     "avae": "calcium_latents.analysis.claims_avae",
+    "digital_twin": "calcium_latents.analysis.claims_digital_twin",
 }
 
 

@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> None:
         study, dot, table = name.partition(".")
         if not dot:
             raise UserError(f"--input: expected STUDY.TABLE=PATH, found {name!r}.")
-        tables.setdefault(study, {})[table] = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+        parts = [pd.read_csv(path) for path in paths]
+        for part, path in zip(parts, paths, strict=True):
+            if "dataset" not in part:  # a table of one data set, whose folder has its name
+                part.insert(0, "dataset", Path(path).parent.name)
+        tables.setdefault(study, {})[table] = pd.concat(parts, ignore_index=True)
     claims = claims_table(tables)
     with atomic_path(Path(options.output)) as temporary:
         claims.to_csv(temporary, index=False)

@@ -23,13 +23,11 @@ def train(config: DictConfig, directory: Path) -> None:
 
     from calcium_latents.files import atomic_path
     from calcium_latents.provenance import provenance
-    from calcium_latents.recordings import read_recording, write_inferred
-    from calcium_latents.recordings.embedding import SCHEMA as EMBEDDING
-    from calcium_latents.recordings.embedding import write_embedding
+    from calcium_latents.recordings.boxes import read_trained_on, write_left_behind
 
     torch.set_num_threads(config.threads)
     settings = OmegaConf.to_container(config, resolve=True)
-    recording = read_recording(config.recording)
+    recording = read_trained_on(config.recording)
     family = hydra.utils.instantiate(config.model, _convert_="all")
     module, batches, steps = family.prepare(
         recording, config.recording, settings["data"], settings["training"], settings["search"], config.seed
@@ -57,8 +55,7 @@ def train(config: DictConfig, directory: Path) -> None:
             table.to_csv(path, index=False)
     with atomic_path(directory / "config.yaml") as path:
         path.write_text(OmegaConf.to_yaml(config, resolve=True))
-    write = write_embedding if result.inferred.attrs["schema"] == EMBEDDING else write_inferred
-    write(result.inferred, directory / "inferred.nc", origin)
+    write_left_behind(result.inferred, directory / "inferred.nc", origin)
     unfinished.unlink(missing_ok=True)
 
 

@@ -44,6 +44,15 @@ FIGURES: dict[str, str] = {
         "avae_figure5",
         "avae_figure6",
         "avae_recordings",
+        "digital_twin_images",
+        "digital_twin_scores",
+        "digital_twin_recovery",
+        "digital_twin_figure1",
+        "digital_twin_figure2",
+        "digital_twin_figure3",
+        "digital_twin_figure4",
+        "digital_twin_figure5",
+        "digital_twin_figure6",
     )
 }
 

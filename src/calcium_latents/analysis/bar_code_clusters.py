@@ -1,0 +1,122 @@
+"""Clusters of aligned bar codes, their map in two dimensions, and how well they agree with known types of neurons."""
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.manifold import TSNE
+
+from calcium_latents.errors import UserError
+from calcium_latents.seeds import generator, integer
+
+CONFIDENCE = 0.95
+FEWEST_FOR_MAP = 4  # neurons; t-SNE needs more neurons than its perplexity, which is at least 1
+
+
+def k_means(codes: np.ndarray, clusters: int, seed: int, restarts: int = 20) -> np.ndarray:
+    """Return the cluster [neuron] of codes [neuron, ...]: 0 for the largest, then by size.
+
+    Raises:
+        UserError: fewer neurons than clusters.
+    """
+    flat = np.asarray(codes, float).reshape(len(codes), -1)
+    if not 1 <= clusters <= len(flat):
+        raise UserError(
+            f"clusters: expected a number from 1 to {len(flat)} (neurons), found {clusters}. Ask for fewer."
+        )
+    distinct = len(np.unique(flat, axis=0))
+    state = integer(seed, "bar_code_clusters", "k-means", clusters) % 2**32
+    fitted = KMeans(min(clusters, distinct), n_init=restarts, random_state=state).fit(flat)
+    return order_by_size(fitted.labels_)
+
+
+def order_by_size(labels: np.ndarray) -> np.ndarray:
+    """Return labels [neuron] renumbered by size, the largest 0; of equal ones, that of the first neuron comes first."""
+    values, first, found, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    order = np.lexsort((first, -counts))
+    rank = np.empty(len(values), int)
+    rank[order] = np.arange(len(values))
+    return rank[found]
+
+
+def map_in_two(codes: np.ndarray, seed: int, perplexity: float = 50.0) -> np.ndarray:
+    """Return a t-SNE map [neuron, 2] of codes [neuron, ...] that begins with their principal components.
+
+    The perplexity is at most a third of the other neurons. Fewer than four neurons, or equal codes, lie at the origin.
+    """
+    flat = np.asarray(codes, float).reshape(len(codes), -1)
+    if len(flat) < FEWEST_FOR_MAP or np.ptp(flat, axis=0).max(initial=0) < 1e-9 or flat.shape[1] < 2:
+        return np.zeros((len(flat), 2), np.float32)
+    state = integer(seed, "bar_code_clusters", "t-SNE") % 2**32
+    perplexity = min(perplexity, (len(flat) - 1) / 3)
+    return TSNE(2, perplexity=perplexity, init="pca", random_state=state).fit_transform(flat).astype(np.float32)
+
+
+def agreement(types: np.ndarray, clusters: np.ndarray, seed: int, resamples: int = 1000) -> dict[str, float]:
+    """Return how well clusters [neuron] match types [neuron].
+
+    Returns:
+        ari: adjusted Rand index; ari_lower, ari_upper: 95 % percentile interval over resampled neurons, clusters as
+            they are (it does not say how clusters of other neurons would come out);
+        homogeneity: 1 if every cluster has neurons of one type, whatever the number of clusters.
+    """
+    types, clusters = _codes(types), _codes(clusters)
+    n = len(types)
+    rng = generator(seed, "bar_code_clusters", "resampled neurons")
+    resampled = np.array([weighted_rand(types, clusters, _draw(rng, n)) for _ in range(resamples)])
+    tail = (1 - CONFIDENCE) / 2
+    lower, upper = np.quantile(resampled, [tail, 1 - tail]) if n > 1 else (np.nan, np.nan)
+    ari = weighted_rand(types, clusters, np.ones(n))
+    scores = {"ari": ari, "ari_lower": lower, "ari_upper": upper, "homogeneity": homogeneity(types, clusters)}
+    return {name: float(value) for name, value in scores.items()}
+
+
+def chance(types: np.ndarray, clusters: np.ndarray, seed: int, permutations: int = 200) -> dict[str, float]:
+    """Return what permuted types give: mean index and its 97.5 % quantile, mean homogeneity (not 0: many clusters)."""
+    types, clusters = _codes(types), _codes(clusters)
+    rng = generator(seed, "bar_code_clusters", "permuted types")
+    every = np.ones(len(types))
+    drawn = [rng.permutation(types) for _ in range(permutations)]
+    index = np.array([weighted_rand(one, clusters, every) for one in drawn])
+    pure = [homogeneity(one, clusters) for one in drawn]
+    scores = {"chance_ari": index.mean(), "chance_upper": np.quantile(index, 1 - (1 - CONFIDENCE) / 2)}
+    return {name: float(value) for name, value in (scores | {"chance_homogeneity": np.mean(pure)}).items()}
+
+
+def weighted_rand(types: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> float:
+    """Return the adjusted Rand index of whole numbers [neuron] >= 0 where neuron n counts `weights`[n] times.
+
+    Only pairs of two different neurons count: copies of one neuron, in a bootstrap, share type and cluster for nothing.
+    """
+    table = np.zeros((types.max() + 1, clusters.max() + 1))
+    np.add.at(table, (types, clusters), weights)
+    same = np.square(weights).sum()
+
+    def pairs(counts: np.ndarray) -> float:
+        return (np.square(counts).sum() - same) / 2
+
+    together, by_type, by_cluster, every = (
+        pairs(counts) for counts in (table, table.sum(axis=1), table.sum(axis=0), table.sum())
+    )
+    expected = by_type * by_cluster / every if every > 0 else 0.0
+    span = (by_type + by_cluster) / 2 - expected
+    return float((together - expected) / span) if span > 1e-12 * max(every, 1) else 1.0
+
+
+def homogeneity(types: np.ndarray, clusters: np.ndarray) -> float:
+    """Return 1 - H(type | cluster) / H(type) of whole numbers [neuron] >= 0; 1 if there is one type only."""
+    table = np.zeros((types.max() + 1, clusters.max() + 1))
+    np.add.at(table, (types, clusters), 1 / len(types))
+    of_types = _entropy(table.sum(axis=1))
+    return 1 - (_entropy(table) - _entropy(table.sum(axis=0))) / of_types if of_types > 0 else 1.0
+
+
+def _entropy(parts: np.ndarray) -> float:
+    parts = parts[parts > 0]
+    return float(-(parts * np.log(parts)).sum())
+
+
+def _draw(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
+
+
+def _codes(labels: np.ndarray) -> np.ndarray:
+    return np.unique(np.asarray(labels), return_inverse=True)[1]

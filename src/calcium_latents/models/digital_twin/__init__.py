@@ -1,0 +1,9 @@
+"""A digital twin of primary visual cortex: a rotation-equivariant core shared by all neurons, a factorised readout each.
+
+Ustyuzhaninov et al., Methods; the architecture is that of Ecker et al. 2019.
+"""
+
+from calcium_latents.models.digital_twin.core import CoreSizes, RotationEquivariantCore
+from calcium_latents.models.digital_twin.twin import DigitalTwin
+
+__all__ = ["CoreSizes", "DigitalTwin", "RotationEquivariantCore"]

@@ -1,0 +1,132 @@
+"""The rotation-equivariant core: convolutions whose filters stand in every rotation of a group."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from calcium_latents.errors import UserError
+from calcium_latents.models.digital_twin.filter_bank import filter_bank
+from calcium_latents.models.digital_twin.normalisation import SharedNormalisation
+
+PADDINGS = ("same", "valid")
+
+
+@dataclass(frozen=True)
+class CoreSizes:
+    """Sizes of the core.
+
+    Attributes:
+        features: features of each layer (paper: 16, 16, 16).
+        kernels: width of each layer's filters, odd (paper: 13, 5, 5).
+        rotations: orientations of every feature, a multiple of 4 (paper: 8).
+        max_ranks: ranks of Hermite functions kept in each layer; null: two thirds of the kernel, see
+            `filter_bank.default_max_rank`; the published model keeps as many as the kernel is wide.
+        padding: of the first layer: "same" (published: zeros around the image, a map as large as the image) or "valid".
+            The others are "same".
+    """
+
+    features: tuple[int, ...] = (16, 16, 16)
+    kernels: tuple[int, ...] = (13, 5, 5)
+    rotations: int = 8
+    max_ranks: tuple[int, ...] | None = None
+    padding: str = "same"
+
+    def __post_init__(self):
+        if len(self.features) != len(self.kernels) or not self.features:
+            raise UserError(f"model.kernels: expected one a layer ({len(self.features)}), found {list(self.kernels)}.")
+        if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
+            raise UserError(f"model.kernels: expected odd widths, found {list(self.kernels)}.")
+        if self.rotations < 4 or self.rotations % 4:
+            raise UserError(f"model.rotations: expected a multiple of 4, found {self.rotations}.")
+        if self.padding not in PADDINGS:
+            raise UserError(f"model.padding: expected one of {PADDINGS}, found {self.padding!r}.")
+        if self.max_ranks is not None and len(self.max_ranks) != len(self.kernels):
+            raise UserError(f"model.max_ranks: expected one a layer ({len(self.kernels)}), found {self.max_ranks}.")
+
+    @property
+    def offset(self) -> int:
+        """Pixel i of the map lies over pixel i + offset of the image."""
+        return self.kernels[0] // 2 if self.padding == "valid" else 0
+
+    @property
+    def receptive_field(self) -> int:
+        """Width of the image patch that one pixel of the map sees, px."""
+        return sum(self.kernels) - len(self.kernels) + 1
+
+    def map_shape(self, image_shape: tuple[int, int]) -> tuple[int, int]:
+        """Shape of the map of features of an image.
+
+        Raises:
+            UserError: the image is smaller than the first filter.
+        """
+        height, width = (size - 2 * self.offset for size in image_shape)
+        if min(height, width) < 1:
+            raise UserError(f"images: expected at least {self.kernels[0]} px a side, found {image_shape}.")
+        return height, width
+
+
+class RotationEquivariantCore(nn.Module):
+    """Three (or any number of) group convolutions on Hermite functions, normalised, with softplus between them.
+
+    A rotation of the image by 90 degrees rotates the maps and shifts their rotation index by a quarter of the group,
+    exactly; by 45 degrees approximately. The last layer has no non-linearity (the readout adds it).
+
+    Args:
+        sizes: see `CoreSizes`.
+        random: of the initial weights.
+    """
+
+    def __init__(self, sizes: CoreSizes, random: torch.Generator):
+        super().__init__()
+        self.sizes = sizes
+        self.layers = nn.ModuleList()
+        ranks = sizes.max_ranks or (None,) * len(sizes.kernels)
+        for number, (kernel, features, rank) in enumerate(zip(sizes.kernels, sizes.features, ranks, strict=True)):
+            inputs = 1 if number == 0 else sizes.rotations * sizes.features[number - 1]
+            last = number + 1 == len(sizes.kernels)
+            self.layers.append(GroupConvolution(kernel, inputs, features, sizes, rank, last, random))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features [b, rotation, feature, map y, map x] of images [b, y, x]."""
+        x = images[:, None].contiguous(memory_format=torch.channels_last)
+        for layer in self.layers:
+            x = layer(x)
+        return x.unflatten(1, (self.sizes.rotations, -1))
+
+    def filters(self) -> list[Tensor]:
+        """All layers' filters [rotation * feature, inputs, kernel, kernel]."""
+        return [layer.filters() for layer in self.layers]
+
+
+class GroupConvolution(nn.Module):
+    """One layer: filters in every rotation, normalisation over the batch shared by rotations, softplus."""
+
+    def __init__(self, kernel: int, inputs: int, features: int, sizes: CoreSizes, rank: int | None, last: bool, random):
+        super().__init__()
+        self.rotations, self.first = sizes.rotations, inputs == 1
+        self.padding = 0 if self.first and sizes.padding == "valid" else kernel // 2
+        self.register_buffer("bank", filter_bank(kernel, sizes.rotations, rank), persistent=False)
+        coefficients = torch.empty(self.bank.shape[1], inputs, features)
+        nn.init.trunc_normal_(coefficients, std=0.1, a=-0.2, b=0.2, generator=random)
+        self.coefficients = nn.Parameter(coefficients)
+        self.normalisation = SharedNormalisation(features, sizes.rotations, scale=not last, softplus=not last)
+
+    def filters(self) -> Tensor:
+        """Filters [rotation * feature, inputs, kernel, kernel]; inputs are ordered as the outputs are."""
+        coefficients, inputs, features = self.coefficients.shape
+        turned = self.coefficients.expand(self.rotations, -1, -1, -1)
+        if not self.first:
+            # the filter at rotation i sees the input's rotations from i on: turning the image turns both
+            groups = self.coefficients.view(coefficients, self.rotations, -1, features)
+            turned = torch.stack([groups.roll(i, 1) for i in range(self.rotations)]).flatten(2, 3)
+        kernel = self.bank.shape[-1]
+        # [r, k k, c] @ [r, c, inputs features]
+        filters = self.bank.flatten(2).mT @ turned.flatten(2)
+        return filters.view(self.rotations, kernel, kernel, inputs, features).permute(0, 4, 3, 1, 2).flatten(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [b, rotation * feature, y, x] of [b, inputs, y, x]."""
+        weight = self.filters().to(x.dtype).contiguous(memory_format=torch.channels_last)
+        return self.normalisation(functional.conv2d(x, weight, padding=self.padding))

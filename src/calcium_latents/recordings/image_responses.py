@@ -1,0 +1,224 @@
+"""The ImageResponses box: images that were shown, and what each neuron answered at each presentation."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from calcium_latents.recordings.fields import REMAKE, Field, check_dataset, fail, variable
+from calcium_latents.recordings.netcdf import read_dataset, write_dataset
+from calcium_latents.recordings.schema import attribute
+
+SCHEMA = "calcium-latents image responses"
+SCHEMA_VERSION = 1
+TRAINING, VALIDATION, TEST = 0, 1, 2
+PARTS = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
+KINDS = ("gabor", "on", "off")
+
+NEURON = ("neuron",)
+FIELDS: dict[str, Field] = {
+    "images": Field(("image", "y", "x"), "float32", "sd of the training images", "luminance, z-scored"),
+    "part": Field(("image",), "int8", "1", "0 training, 1 validation, 2 test", minimum=0),
+    "image_of_trial": Field(("trial",), "int", "1", "image that the trial showed", minimum=0),
+    "response": Field(
+        ("trial", "neuron"), "float32", "spikes", "response (NaN: not shown to this animal)", missing=True
+    ),
+    "neuron": Field(NEURON, "int", "1", "neuron"),
+    "animal": Field(NEURON, "int", "1", "animal in which the neuron was recorded", minimum=0),
+    "axis": Field(("axis",), "str", "1", "axis of an image"),
+    "neuron_type": Field(NEURON, "str", "1", "true type"),
+    "kind": Field(NEURON, "str", "1", "true receptive field: gabor, on or off"),
+    "is_complex": Field(NEURON, "int8", "1", "1: phase-invariant", minimum=0),
+    "surround_weight": Field(NEURON, "float64", "1", "weight of surround suppression", minimum=0),
+    "orthogonal_weight": Field(NEURON, "float64", "1", "weight of cross-orientation inhibition", minimum=0),
+    "orientation_rad": Field(NEURON, "float64", "rad", "angle of the wave vector, 0 to 2 pi", minimum=0),
+    "phase_rad": Field(NEURON, "float64", "rad", "phase at the centre", minimum=0),
+    "frequency_cpp": Field(NEURON, "float64", "1/pixel", "spatial frequency", minimum=0),
+    "envelope_px": Field(NEURON, "float64", "pixel", "sd of the envelope (on, off: of the centre)", minimum=0),
+    "surround_px": Field(NEURON, "float64", "pixel", "sd of the pool (on, off: of the antagonist)", minimum=0),
+    "hole_px": Field(NEURON, "float64", "pixel", "sd of the hole in the pool", minimum=0),
+    "gain": Field(NEURON, "float64", "spikes", "factor from drive to rate", minimum=0),
+    "position_px": Field(("neuron", "axis"), "float64", "pixel", "centre of the receptive field"),
+    "rate": Field(("image", "neuron"), "float32", "spikes", "noise-free response", minimum=0),
+}
+REQUIRED = ("images", "part", "image_of_trial", "response", "neuron", "animal")
+TRUTH = tuple(name for name in FIELDS if name not in (*REQUIRED, "axis"))
+
+
+def make_image_responses(
+    *,
+    label: str,
+    image_source: str,
+    seed: int,
+    images: np.ndarray,
+    part: np.ndarray,
+    image_of_trial: np.ndarray,
+    response: np.ndarray,
+    animal: np.ndarray | None = None,
+    neuron: np.ndarray | None = None,
+    simulated: bool = False,
+    luminance_mean: float = 0.0,
+    luminance_sd: float = 1.0,
+    trials_averaged: int = 1,
+    truth: Mapping[str, np.ndarray] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Build and check an ImageResponses box.
+
+    Args:
+        label: name of the data set in print.
+        image_source: where the images come from, in words.
+        seed: seed of a simulation; 0 for a recording.
+        images: [image, y, x], z-scored with one mean and one standard deviation of the training images.
+        part: [image], 0 training, 1 validation, 2 test.
+        image_of_trial: [trial], index into `images`. Test images come in several trials.
+        response: [trial, neuron], spikes or events, NaN where the neuron's animal did not see this presentation.
+        animal: [neuron], number of the animal; default: all of one.
+        neuron: [neuron], numbers; default 0, 1, ...
+        simulated: whether a known population gave the responses.
+        luminance_mean, luminance_sd: what z-scoring took from the images and divided them by.
+        trials_averaged: presentations that one training or validation trial is the average of.
+        truth: variables of `TRUTH` by name, for simulated data: [neuron], but `position_px` [neuron, axis (y, x)] and
+            `rate` [image, neuron].
+        attributes: further attributes; mappings are stored as JSON.
+
+    Raises:
+        UserError: shapes, values or attributes are not those of the box.
+    """
+    if np.ndim(images) != 3:
+        fail(label, "images", "dims [image, y, x]", f"shape {np.shape(images)}", "Give one picture an image.")
+    if np.ndim(response) != 2:
+        fail(label, "response", "dims [trial, neuron]", f"shape {np.shape(response)}", "Give one row a presentation.")
+    unknown = sorted(set(truth or {}) - set(TRUTH))
+    if unknown:
+        fail(label, unknown[0], f"a truth among {list(TRUTH)}", "another name", "Correct or leave out this variable.")
+    sizes = dict(zip(("image", "y", "x"), np.shape(images), strict=True))
+    sizes |= dict(zip(("trial", "neuron"), np.shape(response), strict=True)) | {"axis": 2}
+    given = {
+        "images": images,
+        "part": part,
+        "image_of_trial": image_of_trial,
+        "response": response,
+        "neuron": np.arange(sizes["neuron"]) if neuron is None else neuron,
+        "animal": np.zeros(sizes["neuron"], int) if animal is None else animal,
+    } | {name: values for name, values in (truth or {}).items() if values is not None}
+    if "position_px" in given:
+        given["axis"] = ["y", "x"]
+    for name, values in given.items():
+        expected = tuple(sizes[dim] for dim in FIELDS[name].dims)
+        if np.shape(values) != expected:
+            dims = list(FIELDS[name].dims)
+            fail(label, name, f"shape {expected} for {dims}", f"{np.shape(values)}", "Correct this array.")
+    dataset = xr.Dataset({name: variable(FIELDS[name], values) for name, values in given.items()})
+    dataset.attrs = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "label": label,
+        "image_source": image_source,
+        "luminance_mean": float(luminance_mean),
+        "luminance_sd": float(luminance_sd),
+        "simulated": int(simulated),
+        "trials_averaged": int(trials_averaged),
+        "seed": int(seed),
+    } | {name: attribute(value) for name, value in (attributes or {}).items()}
+    check_image_responses(dataset, label)
+    return dataset
+
+
+def check_image_responses(dataset: xr.Dataset, path: str | Path, *, partial: bool = False) -> None:
+    """Check that `dataset` is an ImageResponses box; `path` names it in messages; `partial`: some variables only.
+
+    Raises:
+        UserError: names the file, the field, what was expected, what was found, and what to do.
+    """
+    required = () if partial else REQUIRED
+    check_dataset(
+        dataset,
+        path,
+        schema=SCHEMA,
+        version=SCHEMA_VERSION,
+        fields=FIELDS,
+        required=required,
+        numbers=("luminance_sd", "trials_averaged"),
+        texts=("label", "image_source"),
+    )
+    for name in ("simulated", "seed"):
+        value = dataset.attrs.get(name)
+        # bool is an int in Python; a flag is stored as 0 or 1.
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            fail(path, f"attribute {name}", "a whole number, 0 or more", f"{value!r}", REMAKE)
+    if "neuron" in dataset and np.unique(dataset["neuron"].values).size != dataset["neuron"].size:
+        fail(path, "neuron", "each number once", "a number that comes again", REMAKE)
+    if "kind" in dataset:
+        others = sorted({str(name) for name in dataset["kind"].values} - set(KINDS))
+        if others:
+            fail(path, "kind", f"one of {list(KINDS)}", f"{others[0]!r}", REMAKE)
+    if "part" in dataset:
+        _check_parts(dataset, path)
+    if "image_of_trial" in dataset and "image" in dataset.sizes:
+        _check_trials(dataset, path)
+    if "response" in dataset:
+        _check_responses(dataset, path)
+
+
+def _check_parts(dataset: xr.Dataset, path: str | Path) -> None:
+    part = dataset["part"].values
+    if part.max() > TEST:
+        fail(path, "part", "0 (training), 1 (validation) or 2 (test)", f"{part.max()}", "Correct the parts.")
+    for number, name in PARTS.items():
+        if not (part == number).any():
+            fail(path, "part", f"{name} images", "none", "Give training, validation and test images.")
+
+
+def _check_trials(dataset: xr.Dataset, path: str | Path) -> None:
+    shown, count = dataset["image_of_trial"].values, dataset.sizes["image"]
+    if shown.max() >= count:
+        fail(path, "image_of_trial", f"numbers below {count}, of images in the file", f"{shown.max()}", REMAKE)
+    times = np.bincount(shown, minlength=count)
+    if (times == 0).any():
+        found = f"image {int(np.argmin(times))} never"
+        fail(path, "image_of_trial", "every image in at least one trial", found, "Leave out images not shown.")
+    if "part" in dataset and (times[dataset["part"].values == TEST] < 2).any():
+        found = "a test image with one"
+        fail(path, "image_of_trial", "at least 2 trials of every test image", found, "Make it a training image.")
+
+
+def _check_responses(dataset: xr.Dataset, path: str | Path) -> None:
+    response = dataset["response"].values
+    known = np.isfinite(response)
+    if not known.any(axis=0).all():
+        found = f"none of neuron at index {int(np.argmin(known.any(axis=0)))}"
+        fail(path, "response", "some presentations of every neuron", found, "Leave out this neuron.")
+    if "animal" in dataset:
+        for animal in np.unique(dataset["animal"].values):
+            of_animal = known[:, dataset["animal"].values == animal]
+            if (of_animal.any(axis=1) != of_animal.all(axis=1)).any():
+                at = int(np.argmax(of_animal.any(axis=1) != of_animal.all(axis=1)))
+                found = f"both NaN and numbers in trial {at} of animal {animal}"
+                fail(path, "response", "presentations that all neurons of an animal share", found, REMAKE)
+
+
+def write_image_responses(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str, Any]) -> None:
+    """Check `dataset` and write it to `path` as netCDF, atomically and with the same bytes each time.
+
+    Raises:
+        UserError: it is no ImageResponses box, or provenance lacks an entry or has another seed; nothing is written.
+    """
+    check_image_responses(dataset, path)
+    seed = provenance.get("seed", dataset.attrs["seed"])
+    if seed != dataset.attrs["seed"]:
+        fail(path, "attribute seed", f"{seed} as in its provenance", f"{dataset.attrs['seed']}", "Pass one seed.")
+    write_dataset(dataset, path, provenance)
+
+
+def read_image_responses(path: str | Path, variables: list[str] | None = None) -> xr.Dataset:
+    """Read an ImageResponses box (or only `variables` and their coordinates) into memory and check it.
+
+    Raises:
+        UserError: the file is missing, no netCDF, or no ImageResponses box.
+    """
+    dataset = read_dataset(path, variables)
+    check_image_responses(dataset, path, partial=variables is not None)
+    return dataset

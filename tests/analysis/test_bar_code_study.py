@@ -1,0 +1,156 @@
+"""The study of alignments and its command: methods that should win do, tables are whole, the same bytes again."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from calcium_latents.analysis.bar_code_study import (
+    ASCENT,
+    ENERGY,
+    GRADIENT,
+    HARD,
+    METHODS,
+    NONE,
+    RANDOM,
+    SMOOTH,
+    SPECTRUM,
+    TABLE_COLUMNS,
+    TIMING_COLUMNS,
+    StudyOptions,
+    study,
+)
+from calcium_latents.analysis.bar_codes import FOURIER, soft_shift
+from calcium_latents.commands import align_bar_codes
+from calcium_latents.errors import UserError
+from calcium_latents.recordings.netcdf import read_dataset, write_dataset
+from calcium_latents.seeds import generator
+
+ORIGIN = {"config_digest": "c", "code_digest": "c", "seed": 0, "versions": "{}"}
+FAST = {"starts": 3, "restarts": 5, "resamples": 50, "permutations": 20, "published": {"starts": 1, "most_steps": 400}}
+NEURONS, KINDS = 80, 4
+
+
+def made_codes(noise=0.15):
+    """Codes of four types, moved by any angle, with noise; and the types."""
+    rng = generator(1, "tests", "bar code study")
+    kind, angle = np.arange(NEURONS) % KINDS, rng.uniform(0, 2 * np.pi, NEURONS)
+    phase, size = rng.uniform(0, 2 * np.pi, (4, 6)), rng.normal(size=(KINDS, 4, 6))
+    place = 2 * np.pi * np.arange(8)[:, None] / 8 - angle[:, None, None]
+    codes = sum(size[kind, None, k] * np.cos(k * place + phase[k]) for k in range(4))
+    return 0.3 * (codes + noise * rng.normal(size=codes.shape)), np.array([f"type {k}" for k in kind])
+
+
+def options(**given):
+    return align_bar_codes.study_options({**FAST, **given})
+
+
+@pytest.fixture(scope="module")
+def studied():
+    codes, types = made_codes()
+    return codes, types, study(codes, 3, "made-up", "made-up codes", options(), types)
+
+
+def test_alignment_beats_none_and_random_shifts(studied):
+    _, _, (_, table, timing) = studied
+    assert list(table) == list(TABLE_COLUMNS) and list(timing) == list(TIMING_COLUMNS)
+    assert set(table["method"]) == set(METHODS) and set(table["clusters"]) == {KINDS, 2 * KINDS}
+    assert len(table) == 2 * len(timing) == 2 * (6 + 2 * 4)
+    ari = table[table["clusters"] == KINDS].groupby("method")["ari"].max()
+    for method in (ASCENT, SMOOTH, GRADIENT):
+        assert ari[method] > 0.9 > 0.7 > max(ari[NONE], ari[RANDOM]), method
+    twice = table[table["clusters"] == 2 * KINDS].set_index("method")
+    assert twice.loc[SMOOTH, "homogeneity"].max() > 0.95 > twice.loc[NONE, "homogeneity"]
+    assert (table["ari_lower"] <= table["ari"] + 1e-9).all() and (table["ari"] <= table["ari_upper"] + 1e-9).all()
+    assert (table["chance_upper"] < 0.2).all()
+    without = table["method"].isin([SPECTRUM, ENERGY])
+    assert table.loc[without, "loss"].isna().all() and (table.loc[~without, "loss"] > 0).all()
+    moved = table[table["method"].isin([HARD, GRADIENT, ASCENT, SMOOTH])]
+    assert (moved["coherence"] > moved["chance_coherence"] + 0.1).all()
+    random = table[table["method"] == RANDOM]
+    np.testing.assert_allclose(random["coherence"], random["chance_coherence"])
+    assert table.loc[table["method"] == HARD, "temperature"].eq(np.inf).all()
+
+
+def test_the_box_holds_what_the_chosen_method_did(studied):
+    codes, _, (box, _, _) = studied
+    np.testing.assert_allclose(np.linalg.norm(box["bar_code"], axis=(1, 2)), 1, rtol=1e-6)
+    direction = (codes * box["bar_code"].values).sum(axis=(1, 2)) / np.linalg.norm(codes, axis=(1, 2))
+    np.testing.assert_allclose(direction, 1, rtol=1e-6)
+    shifted = soft_shift(box["bar_code"].values, box["shift_rad"].values, box.attrs["temperature"], FOURIER)
+    np.testing.assert_allclose(box["aligned"], shifted, atol=1e-6)
+    assert box.attrs["method"] == SMOOTH and box.attrs["clusters"] == KINDS == len(np.unique(box["cluster"]))
+    assert (np.diff(np.bincount(box["cluster"])) <= 0).all()
+
+
+@pytest.mark.parametrize("method", [HARD, GRADIENT, ASCENT])
+def test_without_types_there_are_no_scores_but_all_else(method):
+    codes, _ = made_codes()
+    few = options(method=method, clusters=3, temperatures=[])
+    box, table, _ = study(codes[:20], 0, "d", "d", few, neuron=np.arange(5, 25))
+    assert table["ari"].isna().all() and table["homogeneity"].isna().all()
+    assert box.attrs["method"] == method and box["neuron"].values[0] == 5 and box["cluster"].max() == 2
+    with pytest.raises(UserError, match="no types of neurons are known"):
+        study(codes[:20], 0, "d", "d", options())
+
+
+def test_zero_codes_and_two_neurons_go_through():
+    codes = np.zeros((2, 4, 3))
+    codes[1] = 1
+    box, table, _ = study(codes, 0, "d", "d", options(temperatures=[]), np.array(["a", "b"]))
+    assert np.isfinite(box["aligned"]).all() and (box["tsne"] == 0).all() and table["ari"].notna().all()
+
+
+def write(folder, with_types=True):
+    codes, types = made_codes()
+    neuron = ("neuron", np.arange(NEURONS), {"units": "1"})
+    code = (("neuron", "rotation", "feature"), codes.astype(np.float32), {"units": "1"})
+    write_dataset(xr.Dataset({"bar_code": code}, {"neuron": neuron}), folder / "inferred.nc", ORIGIN)
+    known = {"animal": ("neuron", np.zeros(NEURONS, int), {"units": "1"})}
+    if with_types:
+        known["neuron_type"] = ("neuron", types.astype(object), {"units": "1"})
+    write_dataset(xr.Dataset(known, {"neuron": neuron}), folder / "responses.nc", ORIGIN)
+
+
+def run(folder, out, *more, parameters=None):
+    arguments = ["--predictions", folder / "inferred.nc", "--dataset", "made-up", "--label", "made-up codes"]
+    arguments += ["--parameters", json.dumps({**FAST, **(parameters or {})}), "--seed", 3, *more]
+    for name, file in (("output", "bar_codes.nc"), ("table", "alignment.csv"), ("timing", "alignment_timing.csv")):
+        arguments += [f"--{name}", out / file]
+    align_bar_codes.main([str(argument) for argument in arguments])
+
+
+def test_the_command_writes_the_same_bytes_again(tmp_path, studied):
+    write(tmp_path)
+    for out in ("a", "b"):
+        run(tmp_path, tmp_path / out, "--responses", tmp_path / "responses.nc")
+    for name in ("bar_codes.nc", "alignment.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    table = pd.read_csv(tmp_path / "a" / "alignment.csv")
+    assert table["label"].eq("made-up codes").all() and table["ari"].notna().all()
+    assert list(pd.read_csv(tmp_path / "a" / "alignment_timing.csv")) == list(TIMING_COLUMNS)
+    box = read_dataset(tmp_path / "a" / "bar_codes.nc", ["cluster", "shift_rad", "tsne", "aligned"])
+    assert box.attrs["seed"] == 3 and box.sizes["neuron"] == NEURONS
+
+
+def test_the_command_names_what_is_wrong(tmp_path):
+    write(tmp_path, with_types=False)
+    with pytest.raises(UserError, match="no types"):
+        run(tmp_path, tmp_path / "x", "--responses", tmp_path / "responses.nc")
+    for wrong in ({"cluster": 3}, {"published": {"start": 1}}):
+        with pytest.raises(UserError, match="expected .* found"):
+            run(tmp_path, tmp_path / "x", parameters=wrong)
+    for wrong in ({"method": "none"}, {"temperature": 0.0}, {"restarts": 0}):
+        with pytest.raises(UserError, match="bar codes: "):
+            run(tmp_path, tmp_path / "x", parameters=wrong)
+    other = read_dataset(tmp_path / "responses.nc").isel(neuron=slice(1, None))
+    write_dataset(other, tmp_path / "responses.nc", ORIGIN)
+    with pytest.raises(UserError, match="neuron: expected the 80 neurons"):
+        run(tmp_path, tmp_path / "x", "--responses", tmp_path / "responses.nc")
+    assert not (tmp_path / "x").exists()
+
+
+def test_defaults():
+    assert StudyOptions() == align_bar_codes.study_options({})
