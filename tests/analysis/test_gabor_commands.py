@@ -119,7 +119,8 @@ def test_model_and_truth_see_the_same_stimuli(found):
     assert list(table.columns) == list(INDEX_COLUMNS) and len(table) == 2 * 2 * NEURONS
     # here both are the same neurons
     assert np.array_equal(tuning["plaid"].values[0], tuning["plaid"].values[1], equal_nan=True)
-    assert np.isfinite(tuning["size_contrast"].sel(stimulus="cluster").values[:, [0, -1]]).all()
+    whole = np.isfinite(tuning["size_contrast"].sel(stimulus="cluster").values).all(axis=(2, 3))
+    assert (whole.sum(axis=1) == 2).all() and np.array_equal(whole[0], whole[1])
     assert np.isnan(tuning["size_contrast"].sel(stimulus="own").values[:, :, 0, 0]).all()
     values = table.drop(columns=["neuron_type", "source", "stimulus"])
     assert np.isfinite(values).all(axis=None)

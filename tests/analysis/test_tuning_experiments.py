@@ -102,7 +102,7 @@ def test_the_box_holds_every_source_and_stimulus():
     probe, truth = make_probe(3, SHAPE)
     chosen = {"own": true_gabors(probe, truth), "cluster": true_gabors(probe, truth, size_px=9.0)}
     found = measure({"model": probe, "truth": probe}, chosen, QUICK)
-    box = tuning_dataset(found, chosen, QUICK, np.array([4, 5, 9]))
+    box = tuning_dataset(found, chosen, QUICK, np.array([4, 5, 9]), SHAPE)
     assert dict(box.sizes) == {
         **{"source": 2, "stimulus": 2, "neuron": 3, "orientation": 12, "phase": 8, "size": 12, "contrast": 12},
         **{"preferred_contrast": 10, "orthogonal_contrast": 10},
@@ -111,6 +111,16 @@ def test_the_box_holds_every_source_and_stimulus():
     assert np.array_equal(*same, equal_nan=True) and all(box[name].attrs["units"] for name in box.variables)
     curve = box["phase_curve"].sel(source="model", stimulus="cluster", neuron=9).values
     assert np.allclose(curve, found["model", "cluster"]["phase_curve"][2])
+
+
+def test_whole_maps_go_to_neurons_with_the_strongest_effects_and_rows_to_all():
+    weight = np.array([0, 0, 8, 8.0])
+    probe, truth = make_probe(4, SHAPE, orthogonal_weight=weight, surround_weight=weight)
+    gabors = true_gabors(probe, truth)
+    found = measure({"model": probe, "truth": probe}, {"own": gabors}, QUICK)
+    for responses in found.values():
+        whole = np.isfinite(responses["plaid"]).all(axis=(1, 2))
+        assert whole.sum() == 1 and whole[2:].any() and np.isfinite(responses["plaid"][:, -1]).all()
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,7 @@ rule find_meis:
     output:
         meis="results/{scale}/digital_twin/{dataset}/meis.nc",
         comparison="results/{scale}/digital_twin/{dataset}/stimulus_comparison.csv",
+        clusters="results/{scale}/digital_twin/{dataset}/cluster_meis.csv",
     log:
         "results/{scale}/logs/digital_twin/{dataset}/find_meis.log",
     benchmark:
@@ -239,7 +240,7 @@ rule find_meis:
         "python -m calcium_latents.commands.find_meis --responses {input.responses} --checkpoint {input.checkpoint}"
         " --predictions {input.predictions} --bar-codes {input.bar_codes} --gabors {input.gabors} --differences {input.differences}"
         " --scores {input.scores} --parameters {params.options} --seed {params.seed} --output {output.meis}"
-        " --comparison {output.comparison} > {log} 2>&1"
+        " --comparison {output.comparison} --clusters {output.clusters} > {log} 2>&1"
 
 
 rule summarise_properties:
@@ -428,4 +429,5 @@ for table, names in {
     **dict.fromkeys(("scan_coverage", "size_tuning"), SCANNED),
 }.items():
     CLAIMS[f"digital_twin.{table}"] = boxes("digital_twin", names, f"{table}.csv")
+CLAIMS["digital_twin.meis"] = boxes("digital_twin", SCANNED, "cluster_meis.csv")
 CLAIMS["digital_twin.gabors"] = boxes("digital_twin", SCANNED, "optimal_gabors.csv")

@@ -264,3 +264,15 @@ def rows_of(table: pd.DataFrame, neurons: np.ndarray, stimulus: str, columns: tu
             f"several of neuron {twice}. Give the table of one twin."
         )
     return rows[list(columns)].reindex(neurons).to_numpy(float)
+
+
+def cluster_table(meis: xr.Dataset) -> pd.DataFrame:
+    """Return a row a cluster: mean rate to its template, and to that of a random group, over that to own MEIs."""
+    return pd.DataFrame(
+        {
+            "cluster": meis["cluster"].values,
+            "neurons": meis["cluster_optimised_neurons"].values,
+            "fraction_of_own": meis["cluster_mei_fraction"].values,
+            "null": meis["cluster_shuffled_fraction"].values,
+        }
+    )

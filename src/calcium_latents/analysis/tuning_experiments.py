@@ -100,7 +100,7 @@ def shown(settings: ExperimentSettings, whole: bool) -> dict[str, np.ndarray]:
 
 
 def image_count(settings: ExperimentSettings, neurons: int, own: bool = False) -> int:
-    """Return how many images the experiments show to `neurons` neurons with one Gabor each (`own`: their own one)."""
+    """Return how many images `run_experiments` shows to `neurons` neurons (`own`: with their own Gabors)."""
     whole = _whole_neurons(settings, neurons, own)
     part, all_ = (sum(mask.sum() for mask in shown(settings, kind).values()) for kind in (False, True))
     return int(whole * all_ + (neurons - whole) * part)
@@ -154,7 +154,7 @@ def run_experiments(
         gabors: one row a neuron, with `GaborGrid.COLUMNS`.
         numbers: [row], by which the probe knows the neurons.
         settings: see there.
-        whole: rows that see whole maps; default the first `settings.whole_maps`.
+        whole: rows that see whole maps (at most `settings.whole_maps` of them); default the first ones.
         own: these are the neurons' own Gabors (see `own_rows_only`).
 
     Returns:

@@ -41,17 +41,34 @@ def measure(probes: Mapping[str, Probe], chosen: Mapping[str, pd.DataFrame], set
     Args:
         probes: source -> probe.
         chosen: stimulus -> Gabors, one row for each of the probes' neurons, in their order.
-        settings: see `ExperimentSettings`; neurons with whole maps are spread evenly over all.
+        settings: see `ExperimentSettings`; whole maps are shown for examples, to the neurons that `striking` chooses by
+            the answers of the first source.
     """
     found = {}
     for stimulus, gabors in chosen.items():
-        count = len(gabors)
-        wanted = count if settings.whole_maps is None else min(settings.whole_maps, count)
-        whole = np.unique(np.linspace(0, count - 1, wanted).round().astype(int)).tolist()
+        count, own = len(gabors), stimulus == "own"
+        numbers = np.arange(count)
+        whole: list[int] | None = None
         for source, probe in probes.items():
-            numbers = np.arange(count)
-            found[source, stimulus] = run_experiments(probe, gabors, numbers, settings, whole, stimulus == "own")
+            # null shows whole maps to all; else rows first, and whole maps to those whom the first source chooses
+            rows = None if settings.whole_maps is None else []
+            responses = run_experiments(probe, gabors, numbers, settings, rows, own)
+            if settings.whole_maps and not (own and settings.own_rows_only):
+                whole = striking(responses, gabors, settings) if whole is None else whole
+                part = gabors.iloc[whole].reset_index(drop=True)
+                again = run_experiments(probe, part, numbers[whole], settings)
+                for name, rates in again.items():
+                    responses[name][whole] = rates
+            found[source, stimulus] = responses
     return found
+
+
+def striking(responses: Responses, gabors: pd.DataFrame, settings: ExperimentSettings) -> list[int]:
+    """Return the `whole_maps` rows of the highest mean rank in orientation selectivity, suppression and inhibition."""
+    table = index_table(responses, gabors.reset_index(drop=True), settings)
+    ranks = table[["orientation_selectivity", "suppression", "cross_orientation_inhibition"]].rank(na_option="top")
+    order = np.argsort(-ranks.mean(axis=1).to_numpy(), kind="stable")
+    return np.sort(order[: settings.whole_maps]).tolist()
 
 
 def indices_of(
@@ -77,9 +94,16 @@ def indices_of(
 
 
 def tuning_dataset(
-    found: Curves, chosen: Mapping[str, pd.DataFrame], settings: ExperimentSettings, neurons: np.ndarray
+    found: Curves,
+    chosen: Mapping[str, pd.DataFrame],
+    settings: ExperimentSettings,
+    neurons: np.ndarray,
+    image_shape: tuple[int, int],
 ) -> xr.Dataset:
-    """Return the box: rates [source, stimulus, neuron, *axes] and the values of the axes."""
+    """Return the box: rates [source, stimulus, neuron, *axes] and the values of the axes.
+
+    The shape of the images is kept as attributes, for those who want to draw the stimuli.
+    """
     sources = list(dict.fromkeys(source for source, _ in found))
     stimuli = list(chosen)
     data = {}
@@ -95,4 +119,7 @@ def tuning_dataset(
     for axis, values in settings.coordinates().items():
         name, units, long_name = AXES[axis]
         coordinates[name] = (axis, values, {"units": units, "long_name": long_name})
-    return xr.Dataset(data, coords=coordinates, attrs={"schema": "calcium-latents tuning", "schema_version": 1})
+    height, width = (int(size) for size in image_shape)
+    attributes = {"schema": "calcium-latents tuning", "schema_version": 1}
+    attributes |= {"image_height_px": height, "image_width_px": width}
+    return xr.Dataset(data, coords=coordinates, attrs=attributes)

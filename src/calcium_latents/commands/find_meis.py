@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True, help="images (.nc)")
     parser.add_argument("--comparison", required=True, help="indices of stimuli at equal energy (.csv)")
+    parser.add_argument("--clusters", help="drive of each cluster's template (.csv)")
     options = parser.parse_args(arguments)
 
     import numpy as np
@@ -82,6 +83,9 @@ def main(arguments: list[str] | None = None) -> None:
     write_dataset(meis, options.output, provenance(options.parameters, [__spec__.name], options.seed))
     with atomic_path(Path(options.comparison)) as temporary:
         compared.to_csv(temporary, index=False)
+    if options.clusters:
+        with atomic_path(Path(options.clusters)) as temporary:
+            study.cluster_table(meis).to_csv(temporary, index=False)
 
 
 if __name__ == "__main__":

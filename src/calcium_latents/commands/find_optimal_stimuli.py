@@ -60,6 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
         probes["truth"] = (TruthProbe(responses), responses["position_px"].values)
     shape = {"image_shape": (responses.sizes["y"], responses.sizes["x"])}
     grids = [GaborGrid.from_mapping(sections["gabors"] | shape)]
+    # amplitudes of both families agree unless other ones are asked for
+    contrasts = tuple(grids[0].contrasts)
+    sections["differences"].setdefault("contrasts", [*(-value for value in contrasts[::-1]), *contrasts])
     grids.append(DifferenceGrid.from_mapping(sections["differences"] | shape))
     settings = [SearchSettings.from_mapping(sections["search"])]
     settings.append(SearchSettings.from_mapping(study.DIFFERENCE_SEARCH.to_dict() | sections["difference_search"]))

@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     import pandas as pd
 
     from calcium_latents.analysis import tuning_experiments as experiments
+    from calcium_latents.analysis.gabor_search import Counter
     from calcium_latents.analysis.probe import ModelProbe, TruthProbe
     from calcium_latents.analysis.tuning_tables import GABOR_COLUMNS, indices_of, measure, tuning_dataset
     from calcium_latents.files import atomic_path
@@ -54,17 +55,16 @@ def main(arguments: list[str] | None = None) -> None:
         chosen[stimulus] = rows.loc[names].reset_index()
     if len(clusters) != len(names):
         fail(options.bar_codes, "neuron", f"{len(names)} neurons", f"{len(clusters)}", "Use one data set.")
-    probes = {"model": ModelProbe.from_checkpoint(options.checkpoint)}
+    probes = {"model": Counter(ModelProbe.from_checkpoint(options.checkpoint))}
     if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
-        probes["truth"] = TruthProbe(responses)
+        probes["truth"] = Counter(TruthProbe(responses))
     found = measure(probes, chosen, settings)
-    for source in probes:
-        counts = [experiments.image_count(settings, len(names), stimulus == "own") for stimulus in stimuli]
-        print(f"experiments, {source}: images shown: {dict(zip(stimuli, counts, strict=True))}")
+    for source, counter in probes.items():
+        print(f"experiments, {source}: images shown: {counter.images}")
     types = responses["neuron_type"].values.astype(str) if "neuron_type" in responses else None
     about = {"neuron": names, "cluster": clusters, "neuron_type": types}
     table = indices_of(found, chosen, settings, about)
-    dataset = tuning_dataset(found, chosen, settings, names)
+    dataset = tuning_dataset(found, chosen, settings, names, probes["model"].image_shape)
     files = {"checkpoint": options.checkpoint, "gabors": options.gabors}
     config = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] for name, path in files.items()}
     origin = provenance({"parameters": options.parameters, **config}, [__spec__.name], seed)

@@ -46,12 +46,12 @@ class DeadLeaves(ParameterSection):
 
     SECTION: ClassVar[str] = "digital_twin.leaves"
 
-    smallest_px: float = 1.0
+    smallest_px: float = 2.0
     largest_px: float | None = None
     aspect: float = 0.35
-    grating_share: float = 0.6
+    grating_share: float = 0.8
     grating_cpp: tuple[float, float] = (0.08, 0.35)
-    grating_contrast: float = 0.6
+    grating_contrast: float = 2.0
     blur: float = 0.5
     contrast_spread: float = 0.5
     contrast_range: tuple[float, float] = (0.25, 2.5)

@@ -15,11 +15,13 @@ from calcium_latents.models.digital_twin.penalties import Penalties
 from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.recordings.image_responses import TRAINING, VALIDATION
 from calcium_latents.training.image_pairs import ImagePairs
+from calcium_latents.training.orthogonal_momentum import OrthogonalMomentum
 from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.trials import EpochBatches
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 MASKS = ("signed", "nonnegative")
+OPTIMISERS = ("adam", "orthogonal")
 CALIBRATION_IMAGES = 1024  # over which the statistics of normalisation are taken after training
 
 
@@ -30,8 +32,10 @@ class DigitalTwinOptions:
     Attributes:
         steps: optimiser steps at most.
         batch_size: images a step (published: 256).
-        learning_rate: at its peak (published: 0.002).
-        readout_factor: learning rate of masks and bar codes over that of the core.
+        optimiser: of the filters: "adam" (published) or "orthogonal", see `training.orthogonal_momentum`; all other
+            parameters have Adam.
+        learning_rate: of the filters, at its peak (published: 0.002).
+        readout_factor: learning rate of all other parameters over that of the filters.
         schedule: of the learning rate.
         adam_betas: of Adam.
         gradient_clip: bound on the gradient's norm.
@@ -48,6 +52,7 @@ class DigitalTwinOptions:
 
     steps: int = 10_000
     batch_size: int = 256
+    optimiser: str = "adam"
     learning_rate: float = 2e-3
     readout_factor: float = 1.0
     schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
@@ -62,7 +67,7 @@ class DigitalTwinOptions:
     checkpoint_every: int = 500
 
     def __post_init__(self):
-        for name, choices in (("precision", PRECISIONS), ("masks", MASKS)):
+        for name, choices in (("precision", PRECISIONS), ("masks", MASKS), ("optimiser", OPTIMISERS)):
             if getattr(self, name) not in choices:
                 raise UserError(f"training.{name}: expected one of {choices}, found {getattr(self, name)!r}.")
         for name in ("steps", "batch_size", "validate_every", "stages"):
@@ -103,11 +108,13 @@ class DigitalTwinTraining(lightning.LightningModule):
         self.best: dict[str, Tensor] = {}
         self._resumed: dict[str, Any] | None = None
 
-    def configure_optimizers(self) -> torch.optim.Adam:
-        """Adam with two groups: core and readout."""
-        core = list(self.twin.core.parameters())
-        readout = [self.twin.masks, self.twin.weights, self.twin.bias]
-        optimizer = torch.optim.Adam([{"params": core}, {"params": readout}], betas=tuple(self.options.adam_betas))
+    def configure_optimizers(self) -> OrthogonalMomentum:
+        """Two groups: the filters, and all other parameters."""
+        filters = [layer.coefficients for layer in self.twin.core.layers]
+        known = {id(parameter) for parameter in filters}
+        others = [parameter for parameter in self.twin.parameters() if id(parameter) not in known]
+        groups = [{"params": filters, "orthogonal": self.options.optimiser == "orthogonal"}, {"params": others}]
+        optimizer = OrthogonalMomentum(groups, self.options.learning_rate, tuple(self.options.adam_betas))
         if self._resumed is not None:
             optimizer.load_state_dict(self._resumed["optimizer"])
         return optimizer
