@@ -28,7 +28,7 @@ EXPECTED_TEXT = {
         "true neuron: cross-orientation inhibition 0.",
         "no tuning: index 0 (null)",
         "mean of 24 neurons (model; baseline)",
-        "among 6 that were shown whole maps",
+        "chosen for suppression and inhibition",
         "without noise",
     ],
     "digital_twin_recovery": [
@@ -45,7 +45,7 @@ EXPECTED_TEXT = {
 }
 PROVENANCE = {"config_digest": "0", "code_digest": "0", "seed": 1, "versions": "{}"}
 NEURONS, SHAPE = 24, (18, 18)
-TYPES = ("simple", "complex", "simple SS", "complex SS", "simple COI", "complex COI")
+TYPES = ("simple", "complex", "simple SS", "complex SS COI", "simple COI", "complex COI")
 
 
 class Cells:

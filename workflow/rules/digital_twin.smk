@@ -406,12 +406,12 @@ for position, name in enumerate(PROBED):
     }
     drawn = {
         "figure1": ("bar_codes", "alignment", "responses", "meis", "scores"),
-        "figure2": ("responses", "gabors", "differences", "meis", "tuning", "indices"),
+        "figure2": ("gabors", "differences", "meis", "tuning", "indices"),
         "figure3": ("properties", "cluster_tests"),
         "figure6": ("meis", "bar_codes", "comparison"),
     }
     if name in SCANNED:
-        drawn["recovery"] = ("responses", "tuning", "indices", "gabors", "search_check")
+        drawn["recovery"] = ("responses", "indices", "gabors", "search_check")
         drawn["figure5"] = ("size_tuning", "curves", "coverage", "scan_gabors")
     FIGURES["digital_twin"] |= {
         f"digital_twin_{figure}{suffix}": {table: of[table] for table in tables}

@@ -64,10 +64,10 @@ def measure(probes: Mapping[str, Probe], chosen: Mapping[str, pd.DataFrame], set
 
 
 def striking(responses: Responses, gabors: pd.DataFrame, settings: ExperimentSettings) -> list[int]:
-    """Return the `whole_maps` rows of the highest mean rank in orientation selectivity, suppression and inhibition."""
+    """Return the `whole_maps` rows whose lower rank in suppression and in cross-orientation inhibition is highest."""
     table = index_table(responses, gabors.reset_index(drop=True), settings)
-    ranks = table[["orientation_selectivity", "suppression", "cross_orientation_inhibition"]].rank(na_option="top")
-    order = np.argsort(-ranks.mean(axis=1).to_numpy(), kind="stable")
+    ranks = table[["suppression", "cross_orientation_inhibition"]].rank(na_option="top").min(axis=1)
+    order = np.argsort(-ranks.to_numpy(), kind="stable")
     return np.sort(order[: settings.whole_maps]).tolist()
 
 

@@ -72,8 +72,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
 def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) -> tuple[int, int]:
     """Return the neuron that is shown, and among how many it was chosen.
 
-    Neurons that were shown whole maps (and, if possible, have an MEI); of these the one whose smallest rank in the
-    model's four indices is the highest.
+    Neurons that were shown whole maps (and, if possible, have an MEI); of these the one whose lower rank in suppression
+    and in cross-orientation inhibition, by the model, is the highest.
     """
     if STIMULUS not in tuning["stimulus"].values or "model" not in tuning["source"].values:
         raise UserError(f"input tuning: expected the source model and the stimulus {STIMULUS}, found others.")
@@ -81,7 +81,7 @@ def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) 
     whole = np.isfinite(model["size_contrast"]).all(("size", "contrast")).values
     whole &= np.isfinite(model["plaid"]).all(("preferred_contrast", "orthogonal_contrast")).values
     rows = indices[(indices["source"] == "model") & (indices["stimulus"] == STIMULUS)].set_index("neuron")
-    ranks = rows[list(INDEX)].dropna().rank().min(axis=1)
+    ranks = rows[list(INDEX)].dropna()[list(INDEX[2:])].rank().min(axis=1)
     ranks = ranks[ranks.index.isin(tuning["neuron"].values[whole])]
     if ranks.empty:
         raise UserError("input tuning: expected a neuron with whole maps and all indices, found none.")
@@ -203,8 +203,8 @@ def _legend(fig, tuning: xr.Dataset, neuron: int, candidates: int, sources: list
     ]
     same = " True neurons see the model's stimuli (their own optima in A)." if "truth" in sources else ""
     note = (
-        f"Neuron {neuron}, chosen for high indices in the model among {candidates} that were shown whole maps: an "
-        "example, not typical. B to E: about the cluster's optimal Gabor at the neuron's place and orientation."
+        f"Neuron {neuron}, chosen for suppression and inhibition in the model among {candidates} that were shown "
+        "whole maps: an example, not typical. B to E: about the cluster's optimal Gabor at the neuron's place and orientation."
         f"{same} Rates in the units of the recorded responses, without noise; one twin."
     )
     legend = fig.legend(handles=handles, loc="outside lower center", ncols=4, title=fill(note, LINE), title_fontsize=6)

@@ -1,0 +1,477 @@
+"""Training the digital twin: it learns simulated neurons, keeps its best weights, and resumes to the same bytes."""
+
+import copy
+import io
+
+import numpy as np
+import pytest
+import pytorch_lightning as lightning
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from calcium_latents.errors import UserError
+from calcium_latents.models.digital_twin.checkpoint import described
+from calcium_latents.models.digital_twin.penalties import Penalties
+from calcium_latents.models.digital_twin.twin import LOG_OFFSET
+from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION
+from calcium_latents.simulation.visual_cortex_recording import simulate_visual_cortex
+from calcium_latents.training.digital_twin_family import DigitalTwinFamily
+from calcium_latents.training.digital_twin_module import (
+    CALIBRATION_IMAGES,
+    DigitalTwinOptions,
+    column_correlation,
+    compute_dtype,
+    recalibrate,
+)
+
+NEURONS = {"place_radius_px": 2.0, "surround_px": 2.5, "hole_px": 1.5, "shares": {"simple": 1, "complex": 1}}
+IMAGES = {"shape": [16, 16], "training_images": 300, "validation_images": 60, "test_images": 10, "repeats": 2}
+PENALTIES = {
+    "smoothness": 0.01,
+    "smoothness_layers": [1.0, 0.0],
+    "sparsity": 0.001,
+    "sparsity_layers": [0.0, 1.0],
+    "readout": 0.01,
+}
+TRAINING_OPTIONS = {
+    "steps": 120,
+    "batch_size": 32,
+    "learning_rate": 2e-2,
+    "schedule": {"warmup_steps": 5, "final_fraction": 0.01},
+    "penalties": PENALTIES,
+    "masks": "nonnegative",
+    "validate_every": 20,
+    "patience": None,
+    "precision": "float32",
+}
+SHORT = {"steps": 20, "validate_every": 4}
+
+
+def simulate(neurons=12, animals=1, seed=3, shape=(16, 16), missed_share=0.0, images=IMAGES, **changes):
+    settings = images | {"shape": list(shape), "animals": animals, "missed_share": missed_share}
+    return simulate_visual_cortex(settings | {"neurons": NEURONS | {"neurons": neurons} | changes}, seed)
+
+
+def family(**changes):
+    sizes = {"features": [2, 2], "kernels": [7, 3], "rotations": 8, "max_ranks": None, "padding": "valid"}
+    return DigitalTwinFamily(**({"name": "digital_twin", "mask_initialisation": "energy"} | sizes | changes))
+
+
+def fit(recording, seed=1, until=None, state=None, states=None, model=None, **changes):
+    """As the training command does; `until`: the step at which training is interrupted."""
+    model = model or family()
+    module, batches, steps = model.prepare(recording, "a.nc", {}, TRAINING_OPTIONS | changes, {}, seed)
+    if states is not None:
+        module.on_checkpoint = lambda saved: states.append(copy.deepcopy(saved))
+    if state is not None:
+        module.resume(copy.deepcopy(state))
+    if module.step < steps:
+        options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+        trainer = lightning.Trainer(
+            accelerator="cpu",
+            max_steps=(until or steps) - module.step,
+            max_epochs=-1,
+            enable_progress_bar=False,
+            **options,
+        )
+        trainer.fit(module, batches)
+    return module, model
+
+
+def bytes_of(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def cortex():
+    return simulate()
+
+
+@pytest.fixture(scope="module")
+def fitted(cortex):
+    module, model = fit(cortex)
+    chosen = copy.deepcopy(module.twin.state_dict())
+    return module, model.result(module, cortex), chosen
+
+
+def test_the_loss_falls_and_predictions_follow_the_truth(cortex, fitted):
+    module, result, _ = fitted
+    history = result.metrics
+    assert history["step"].tolist() == list(range(0, 121, 20))
+    assert abs(history["validation_correlation"].iloc[0]) < 0.2  # before training
+    assert history["validation_correlation"].iloc[-1] > 0.5  # against single trials of 2 spikes on average
+    assert history["validation_loss"].iloc[-1] < history["validation_loss"].iloc[0] - 0.1
+    test = cortex["part"].values == TEST
+    rate, truth = result.inferred["rate"].values[test], cortex["rate"].values[test]
+    assert np.median([np.corrcoef(rate[:, n], truth[:, n])[0, 1] for n in range(12)]) > 0.7
+    assert result.timing["training_seconds"].is_monotonic_increasing
+
+
+def test_nothing_is_learnt_where_there_is_nothing(cortex):
+    shuffled = cortex.copy(deep=True)
+    order = np.random.default_rng(0).permutation(360)
+    shuffled["response"].values[:360] = cortex["response"].values[:360][order]
+    module, _ = fit(shuffled, steps=60)
+    assert abs(module.history[-1]["validation_correlation"]) < 0.2
+
+
+def test_results_hold_together(cortex, fitted):
+    module, result, chosen = fitted
+    inferred, twin = result.inferred, module.twin
+    assert inferred.attrs["model"] == "digital_twin" and inferred.attrs["seed"] == 1
+    assert inferred.attrs["mask_offset_px"] == 3 and inferred["mask"].shape == (12, 10, 10)
+    assert inferred["bar_code"].dims == ("neuron", "rotation", "feature") and inferred["bar_code"].shape == (12, 8, 2)
+    np.testing.assert_allclose(np.abs(inferred["mask"]).sum(("map_y", "map_x")), 1, atol=1e-5)
+    np.testing.assert_allclose(inferred["mask_centre_px"], cortex["position_px"], atol=2.5)
+    # the response's scale is that of the recording: mean rates are mean spikes
+    training = cortex["part"].values == TRAINING
+    spikes = cortex["response"].values[:300].mean(0)
+    np.testing.assert_allclose(inferred["rate"].values[training].mean(0), spikes, rtol=0.25)
+    with torch.no_grad():
+        rate = twin.rates(torch.as_tensor(cortex["images"].values))
+    np.testing.assert_allclose(inferred["rate"], rate, rtol=1e-5)
+    # the readout may be scaled between masks and bar codes, and no more than that
+    product = [torch.einsum("nyx,nrf->nyxrf", s["masks"], s["weights"]) for s in (chosen, twin.state_dict())]
+    torch.testing.assert_close(*product, rtol=1e-4, atol=1e-6)
+    DigitalTwinFamily(**result.checkpoint["family"])
+
+
+def validation_loss(module):
+    """Poisson loss a neuron of the module's twin as it is, written out."""
+    rows = module.parts == VALIDATION
+    rate, response = module.rates(module.images[rows]).double(), module.response[rows].double()
+    return float((rate - response * (rate + LOG_OFFSET).log()).sum() / response.numel())
+
+
+@torch.no_grad()
+def test_the_best_weights_by_validation_are_kept(cortex):
+    states = []
+    # a rate that rises until it spoils what was learnt
+    changes = {"learning_rate": 0.5, "schedule": {"warmup_steps": 25, "final_fraction": 1.0}, "checkpoint_every": 4}
+    with torch.enable_grad():
+        module, _ = fit(cortex, **(SHORT | changes), states=states)
+    losses = [row["validation_loss"] for row in module.history]
+    best = int(np.argmin(losses))
+    assert 0 < best < len(losses) - 1 and losses[-1] > losses[best] + 0.05
+    at_best = states[best - 1]
+    assert at_best["step"] == module.history[best]["step"]
+    for name, value in module.twin.state_dict().items():
+        assert torch.equal(value, at_best["twin"][name]), name
+    assert validation_loss(module) == pytest.approx(losses[best], abs=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(cortex):
+    found = []
+    for seed in (1, 1, 2):
+        module, model = fit(cortex, seed, **SHORT)
+        result = model.result(module, cortex)
+        found.append((bytes_of(result.checkpoint), result.inferred, result.metrics))
+    assert found[0][0] == found[1][0] and found[0][0] != found[2][0]
+    assert found[0][1].identical(found[1][1]) and found[0][2].equals(found[1][2])
+    assert not np.allclose(found[0][1]["bar_code"], found[2][1]["bar_code"])
+
+
+@pytest.mark.parametrize(
+    ("stops", "changes"),
+    [
+        ((6, 12, 18), {"masks": "signed"}),  # between validations and, with 9 batches an epoch, within epochs
+        ((20,), {"learning_rate": 0.5}),  # after the last step, before results: the last weights are not the best
+        ((4, 8, 12), {"learning_rate": 5.0, "patience": 1, "stages": 3}),  # the last of them ends training
+    ],
+)
+def test_an_interrupted_fit_goes_on_to_the_same_bytes(cortex, stops, changes):
+    every = stops[0] if len(stops) > 1 else 20
+    changes = SHORT | {"checkpoint_every": every} | changes
+    states, whole, model = [], *fit(cortex, **changes)
+    expected = model.result(whole, cortex)
+    fit(cortex, states=states, **changes)
+    for state in states:
+        if state["step"] not in stops:
+            continue
+        resumed, model = fit(cortex, state=state, **changes)
+        found = model.result(resumed, cortex)
+        assert resumed.step == whole.step, state["step"]
+        assert found.metrics.equals(expected.metrics), state["step"]
+        assert bytes_of(found.checkpoint) == bytes_of(expected.checkpoint), state["step"]
+        assert found.inferred.identical(expected.inferred), state["step"]
+    assert states[0]["step"] == every
+
+
+def test_interruption_between_checkpoints_loses_only_what_came_after(cortex):
+    states, changes = [], SHORT | {"checkpoint_every": 8}
+    fit(cortex, states=states, until=13, **changes)
+    assert [state["step"] for state in states] == [8]
+    resumed, whole = fit(cortex, state=states[0], **changes)[0], fit(cortex, **changes)[0]
+    assert bytes_of(described(resumed.twin)) == bytes_of(described(whole.twin))
+
+
+@pytest.mark.parametrize(("patience", "stages"), [(1, 1), (2, 2)])
+def test_training_ends_when_its_stages_are_used_up(cortex, patience, stages):
+    states = []
+    changes = {"learning_rate": 5.0, "patience": patience, "stages": stages, "steps": 1000, "validate_every": 3}
+    changes |= {"schedule": {"warmup_steps": 0, "final_fraction": 1.0}, "readout_factor": 0.5, "checkpoint_every": 1}
+    module, _ = fit(cortex, states=states, **changes)
+    # the rule, replayed
+    best, waited, stage, rates = np.inf, 0, 0, []
+    for row in module.history:
+        assert stage < stages
+        rates += [5.0 * 0.1**stage] * 3
+        if row["validation_loss"] < best:
+            best, waited = row["validation_loss"], 0
+        else:
+            waited += 1
+        if waited == patience:
+            waited, stage = 0, stage + 1
+    assert stage == stages and module.step == module.history[-1]["step"] < 1000
+    for state in states:
+        core, readout = (group["lr"] for group in state["optimizer"]["param_groups"])
+        assert core == pytest.approx(rates[state["step"] + 2]), state["step"]
+        assert readout == pytest.approx(0.5 * core)
+    # a new stage starts from the best weights
+    for before, after in zip(states, states[1:], strict=False):
+        if after["stage"] > before["stage"]:
+            assert all(torch.equal(value, after["best"][name]) for name, value in after["twin"].items())
+            assert not torch.equal(before["twin"]["masks"], after["twin"]["masks"])
+
+
+def test_without_patience_every_step_is_made(cortex):
+    module, _ = fit(cortex, learning_rate=5.0, **SHORT)
+    assert module.step == 20 and module.stage == 0
+
+
+@pytest.mark.parametrize("start", ["random", "energy"])
+def test_masks_stay_nonnegative_where_asked(cortex, start):
+    least = {}
+    for masks in ("nonnegative", "signed"):
+        states = []
+        fit(cortex, model=family(mask_initialisation=start), masks=masks, states=states, **SHORT, checkpoint_every=1)
+        least[masks] = [float(state["twin"]["masks"].min()) for state in states]
+        assert all(float(state["best"]["masks"].min()) >= 0 for state in states[4:]) == (masks == "nonnegative")
+    assert min(least["nonnegative"]) == 0 and max(least["signed"]) < 0
+
+
+def test_the_rate_warms_up_and_falls(cortex):
+    states = []
+    fit(cortex, **SHORT, checkpoint_every=1, states=states)
+    rates = [state["optimizer"]["param_groups"][0]["lr"] for state in states]
+    assert rates[0] == pytest.approx(2e-2 / 5) and int(np.argmax(rates)) == 4 and rates[-1] < 0.05 * max(rates)
+
+
+def test_gradients_are_clipped(cortex):
+    def norm(**changes):
+        module, _ = fit(cortex, **(SHORT | {"steps": 1} | changes))
+        return float(torch.cat([p.grad.flatten() for p in module.twin.parameters()]).norm())
+
+    assert norm() > 0.1
+    assert norm(gradient_clip=0.05) == pytest.approx(0.05, rel=1e-4)
+
+
+def first_layer_inputs(twin, images):
+    """What the first normalisation sees, [n, rotation, feature, y, x]."""
+    with torch.no_grad():
+        x = torch.nn.functional.conv2d(images[:, None], twin.core.layers[0].filters(), padding=0)
+    return x.unflatten(1, (8, -1))
+
+
+def test_calibration_takes_the_statistics_of_training_images(cortex):
+    module, _ = fit(cortex, **SHORT)
+    layer = module.twin.core.layers[0].normalisation
+    before = layer.running_mean.clone()
+    module.twin.compute_dtype = torch.bfloat16
+    module.calibrate()
+    assert not module.twin.training and module.twin.compute_dtype == torch.float32 and layer.momentum == 0.1
+    training = module.images[module.parts == TRAINING]
+    # the mean over blocks of 256 and 44 images
+    blocks = [first_layer_inputs(module.twin, part) for part in training.split(256)]
+    mean = torch.stack([x.mean((0, 1, 3, 4)) for x in blocks]).mean(0)
+    variance = torch.stack([x.var((0, 1, 3, 4)) for x in blocks]).mean(0)
+    torch.testing.assert_close(layer.running_mean, mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layer.running_variance, variance, rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(before, mean, rtol=1e-4)
+    # other images do not count, nor does what stood there before
+    module.images[module.parts != TRAINING] = 99
+    layer.running_mean.fill_(7)
+    module.calibrate()
+    torch.testing.assert_close(layer.running_mean, mean, rtol=1e-4, atol=1e-5)
+
+
+def test_in_evaluation_calibrated_features_of_the_same_images_are_normalised(cortex):
+    twin = family().prepare(cortex, "a.nc", {}, TRAINING_OPTIONS, {}, 1)[0].twin
+    images = torch.as_tensor(cortex["images"].values[:200])
+    recalibrate(twin, images)
+    with torch.no_grad():
+        features = twin.core(images)
+    assert features.mean((0, 1, 3, 4)).abs().max() < 1e-3
+    torch.testing.assert_close(features.std((0, 1, 3, 4)), torch.ones(2), rtol=5e-3, atol=0)
+    with torch.no_grad():
+        recalibrate(twin, images * 2 + 1)
+        assert not torch.allclose(twin.core(images).mean((0, 1, 3, 4)), torch.zeros(2), atol=0.05)
+    assert CALIBRATION_IMAGES >= 1000
+
+
+def test_masks_start_near_receptive_fields_by_local_contrast_and_not_at_random():
+    few = IMAGES | {"training_images": 700, "validation_images": 1, "test_images": 1}
+    shares = {"simple": 1, "complex": 1, "ON": 1, "OFF": 1}
+    cortex = simulate(40, shape=(26, 26), images=few, place_radius_px=6.0, shares=shares)
+    truth, error = torch.as_tensor(cortex["position_px"].values), {}
+    for padding in ("valid", "same"):
+        for start in ("energy", "random"):
+            model = family(padding=padding, mask_initialisation=start)
+            twin = model.prepare(cortex, "a.nc", {}, TRAINING_OPTIONS, {}, 1)[0].twin
+            error[padding, start] = float((twin.mask_centres() - truth).norm(dim=1).median())
+            if start == "energy":
+                assert (twin.masks >= 0).all()
+                torch.testing.assert_close(twin.masks.sum((1, 2)).detach(), torch.ones(40))
+    assert error["valid", "energy"] < 1.5 and error["same", "energy"] < 1.5
+    assert error["valid", "random"] > 2.5 and error["same", "random"] > 2.5
+
+
+@pytest.mark.parametrize("scale_responses", [True, False])
+def test_offsets_start_at_half_the_drive_of_the_mean_response(cortex, scale_responses):
+    module = family().prepare(cortex, "a.nc", {"scale_responses": scale_responses}, TRAINING_OPTIONS, {}, 1)[0]
+    scale = module.twin.response_scale.numpy()
+    spikes = cortex["response"].values[:300].mean(0)
+    np.testing.assert_allclose(np.log1p(np.exp(2 * module.twin.bias.detach().numpy())) * scale, spikes, rtol=1e-4)
+    assert (scale == 1).all() != scale_responses
+
+
+def test_offsets_stay_finite_for_large_responses(cortex):
+    large = cortex.assign(response=cortex["response"] * 100)
+    module = family().prepare(large, "a.nc", {"scale_responses": False}, TRAINING_OPTIONS, {}, 1)[0]
+    spikes = large["response"].values[:300].mean(0)
+    np.testing.assert_allclose(2 * module.twin.bias.detach(), spikes, rtol=1e-4)
+
+
+def test_presentations_that_were_missed_do_not_stop_the_others():
+    cortex = simulate(animals=2, missed_share=0.4)
+    assert np.isnan(cortex["response"].values).mean() > 0.2
+    module, model = fit(cortex, steps=60)
+    assert module.history[-1]["validation_correlation"] > 0.4
+    rate = model.result(module, cortex).inferred["rate"].values
+    assert np.isfinite(rate).all()
+    # what NaN stands for has no weight: animal 0 learns the same whatever animal 1 answered, but through the core
+    rows = torch.nonzero(module.response[:300].isnan().any(1) & ~module.response[:300].isnan().all(1)).flatten()
+    one = rows[module.response[rows, 0].isnan()]
+    module.twin.zero_grad()
+    module.training_step.__self__.twin.train()
+    loss = torch.nan_to_num(module.twin(module.images[one]), nan=torch.inf).sum()
+    assert torch.isfinite(loss)
+
+
+def test_a_neuron_without_training_responses_is_named(cortex):
+    missing = cortex.copy(deep=True)
+    missing["response"].values[:300, 5] = np.nan
+    with pytest.raises(UserError, match="a.nc: response: .* neuron 5"):
+        fit(missing)
+
+
+def test_validation_images_are_needed(cortex):
+    without = cortex.copy(deep=True)
+    without["part"].values[without["part"].values == VALIDATION] = TRAINING
+    with pytest.raises(UserError, match="a.nc: part: expected validation images"):
+        fit(without)
+
+
+def test_a_neuron_that_validation_lacks_does_not_hide_the_others(cortex):
+    lacking = cortex.copy(deep=True)
+    lacking["response"].values[300:360, 5] = np.nan
+    module, _ = fit(lacking, **SHORT)
+    assert np.isfinite([row["validation_correlation"] for row in module.history]).all()
+    assert np.isfinite([row["validation_loss"] for row in module.history]).all()
+
+
+def test_a_loss_that_is_no_number_is_named(cortex):
+    model = family()
+    module, batches, _ = model.prepare(cortex, "a.nc", {}, TRAINING_OPTIONS, {}, 1)
+    module.twin.bias.data.fill_(torch.nan)
+    trainer = lightning.Trainer(max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    with pytest.raises(UserError, match="learning_rate"):
+        trainer.fit(module, batches)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("precision", "float16"), ("masks", "positive"), ("steps", 0), ("batch_size", 0), ("validate_every", 0)]
+    + [("stages", 0)],
+)
+def test_wrong_training_options_are_named(cortex, name, value):
+    with pytest.raises(UserError, match=rf"training\.{name}: expected .* found {value!r}"):
+        DigitalTwinOptions(**{name: value})
+    with pytest.raises(UserError, match=rf"training\.{name}"):
+        fit(cortex, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("mask_initialisation", "zero"), ("padding", "reflect"), ("rotations", 6), ("kernels", [7]), ("kernels", [6, 3])]
+    + [("max_ranks", [9, 3])],
+)
+def test_wrong_model_options_are_named(cortex, name, value):
+    with pytest.raises(UserError, match=rf"model\.{name}: expected .* found"):
+        fit(cortex, model=family(**{name: value}))
+
+
+def test_penalties_of_another_number_of_layers_are_named(cortex):
+    for name in ("smoothness_layers", "sparsity_layers"):
+        with pytest.raises(UserError, match=rf"training\.penalties\.{name}"):
+            fit(cortex, penalties=PENALTIES | {name: [1.0, 0.5, 0.5]}, **SHORT)
+
+
+def test_defaults_are_the_published_ones():
+    options = DigitalTwinOptions()
+    assert (options.steps, options.batch_size, options.learning_rate) == (10_000, 256, 2e-3)
+    assert (options.validate_every, options.patience, options.stages, options.masks) == (50, 5, 2, "signed")
+    penalties = Penalties()
+    assert (penalties.smoothness, penalties.sparsity, penalties.readout) == (0.0249692, 0.0152482, 0.0170696)
+    assert penalties.smoothness_layers == (1.0, 0.5, 0.5) and penalties.sparsity_layers == (0.0, 1.0, 1.0)
+
+
+def test_precision_of_convolutions(monkeypatch):
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for matrices in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda matrices=matrices: matrices)
+        assert compute_dtype("auto", cpu) == (torch.bfloat16 if matrices else torch.float32)
+        assert compute_dtype("auto", gpu) == torch.bfloat16
+        for device in (cpu, gpu):
+            assert compute_dtype("float32", device) == torch.float32
+            assert compute_dtype("bfloat16", device) == torch.bfloat16
+
+
+def test_in_bfloat16_it_learns_as_well_and_results_are_in_full_precision(cortex, fitted):
+    module, model = fit(cortex, precision="bfloat16", steps=60)
+    assert module.twin.compute_dtype == torch.bfloat16
+    assert module.history[-1]["validation_correlation"] > 0.45
+    result = model.result(module, cortex)
+    assert module.twin.compute_dtype == torch.float32
+    with torch.no_grad():
+        rate = module.twin.rates(torch.as_tensor(cortex["images"].values))
+    np.testing.assert_allclose(result.inferred["rate"], rate, rtol=1e-5)
+
+
+COLUMNS = arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=st.integers(-5, 5))
+
+
+@settings(max_examples=80, deadline=None)
+@given(a=COLUMNS, seed=st.integers(0, 100), share=st.sampled_from([0.0, 0.3, 0.9]))
+def test_column_correlation_is_that_of_what_was_recorded(a, seed, share):
+    random = np.random.default_rng(seed)
+    b = random.integers(-3, 4, a.shape).astype(float)
+    b[random.random(a.shape) < share] = np.nan
+    found = column_correlation(torch.as_tensor(a), torch.as_tensor(b)).numpy()
+    for x, y, value in zip(a.T, b.T, found, strict=True):
+        known = ~np.isnan(y)
+        x, y = x[known], y[known]
+        if not known.any() or np.ptp(x) == 0 or np.ptp(y) == 0:
+            assert np.isnan(value)
+        else:
+            assert value == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-10)
+
+
+@pytest.mark.parametrize("constant", [0.1, 1 / 3, 7.7, 1e-3])
+def test_a_neuron_whose_rate_never_changes_has_no_correlation(constant):
+    response = torch.as_tensor(np.random.default_rng(1).poisson(2.0, (61, 1)), dtype=torch.float32)
+    assert column_correlation(torch.full((61, 1), constant), response).isnan().all()
