@@ -204,7 +204,8 @@ def _legend(fig, tuning: xr.Dataset, neuron: int, candidates: int, sources: list
     same = " True neurons see the model's stimuli (their own optima in A)." if "truth" in sources else ""
     note = (
         f"Neuron {neuron}, chosen for suppression and inhibition in the model among {candidates} that were shown "
-        "whole maps: an example, not typical. B to E: about the cluster's optimal Gabor at the neuron's place and orientation."
+        "whole maps: an example, not typical. B to E: about the cluster's optimal Gabor at the neuron's place and "
+        "orientation."
         f"{same} Rates in the units of the recorded responses, without noise; one twin."
     )
     legend = fig.legend(handles=handles, loc="outside lower center", ncols=4, title=fill(note, LINE), title_fontsize=6)

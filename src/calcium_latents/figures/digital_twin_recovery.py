@@ -69,7 +69,9 @@ def _orientations(axis: Axes, indices: pd.DataFrame, responses, stimuli: list[st
             error = np.sort(orientation_errors(indices, stimulus, source, true))
             if not len(error):
                 continue
-            axis.step(np.maximum(error, floor), (np.arange(len(error)) + 1) / len(error), color=colour, ls=line, lw=1)
+            # neurons that the Gabor does not drive have no preferred orientation: their curve ends below 1
+            part = (np.arange(len(error)) + 1) / len(true)
+            axis.step(np.maximum(error, floor), part, color=colour, ls=line, lw=1)
             if source == "model":
                 text = f"{label}: median {np.median(error):.2g}°, 90 % {np.quantile(error, 0.9):.2g}°"
                 style.note(axis, text, 0.04, 0.97 - 0.09 * stimuli.index(stimulus), va="top", color=colour)

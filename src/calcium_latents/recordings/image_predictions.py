@@ -19,14 +19,17 @@ FIELDS: dict[str, Field] = {
     "image": Field(("image",), "int", "1", "image"),
     "neuron": Field(("neuron",), "int", "1", "neuron"),
     "rate": Field(("image", "neuron"), "float32", "response", "predicted mean response", minimum=0),
-    "bar_code": Field(CODE, "float32", "1", "feature weights of the readout, in units of the features' spread"),
+    "bar_code": Field(CODE, "float32", "1", "feature weights of the readout"),
     "mask": Field(("neuron", "map_y", "map_x"), "float32", "1", "spatial mask of the readout"),
     "mask_centre_px": Field(("neuron", "axis"), "float32", "px", "centre (y, x) of the squared mask"),
+    "feature_covariance": Field(
+        (*CODE[1:], "other_rotation", "other_feature"), "float32", "1", "covariance of pooled features over images"
+    ),
     "filter": Field(("neuron", "y", "x"), "float32", "1", "linear filter"),
     "penalty": Field(("neuron",), "float64", "1", "weight of the squared norm of the filter", minimum=0),
 }
-OPTIONAL = ("bar_code", "mask", "mask_centre_px", "filter", "penalty")
-TWIN = ("bar_code", "mask", "mask_centre_px")
+TWIN = ("bar_code", "feature_covariance", "mask", "mask_centre_px")
+OPTIONAL = (*TWIN, "filter", "penalty")
 
 
 def make_image_predictions(
@@ -36,6 +39,7 @@ def make_image_predictions(
     rate: np.ndarray,
     responses: xr.Dataset,
     bar_code: np.ndarray | None = None,
+    feature_covariance: np.ndarray | None = None,
     mask: np.ndarray | None = None,
     mask_centre_px: np.ndarray | None = None,
     mask_offset_px: int = 0,
@@ -51,6 +55,7 @@ def make_image_predictions(
         rate: [image, neuron], predicted mean response, in the units of the recorded responses.
         responses: the ImageResponses that the model was fitted to; lend `image` and `neuron`.
         bar_code: [neuron, rotation, feature], feature weights of a rotation-equivariant model.
+        feature_covariance: [rotation, feature, rotation, feature], of the features that they weigh, over images.
         mask: [neuron, map_y, map_x], spatial masks of its readout.
         mask_centre_px: [neuron, 2], centre (y, x) of the squared mask, px of the image.
         mask_offset_px: pixel i of the map lies over pixel i + offset of the image.
@@ -66,6 +71,7 @@ def make_image_predictions(
         "neuron": responses["neuron"].values,
         "rate": rate,
         "bar_code": bar_code,
+        "feature_covariance": feature_covariance,
         "mask": mask,
         "mask_centre_px": mask_centre_px,
         "filter": filter,

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.checkpoint import described
 from calcium_latents.models.digital_twin.core import CoreSizes
+from calcium_latents.models.digital_twin.drive_metric import feature_covariance
 from calcium_latents.models.digital_twin.penalties import Penalties
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.recordings.image_predictions import make_image_predictions
@@ -86,6 +87,8 @@ class DigitalTwinFamily:
         module.calibrate()
         twin.normalise_readout()
         rate = module.rates(module.images).cpu() * self._pairs.scale
+        shown = module.images[module.calibration_rows()]
+        covariance = feature_covariance(twin, shown)
         twin = twin.cpu()
         return FitResult(
             inferred=make_image_predictions(
@@ -94,6 +97,7 @@ class DigitalTwinFamily:
                 rate=rate.numpy(),
                 responses=recording,
                 bar_code=twin.weights.detach().numpy(),
+                feature_covariance=covariance.numpy(),
                 mask=twin.masks.detach().numpy(),
                 mask_centre_px=twin.mask_centres().numpy(),
                 mask_offset_px=twin.offset,

@@ -161,8 +161,11 @@ class DigitalTwinTraining(lightning.LightningModule):
     @torch.no_grad()
     def calibrate(self) -> None:
         """Take normalisation's statistics over training images by the final weights, in full precision."""
-        rows = torch.nonzero(self.parts == TRAINING).flatten()[:CALIBRATION_IMAGES]
-        recalibrate(self.twin, self.images[rows.to(self.images.device)])
+        recalibrate(self.twin, self.images[self.calibration_rows()])
+
+    def calibration_rows(self) -> Tensor:
+        """Indices of the training images over which statistics of the trained model are taken."""
+        return torch.nonzero(self.parts == TRAINING).flatten()[:CALIBRATION_IMAGES].to(self.images.device)
 
     @torch.no_grad()
     def rates(self, images: Tensor, block: int = 256) -> Tensor:
