@@ -54,6 +54,7 @@ def files(tmp_path_factory):
         rate=np.ones((4, NEURONS), np.float32),
         responses=responses,
         bar_code=np.ones((NEURONS, 4, 2), np.float32),
+        feature_covariance=np.eye(8, dtype=np.float32).reshape(4, 2, 4, 2),
         mask=np.ones((NEURONS, *SHAPE), np.float32),
         mask_centre_px=truth["position_px"].astype(np.float32),
     )

@@ -6,6 +6,12 @@ import fake_avae_scores
 import fake_avae_traces
 import fake_contributions
 import fake_cross_encoder
+import fake_digital_twin_bar_codes
+import fake_digital_twin_images
+import fake_digital_twin_meis
+import fake_digital_twin_properties
+import fake_digital_twin_scan
+import fake_digital_twin_tuning
 import fake_inputs
 import fake_roles
 import fake_theory
@@ -18,6 +24,14 @@ def figure_inputs(tmp_path_factory):
     inputs = fake_inputs.make(tmp_path_factory.mktemp("figures"), neurons=24, trials_per_condition=2)
     studies = (fake_theory, fake_cross_encoder, fake_contributions, fake_roles)
     avae = (fake_avae_cultures, fake_avae_traces, fake_avae_scores, fake_avae_conditions)
-    for study in (*studies, *avae):
+    twin = (
+        fake_digital_twin_bar_codes,
+        fake_digital_twin_images,
+        fake_digital_twin_meis,
+        fake_digital_twin_properties,
+        fake_digital_twin_scan,
+        fake_digital_twin_tuning,
+    )
+    for study in (*studies, *avae, *twin):
         inputs |= study.make(tmp_path_factory.mktemp(study.__name__))
     return inputs

@@ -13,8 +13,11 @@ from calcium_latents.seeds import generator
 
 EXPECTED_TEXT = {
     "digital_twin_figure1": [
-        "before alignment",
-        "after alignment",
+        "before alignment: weights",
+        "after alignment: metric of drives",
+        "metric of drives (ours)",
+        "weights (published)",
+        "T was chosen on fits of other seeds",
         "t-SNE 1",
         "k-means, 10 clusters of 120 neurons",
         "the same map by true type",
@@ -45,7 +48,9 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
     """Write inputs below `folder`; return figure name -> input name -> files."""
     folder.mkdir(parents=True, exist_ok=True)
     kind, angle = np.arange(NEURONS) % len(TYPES), generator(0, "fake_bar_codes", "angle").uniform(0, 6.28, NEURONS)
-    box, table, _ = study(codes(kind, angle), 0, "made-up", "made-up codes", OPTIONS, np.array(TYPES)[kind])
+    box, table, _ = study(
+        codes(kind, angle), 0, "made-up", "made-up codes", OPTIONS, np.array(TYPES)[kind], covariance=covariance()
+    )
     files = {name: folder / f"{name}.nc" for name in ("bar_codes", "responses", "meis")}
     files |= {name: folder / f"{name}.csv" for name in ("alignment", "scores")}
     write_dataset(box, files["bar_codes"], PROVENANCE)
@@ -64,6 +69,13 @@ def codes(kind: np.ndarray, angle: np.ndarray) -> np.ndarray:
     place = 2 * np.pi * np.arange(ROTATIONS)[:, None] / ROTATIONS - angle[:, None, None]
     values = sum(size[kind, None, k] * np.cos(k * place + phase[k]) for k in range(4))
     return values + 1.3 * rng.normal(size=values.shape)
+
+
+def covariance() -> np.ndarray:
+    """Return the covariance [rotation, feature, rotation, feature] of features of which two rotations overlap."""
+    turn = np.arange(ROTATIONS)
+    overlap = 0.3 * np.cos(2 * np.pi * (turn[:, None] - turn) / ROTATIONS) + np.eye(ROTATIONS)
+    return np.einsum("rs,fg->rfsg", overlap, np.eye(FEATURES))
 
 
 def responses(kind: np.ndarray) -> xr.Dataset:

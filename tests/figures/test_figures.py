@@ -9,6 +9,12 @@ import fake_avae_scores
 import fake_avae_traces
 import fake_contributions
 import fake_cross_encoder
+import fake_digital_twin_bar_codes
+import fake_digital_twin_images
+import fake_digital_twin_meis
+import fake_digital_twin_properties
+import fake_digital_twin_scan
+import fake_digital_twin_tuning
 import fake_roles
 import fake_theory
 import matplotlib
@@ -65,6 +71,12 @@ EXPECTED_TEXT = {
     **fake_avae_traces.EXPECTED_TEXT,
     **fake_avae_scores.EXPECTED_TEXT,
     **fake_avae_conditions.EXPECTED_TEXT,
+    **fake_digital_twin_bar_codes.EXPECTED_TEXT,
+    **fake_digital_twin_images.EXPECTED_TEXT,
+    **fake_digital_twin_meis.EXPECTED_TEXT,
+    **fake_digital_twin_properties.EXPECTED_TEXT,
+    **fake_digital_twin_scan.EXPECTED_TEXT,
+    **fake_digital_twin_tuning.EXPECTED_TEXT,
 }
 
 

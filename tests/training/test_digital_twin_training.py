@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.checkpoint import described
 from calcium_latents.models.digital_twin.penalties import Penalties
-from calcium_latents.models.digital_twin.twin import LOG_OFFSET
+from calcium_latents.models.digital_twin.twin import LOG_OFFSET, DigitalTwin, poisson_loss
 from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION
 from calcium_latents.simulation.visual_cortex_recording import simulate_visual_cortex
 from calcium_latents.training.digital_twin_family import DigitalTwinFamily
@@ -25,6 +25,7 @@ from calcium_latents.training.digital_twin_module import (
     compute_dtype,
     recalibrate,
 )
+from calcium_latents.training.schedules import LearningRateSchedule
 
 torch.set_num_threads(1)  # as the training command does: models as small as these get slower with more
 NEURONS = {"place_radius_px": 2.0, "surround_px": 2.5, "hole_px": 1.5, "shares": {"simple": 1, "complex": 1}}
@@ -47,7 +48,10 @@ TRAINING_OPTIONS = {
     "patience": None,
     "precision": "float32",
 }
-SHORT = {"steps": 20, "validate_every": 4}
+SHORT = {"steps": 20, "batch_size": 8, "validate_every": 4}  # 7 batches an epoch of `tiny`
+
+
+SPOILING = {"learning_rate": 100.0}  # the start stays the best
 
 
 def simulate(neurons=12, animals=1, seed=3, shape=(16, 16), missed_share=0.0, images=IMAGES, **changes):
@@ -60,9 +64,13 @@ def family(**changes):
     return DigitalTwinFamily(**({"name": "digital_twin", "mask_initialisation": "energy"} | sizes | changes))
 
 
+def small(**changes):
+    return family(**({"features": [1, 1], "kernels": [5, 3], "rotations": 4} | changes))
+
+
 def fit(recording, seed=1, until=None, state=None, states=None, model=None, **changes):
     """As the training command does; `until`: the step at which training is interrupted."""
-    model = model or family()
+    model = model or (family() if recording.sizes["neuron"] == 12 else small())
     module, batches, steps = model.prepare(recording, "a.nc", {}, TRAINING_OPTIONS | changes, {}, seed)
     if states is not None:
         module.on_checkpoint = lambda saved: states.append(copy.deepcopy(saved))
@@ -81,6 +89,11 @@ def fit(recording, seed=1, until=None, state=None, states=None, model=None, **ch
     return module, model
 
 
+def prepared(recording, model=None, data=None):
+    """The module before training."""
+    return (model or small()).prepare(recording, "a.nc", data or {}, TRAINING_OPTIONS, {}, 1)[0]
+
+
 def bytes_of(value):
     file = io.BytesIO()
     torch.save(value, file)
@@ -90,6 +103,11 @@ def bytes_of(value):
 @pytest.fixture(scope="module")
 def cortex():
     return simulate()
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return simulate(4, images=IMAGES | {"training_images": 60, "validation_images": 20})
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +134,7 @@ def test_nothing_is_learnt_where_there_is_nothing(cortex):
     shuffled = cortex.copy(deep=True)
     order = np.random.default_rng(0).permutation(360)
     shuffled["response"].values[:360] = cortex["response"].values[:360][order]
-    module, _ = fit(shuffled, steps=60)
+    module, _ = fit(shuffled, steps=40)
     assert abs(module.history[-1]["validation_correlation"]) < 0.2
 
 
@@ -148,28 +166,35 @@ def validation_loss(module):
     return float((rate - response * (rate + LOG_OFFSET).log()).sum() / response.numel())
 
 
-@torch.no_grad()
-def test_the_best_weights_by_validation_are_kept(cortex):
+class SpoiltAfter:
+    """A learning rate that is right at first and far too high then."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def factor(self, step, _):
+        return 1.0 if step < self.step else 50.0
+
+
+def test_the_best_weights_by_validation_are_kept(cortex, monkeypatch):
     states = []
-    # a rate that rises until it spoils what was learnt
-    changes = {"learning_rate": 0.5, "schedule": {"warmup_steps": 25, "final_fraction": 1.0}, "checkpoint_every": 4}
-    with torch.enable_grad():
-        module, _ = fit(cortex, **(SHORT | changes), states=states)
+    monkeypatch.setattr(LearningRateSchedule, "factor", SpoiltAfter(40).factor)
+    module, _ = fit(cortex, steps=60, states=states, checkpoint_every=20)
     losses = [row["validation_loss"] for row in module.history]
     best = int(np.argmin(losses))
-    assert 0 < best < len(losses) - 1 and losses[-1] > losses[best] + 0.05
-    at_best = states[best - 1]
-    assert at_best["step"] == module.history[best]["step"]
+    assert 0 < best < 3 and losses[3] > losses[best] + 0.05
+    assert states[best - 1]["step"] == module.history[best]["step"]
     for name, value in module.twin.state_dict().items():
-        assert torch.equal(value, at_best["twin"][name]), name
-    assert validation_loss(module) == pytest.approx(losses[best], abs=1e-5)
+        assert torch.equal(value, states[best - 1]["twin"][name]), name
+    with torch.no_grad():
+        assert validation_loss(module) == pytest.approx(losses[best], abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(cortex):
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tiny):
     found = []
     for seed in (1, 1, 2):
-        module, model = fit(cortex, seed, **SHORT)
-        result = model.result(module, cortex)
+        module, model = fit(tiny, seed, **SHORT)
+        result = model.result(module, tiny)
         found.append((bytes_of(result.checkpoint), result.inferred, result.metrics))
     assert found[0][0] == found[1][0] and found[0][0] != found[2][0]
     assert found[0][1].identical(found[1][1]) and found[0][2].equals(found[1][2])
@@ -179,43 +204,39 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(cortex):
 @pytest.mark.parametrize(
     ("stops", "changes"),
     [
-        ((6, 12, 18), {"masks": "signed"}),  # between validations and, with 9 batches an epoch, within epochs
-        ((20,), {"learning_rate": 0.5}),  # after the last step, before results: the last weights are not the best
-        ((4, 8, 12), {"learning_rate": 5.0, "patience": 1, "stages": 3}),  # the last of them ends training
+        ((6, 12), {"masks": "signed", "optimiser": "orthogonal"}),  # between validations and within epochs
+        ((20,), SPOILING),  # after the last step, before results: the last weights are not the best
+        ((4, 8, 12), SPOILING | {"patience": 1, "stages": 3}),  # the last of them ends training
     ],
 )
-def test_an_interrupted_fit_goes_on_to_the_same_bytes(cortex, stops, changes):
-    every = stops[0] if len(stops) > 1 else 20
-    changes = SHORT | {"checkpoint_every": every} | changes
-    states, whole, model = [], *fit(cortex, **changes)
-    expected = model.result(whole, cortex)
-    fit(cortex, states=states, **changes)
-    for state in states:
-        if state["step"] not in stops:
-            continue
-        resumed, model = fit(cortex, state=state, **changes)
-        found = model.result(resumed, cortex)
+def test_an_interrupted_fit_goes_on_to_the_same_bytes(tiny, stops, changes):
+    changes, states = SHORT | {"checkpoint_every": stops[0]} | changes, []
+    whole, model = fit(tiny, states=states, **changes)
+    expected = model.result(whole, tiny)
+    assert states[0]["step"] == stops[0] and ("patience" not in changes or whole.step == stops[-1])
+    for state in states[: len(stops)]:
+        resumed, model = fit(tiny, state=state, **changes)
+        found = model.result(resumed, tiny)
         assert resumed.step == whole.step, state["step"]
         assert found.metrics.equals(expected.metrics), state["step"]
         assert bytes_of(found.checkpoint) == bytes_of(expected.checkpoint), state["step"]
         assert found.inferred.identical(expected.inferred), state["step"]
-    assert states[0]["step"] == every
 
 
-def test_interruption_between_checkpoints_loses_only_what_came_after(cortex):
+def test_interruption_between_checkpoints_loses_only_what_came_after(tiny):
     states, changes = [], SHORT | {"checkpoint_every": 8}
-    fit(cortex, states=states, until=13, **changes)
+    fit(tiny, states=states, until=13, **changes)
     assert [state["step"] for state in states] == [8]
-    resumed, whole = fit(cortex, state=states[0], **changes)[0], fit(cortex, **changes)[0]
+    resumed, whole = fit(tiny, state=states[0], **changes)[0], fit(tiny, **changes)[0]
     assert bytes_of(described(resumed.twin)) == bytes_of(described(whole.twin))
 
 
 @pytest.mark.parametrize(("patience", "stages"), [(1, 1), (2, 2)])
-def test_training_ends_when_its_stages_are_used_up(cortex, patience, stages):
+def test_training_ends_when_its_stages_are_used_up(tiny, patience, stages):
     states = []
     changes = {"learning_rate": 5.0, "patience": patience, "stages": stages, "steps": 1000, "validate_every": 3}
     changes |= {"schedule": {"warmup_steps": 0, "final_fraction": 1.0}, "readout_factor": 0.5, "checkpoint_every": 1}
-    module, _ = fit(cortex, states=states, **changes)
+    module, _ = fit(tiny, states=states, **changes)
     # the rule, replayed
     best, waited, stage, rates = np.inf, 0, 0, []
     for row in module.history:
@@ -239,171 +260,174 @@ def test_training_ends_when_its_stages_are_used_up(cortex, patience, stages):
             assert not torch.equal(before["twin"]["masks"], after["twin"]["masks"])
 
 
-def test_without_patience_every_step_is_made(cortex):
-    module, _ = fit(cortex, learning_rate=5.0, **SHORT)
+def test_without_patience_every_step_is_made(tiny):
+    module, _ = fit(tiny, learning_rate=5.0, **SHORT)
     assert module.step == 20 and module.stage == 0
 
 
 @pytest.mark.parametrize("start", ["random", "energy"])
-def test_masks_stay_nonnegative_where_asked(cortex, start):
+def test_masks_stay_nonnegative_where_asked(tiny, start):
     least = {}
     for masks in ("nonnegative", "signed"):
         states = []
-        fit(cortex, model=family(mask_initialisation=start), masks=masks, states=states, **SHORT, checkpoint_every=1)
+        fit(tiny, model=small(mask_initialisation=start), masks=masks, states=states, **SHORT, checkpoint_every=1)
         least[masks] = [float(state["twin"]["masks"].min()) for state in states]
-        assert all(float(state["best"]["masks"].min()) >= 0 for state in states[4:]) == (masks == "nonnegative")
     assert min(least["nonnegative"]) == 0 and max(least["signed"]) < 0
 
 
-def test_the_rate_warms_up_and_falls(cortex):
+def test_masks_that_were_never_trained_are_nonnegative_too(tiny):
+    module, model = fit(tiny, model=small(mask_initialisation="random"), **(SHORT | SPOILING))
+    assert int(np.argmin([row["validation_loss"] for row in module.history])) == 0
+    assert (model.result(module, tiny).inferred["mask"] >= 0).all()
+
+
+def test_the_rate_warms_up_and_falls(tiny):
     states = []
-    fit(cortex, **SHORT, checkpoint_every=1, states=states)
+    fit(tiny, **SHORT, checkpoint_every=1, states=states)
     rates = [state["optimizer"]["param_groups"][0]["lr"] for state in states]
     assert rates[0] == pytest.approx(2e-2 / 5) and int(np.argmax(rates)) == 4 and rates[-1] < 0.05 * max(rates)
 
 
-def test_gradients_are_clipped(cortex):
+def test_gradients_are_clipped(tiny):
     def norm(**changes):
-        module, _ = fit(cortex, **(SHORT | {"steps": 1} | changes))
+        module, _ = fit(tiny, **(SHORT | {"steps": 1} | changes))
         return float(torch.cat([p.grad.flatten() for p in module.twin.parameters()]).norm())
 
     assert norm() > 0.1
     assert norm(gradient_clip=0.05) == pytest.approx(0.05, rel=1e-4)
 
 
-def first_layer_inputs(twin, images):
-    """What the first normalisation sees, [n, rotation, feature, y, x]."""
+def statistics(twin, images):
+    """Mean and variance over images, rotations and places of what the first normalisation sees, [feature]."""
     with torch.no_grad():
-        x = torch.nn.functional.conv2d(images[:, None], twin.core.layers[0].filters(), padding=0)
-    return x.unflatten(1, (8, -1))
+        x = torch.nn.functional.conv2d(images[:, None], twin.core.layers[0].filters())
+    x = x.unflatten(1, (twin.sizes.rotations, -1))
+    return x.mean((0, 1, 3, 4)), x.var((0, 1, 3, 4))
 
 
-def test_calibration_takes_the_statistics_of_training_images(cortex):
-    module, _ = fit(cortex, **SHORT)
+def test_calibration_takes_the_statistics_of_training_images(tiny):
+    module, _ = fit(tiny, **SHORT)
     layer = module.twin.core.layers[0].normalisation
     before = layer.running_mean.clone()
     module.twin.compute_dtype = torch.bfloat16
     module.calibrate()
     assert not module.twin.training and module.twin.compute_dtype == torch.float32 and layer.momentum == 0.1
-    training = module.images[module.parts == TRAINING]
-    # the mean over blocks of 256 and 44 images
-    blocks = [first_layer_inputs(module.twin, part) for part in training.split(256)]
-    mean = torch.stack([x.mean((0, 1, 3, 4)) for x in blocks]).mean(0)
-    variance = torch.stack([x.var((0, 1, 3, 4)) for x in blocks]).mean(0)
-    torch.testing.assert_close(layer.running_mean, mean, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(layer.running_variance, variance, rtol=1e-3, atol=1e-5)
-    assert not torch.allclose(before, mean, rtol=1e-4)
+    mean, variance = statistics(module.twin, module.images[:60])
+    assert not torch.allclose(before, mean, rtol=1e-3)
     # other images do not count, nor does what stood there before
     module.images = torch.where((module.parts == TRAINING)[:, None, None], module.images, 99)
-    layer.running_mean.fill_(7)
-    module.calibrate()
+    for _ in range(2):
+        torch.testing.assert_close(layer.running_mean, mean, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(layer.running_variance, variance, rtol=1e-4, atol=1e-5)
+        layer.running_mean.fill_(7)
+        module.calibrate()
+    module.parts = torch.full((2000,), TRAINING)
+    assert len(module.calibration_rows()) == CALIBRATION_IMAGES
+
+
+def test_calibration_over_blocks_is_the_mean_of_theirs(tiny):
+    twin = prepared(tiny).twin
+    images = torch.as_tensor(tiny["images"].values[:60])
+    recalibrate(twin, images, block=20)
+    layer = twin.core.layers[0].normalisation
+    mean, variance = (sum(values) / 3 for values in zip(*(statistics(twin, b) for b in images.split(20)), strict=True))
     torch.testing.assert_close(layer.running_mean, mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layer.running_variance, variance, rtol=1e-4, atol=1e-5)
 
 
-def test_in_evaluation_calibrated_features_of_the_same_images_are_normalised(cortex):
-    twin = family().prepare(cortex, "a.nc", {}, TRAINING_OPTIONS, {}, 1)[0].twin
-    images = torch.as_tensor(cortex["images"].values[:200])
-    recalibrate(twin, images)
+def test_calibrated_features_of_the_same_images_are_normalised(tiny):
+    twin = prepared(tiny).twin
+    images = torch.as_tensor(tiny["images"].values[:60])
     with torch.no_grad():
+        recalibrate(twin, images)
         features = twin.core(images)
-    assert features.mean((0, 1, 3, 4)).abs().max() < 1e-3
-    torch.testing.assert_close(features.std((0, 1, 3, 4)), torch.ones(2), rtol=5e-3, atol=0)
-    with torch.no_grad():
+        assert features.mean().abs() < 1e-3 and features.std() == pytest.approx(1, abs=0.02)
         recalibrate(twin, images * 2 + 1)
-        assert not torch.allclose(twin.core(images).mean((0, 1, 3, 4)), torch.zeros(2), atol=0.05)
-    assert CALIBRATION_IMAGES >= 1000
+        assert abs(twin.core(images).std() - 1) > 0.1
 
 
-def test_masks_start_near_receptive_fields_by_local_contrast_and_not_at_random():
-    few = IMAGES | {"training_images": 700, "validation_images": 1, "test_images": 1}
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_masks_start_near_receptive_fields_by_local_contrast_and_not_at_random(padding):
+    few = IMAGES | {"training_images": 1500, "validation_images": 1, "test_images": 1}
     shares = {"simple": 1, "complex": 1, "ON": 1, "OFF": 1}
-    cortex = simulate(40, shape=(26, 26), images=few, place_radius_px=6.0, shares=shares)
-    truth, error = torch.as_tensor(cortex["position_px"].values), {}
-    for padding in ("valid", "same"):
-        for start in ("energy", "random"):
-            model = family(padding=padding, mask_initialisation=start)
-            twin = model.prepare(cortex, "a.nc", {}, TRAINING_OPTIONS, {}, 1)[0].twin
-            error[padding, start] = float((twin.mask_centres() - truth).norm(dim=1).median())
-            if start == "energy":
-                assert (twin.masks >= 0).all()
-                torch.testing.assert_close(twin.masks.sum((1, 2)).detach(), torch.ones(40))
-    assert error["valid", "energy"] < 1.5 and error["same", "energy"] < 1.5
-    assert error["valid", "random"] > 2.5 and error["same", "random"] > 2.5
+    cortex = simulate(40, shape=(26, 26), images=few, place_radius_px=4.5, shares=shares)
+    error = {}
+    for start in ("energy", "random"):
+        twin = prepared(cortex, family(padding=padding, mask_initialisation=start)).twin
+        error[start] = float((twin.mask_centres() - torch.as_tensor(cortex["position_px"].values)).norm(dim=1).median())
+        if start == "energy":
+            assert (twin.masks >= 0).all()
+            torch.testing.assert_close(twin.masks.sum((1, 2)).detach(), torch.ones(40))
+    assert error["energy"] < 1.5 and error["random"] > 2.5
 
 
 @pytest.mark.parametrize("scale_responses", [True, False])
-def test_offsets_start_at_half_the_drive_of_the_mean_response(cortex, scale_responses):
-    module = family().prepare(cortex, "a.nc", {"scale_responses": scale_responses}, TRAINING_OPTIONS, {}, 1)[0]
-    scale = module.twin.response_scale.numpy()
-    spikes = cortex["response"].values[:300].mean(0)
-    np.testing.assert_allclose(np.log1p(np.exp(2 * module.twin.bias.detach().numpy())) * scale, spikes, rtol=1e-4)
+def test_offsets_start_at_half_the_drive_of_the_mean_response(tiny, scale_responses):
+    twin = prepared(tiny, data={"scale_responses": scale_responses}).twin
+    scale, spikes = twin.response_scale.numpy(), tiny["response"].values[:60].mean(0)
+    np.testing.assert_allclose(np.log1p(np.exp(2 * twin.bias.detach().numpy())) * scale, spikes, rtol=1e-4)
     assert (scale == 1).all() != scale_responses
 
 
-def test_offsets_stay_finite_for_large_responses(cortex):
-    large = cortex.assign(response=cortex["response"] * 100)
-    module = family().prepare(large, "a.nc", {"scale_responses": False}, TRAINING_OPTIONS, {}, 1)[0]
-    spikes = large["response"].values[:300].mean(0)
-    np.testing.assert_allclose(2 * module.twin.bias.detach(), spikes, rtol=1e-4)
+def test_offsets_stay_finite_for_large_responses(tiny):
+    large = tiny.assign(response=tiny["response"] * 100)
+    twin = prepared(large, data={"scale_responses": False}).twin
+    np.testing.assert_allclose(2 * twin.bias.detach(), large["response"].values[:60].mean(0), rtol=1e-4)
 
 
 def test_presentations_that_were_missed_do_not_stop_the_others():
     cortex = simulate(animals=2, missed_share=0.4)
     assert np.isnan(cortex["response"].values).mean() > 0.2
-    module, model = fit(cortex, steps=60)
-    assert module.history[-1]["validation_correlation"] > 0.4
-    rate = model.result(module, cortex).inferred["rate"].values
-    assert np.isfinite(rate).all()
-    # what NaN stands for has no weight: animal 0 learns the same whatever animal 1 answered, but through the core
-    rows = torch.nonzero(module.response[:300].isnan().any(1) & ~module.response[:300].isnan().all(1)).flatten()
-    one = rows[module.response[rows, 0].isnan()]
+    module, model = fit(cortex, steps=40)
+    assert module.history[-1]["validation_correlation"] > 0.35
+    assert np.isfinite(model.result(module, cortex).inferred["rate"]).all()
+    # images that the first animal missed say nothing about its neurons
+    missed = torch.nonzero(module.response[:, 0].isnan() & ~module.response[:, 11].isnan()).flatten()
     module.twin.zero_grad()
-    module.training_step.__self__.twin.train()
-    loss = torch.nan_to_num(module.twin(module.images[one]), nan=torch.inf).sum()
-    assert torch.isfinite(loss)
+    poisson_loss(module.twin(module.images[missed]), module.response[missed]).backward()
+    for gradient in (module.twin.bias.grad, module.twin.masks.grad, module.twin.weights.grad):
+        moved = gradient.flatten(1).norm(dim=1) if gradient.ndim > 1 else gradient
+        assert (moved[:6] == 0).all() and (moved[6:] != 0).all()
 
 
-def test_a_neuron_without_training_responses_is_named(cortex):
-    missing = cortex.copy(deep=True)
-    missing["response"].values[:300, 5] = np.nan
-    with pytest.raises(UserError, match="a.nc: response: .* neuron 5"):
+def test_a_neuron_without_training_responses_is_named(tiny):
+    missing = tiny.copy(deep=True)
+    missing["response"].values[:60, 2] = np.nan
+    with pytest.raises(UserError, match="a.nc: response: .* neuron 2"):
         fit(missing)
 
 
-def test_validation_images_are_needed(cortex):
-    without = cortex.copy(deep=True)
+def test_validation_images_are_needed(tiny):
+    without = tiny.copy(deep=True)
     without["part"].values[without["part"].values == VALIDATION] = TRAINING
     with pytest.raises(UserError, match="a.nc: part: expected validation images"):
         fit(without)
 
 
-def test_a_neuron_that_validation_lacks_does_not_hide_the_others(cortex):
-    lacking = cortex.copy(deep=True)
-    lacking["response"].values[300:360, 5] = np.nan
+def test_a_neuron_that_validation_lacks_does_not_hide_the_others(tiny):
+    lacking = tiny.copy(deep=True)
+    lacking["response"].values[60:80, 2] = np.nan
     module, _ = fit(lacking, **SHORT)
     assert np.isfinite([row["validation_correlation"] for row in module.history]).all()
     assert np.isfinite([row["validation_loss"] for row in module.history]).all()
 
 
-def test_a_loss_that_is_no_number_is_named(cortex):
-    model = family()
-    module, batches, _ = model.prepare(cortex, "a.nc", {}, TRAINING_OPTIONS, {}, 1)
-    module.twin.bias.data.fill_(torch.nan)
-    trainer = lightning.Trainer(max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    with pytest.raises(UserError, match="learning_rate"):
-        trainer.fit(module, batches)
+def test_a_loss_that_is_no_number_is_named(tiny, monkeypatch):
+    monkeypatch.setattr(DigitalTwin, "forward", lambda self, images: torch.full((len(images), 4), torch.nan))
+    with pytest.raises(UserError, match="loss is nan at step 0. Lower training.learning_rate"):
+        fit(tiny)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("precision", "float16"), ("masks", "positive"), ("steps", 0), ("batch_size", 0), ("validate_every", 0)]
-    + [("stages", 0)],
+    [("precision", "float16"), ("masks", "positive"), ("optimiser", "sgd")]
+    + [(name, 0) for name in ("steps", "batch_size", "validate_every", "stages")],
 )
-def test_wrong_training_options_are_named(cortex, name, value):
+def test_wrong_training_options_are_named(tiny, name, value):
     with pytest.raises(UserError, match=rf"training\.{name}: expected .* found {value!r}"):
         DigitalTwinOptions(**{name: value})
     with pytest.raises(UserError, match=rf"training\.{name}"):
-        fit(cortex, **{name: value})
+        fit(tiny, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -411,20 +435,21 @@ def test_wrong_training_options_are_named(cortex, name, value):
     [("mask_initialisation", "zero"), ("padding", "reflect"), ("rotations", 6), ("kernels", [7]), ("kernels", [6, 3])]
     + [("max_ranks", [9, 3])],
 )
-def test_wrong_model_options_are_named(cortex, name, value):
+def test_wrong_model_options_are_named(tiny, name, value):
     with pytest.raises(UserError, match=rf"model\.{name}: expected .* found"):
-        fit(cortex, model=family(**{name: value}))
+        fit(tiny, model=small(**{name: value}))
 
 
-def test_penalties_of_another_number_of_layers_are_named(cortex):
+def test_penalties_of_another_number_of_layers_are_named(tiny):
     for name in ("smoothness_layers", "sparsity_layers"):
         with pytest.raises(UserError, match=rf"training\.penalties\.{name}"):
-            fit(cortex, penalties=PENALTIES | {name: [1.0, 0.5, 0.5]}, **SHORT)
+            fit(tiny, penalties=PENALTIES | {name: [1.0, 0.5, 0.5]}, **SHORT)
 
 
 def test_defaults_are_the_published_ones():
     options = DigitalTwinOptions()
     assert (options.steps, options.batch_size, options.learning_rate) == (10_000, 256, 2e-3)
+    assert options.optimiser == "adam"
     assert (options.validate_every, options.patience, options.stages, options.masks) == (50, 5, 2, "signed")
     penalties = Penalties()
     assert (penalties.smoothness, penalties.sparsity, penalties.readout) == (0.0249692, 0.0152482, 0.0170696)
@@ -442,9 +467,10 @@ def test_precision_of_convolutions(monkeypatch):
             assert compute_dtype("bfloat16", device) == torch.bfloat16
 
 
-def test_in_bfloat16_it_learns_as_well_and_results_are_in_full_precision(cortex, fitted):
-    module, model = fit(cortex, precision="bfloat16", steps=60)
-    assert module.twin.compute_dtype == torch.bfloat16
+@pytest.mark.parametrize("changes", [{"precision": "bfloat16"}, {"optimiser": "orthogonal", "learning_rate": 0.04}])
+def test_other_ways_to_optimise_learn_as_well_and_results_are_in_full_precision(cortex, changes):
+    module, model = fit(cortex, steps=40, **changes)
+    assert module.twin.compute_dtype == (torch.float32 if "optimiser" in changes else torch.bfloat16)
     assert module.history[-1]["validation_correlation"] > 0.45
     result = model.result(module, cortex)
     assert module.twin.compute_dtype == torch.float32
@@ -475,4 +501,5 @@ def test_column_correlation_is_that_of_what_was_recorded(a, seed, share):
 @pytest.mark.parametrize("constant", [0.1, 1 / 3, 7.7, 1e-3])
 def test_a_neuron_whose_rate_never_changes_has_no_correlation(constant):
     response = torch.as_tensor(np.random.default_rng(1).poisson(2.0, (61, 1)), dtype=torch.float32)
-    assert column_correlation(torch.full((61, 1), constant), response).isnan().all()
+    found = column_correlation(torch.full((61, 1), constant), response)
+    assert found.nan_to_num().abs() < 1e-5  # nan, or what rounding leaves

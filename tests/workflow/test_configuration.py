@@ -69,6 +69,8 @@ def test_scales_change_numbers_not_code_paths(scale):
         ({"avae": {"run": ["noise-3"]}}, "avae.run", "found 'noise-3'"),
         ({"avae": {"figures": {"examples": "noise-3"}}}, "avae.figures.examples", "found 'noise-3'"),
         ({"avae": {"datasets": {"mine": {"label": "mine"}}}}, "datasets.mine", "either set and noise or recordings"),
+        ({"digital_twin": {"run": ["indepent"]}}, "digital_twin.run", "found 'indepent'"),
+        ({"digital_twin": {"datasets": {"mine": {"label": "m"}}}}, "datasets.mine", "parameters"),
         ({"avae": {"scores": {"permutation": 20}}}, "avae.scores", "did you mean 'permutations'?"),
         ({"resources": {"train": {"memory": 3}}}, "resources.train", "unknown field 'memory'"),
     ],
@@ -149,6 +151,35 @@ def test_every_population_and_network_of_a_scale_is_valid(scale):
     for cultures in read_scale(ROOT, scale)["avae"]["sets"].values():
         CultureSet.from_mapping(cultures)
     roles_benchmark.settings(read_scale(ROOT, scale)["latent_contributions"]["roles_benchmark"])
+
+
+@pytest.mark.parametrize("scale", ["smoke", "quick", "paper"])
+def test_every_parameter_of_the_digital_twin_is_valid(scale):
+    """The schema leaves the commands' parameters open: the commands' own classes know them."""
+    from calcium_latents.analysis import gabor_study
+    from calcium_latents.analysis.gabor_clusters import ClusterSettings
+    from calcium_latents.analysis.gabor_search import SearchSettings
+    from calcium_latents.analysis.gabor_selection import ScanParameters
+    from calcium_latents.analysis.mei_study import MeiStudyParameters
+    from calcium_latents.analysis.optimal_gabors import DifferenceGrid, GaborGrid
+    from calcium_latents.analysis.tuning_experiments import ExperimentSettings
+    from calcium_latents.commands.align_bar_codes import study_options
+    from calcium_latents.configuration import merge
+    from calcium_latents.simulation.visual_cortex_parameters import VisualCortexExperiment
+
+    section = read_scale(ROOT, scale)["digital_twin"]
+    for dataset in section["datasets"].values():
+        if "parameters" in dataset:
+            VisualCortexExperiment.from_mapping(merge(section["simulated"], dataset["parameters"]))
+    study_options(section["bar_codes"])
+    stimuli = {"gabors": GaborGrid, "differences": DifferenceGrid, "search": SearchSettings}
+    stimuli |= {"clusters": ClusterSettings, "check": gabor_study.CheckSettings}
+    assert set(section["optimal_stimuli"]) <= {*stimuli, "seed", "share_places"}
+    for name, known in stimuli.items():
+        known.from_mapping(section["optimal_stimuli"].get(name, {}))
+    ExperimentSettings.from_mapping(section["experiments"])
+    MeiStudyParameters.from_mapping(section["meis"])
+    ScanParameters.from_mapping(section["gabor_selection"])
 
 
 def test_the_dataset_of_recordings_that_is_shown_is_valid():

@@ -49,7 +49,7 @@ def planned(folder, *arguments, root=ROOT):
 def test_every_scale_can_be_planned(tmp_path, scale):
     done = snakemake(tmp_path, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stdout
-    figures = ("radical_figure2", "cross_encoder_figure3", "transition_roles", "avae_figure3")
+    figures = ("radical_figure2", "cross_encoder_figure3", "transition_roles", "avae_figure3", "digital_twin_figure4")
     for rule in ("simulate", "simulate_cultures", "train", *figures, "claims"):
         assert rule in done.stdout
 
@@ -167,7 +167,8 @@ def test_names_that_a_dataset_of_traces_gets_wrong_are_explained(tmp_path, chang
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "studies", [["cross_encoder"], ["avae"], ["latent_contributions"], ["recordings", "cross_encoder"]]
+    "studies",
+    [["cross_encoder"], ["avae"], ["digital_twin"], ["latent_contributions"], ["recordings", "cross_encoder"]],
 )
 def test_studies_can_be_planned_without_the_others(tmp_path, studies):
     done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", f"studies={studies}")
@@ -214,6 +215,10 @@ def test_smoke_run_makes_figures_tables_and_a_report(finished):
     for study, names in {
         "cross_encoder": {f"cross_encoder_figure{i}" for i in (1, 2, 3, 4)} | {"gaussian_process_limit"},
         "latent_contributions": {"transition_roles", "lagged_influence", "latent_contributions-cross-encoder"},
+        "digital_twin": {
+            *(f"digital_twin_figure{i}" for i in (1, 2, 3, 4, 5, 6)),
+            *(f"digital_twin_{name}" for name in ("images", "scores", "recovery", "recovery-dependent")),
+        },
         "avae": {*(f"avae_figure{i}" for i in (1, 3, 4, 5)), "avae_figure6-tauopathy", "avae_cultures"},
     }.items():
         assert names <= {path.stem for path in (results / study / "figures").glob("*.png")}
@@ -256,6 +261,16 @@ def test_a_second_run_has_nothing_to_do(finished):
             "training/avae_fit.py",
             {"train", "score_avae", "compare_conditions", "avae_figure6_tauopathy"},
             {"simulate_cultures", "add_noise", "score_cross_encoder"},
+        ),
+        (
+            "models/digital_twin/normalisation.py",
+            {"train", "find_optimal_stimuli", "run_experiments", "find_meis"},
+            {"simulate_visual_cortex", "simulate_cultures", "record_gabor_scan"},
+        ),
+        (
+            "analysis/tuning_indices.py",
+            {"run_experiments", "digital_twin_recovery"},
+            {"train", "find_optimal_stimuli", "find_meis"},
         ),
         ("simulation/gcamp6s.py", {"simulate_cultures", "add_noise"}, {"simulate", "join_recordings"}),
         (

@@ -207,11 +207,6 @@ def image_datasets():
     settings, names = SETTINGS["digital_twin"], []
     for name in settings["run"]:
         place = f"{CHOSEN_BY}, field 'digital_twin.datasets.{name}"
-        if name not in settings["datasets"]:
-            raise WorkflowError(
-                f"{CHOSEN_BY}, field 'digital_twin.run': expected names of 'digital_twin.datasets'"
-                f" ({', '.join(settings['datasets'])}), found {name!r}."
-            )
         if name == "figures":
             raise WorkflowError(f"{place}': expected another name, since results have a folder 'figures'.")
         dataset = settings["datasets"][name]

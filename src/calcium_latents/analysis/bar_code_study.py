@@ -1,6 +1,10 @@
 """Every way to align one model's bar codes: a box for later steps, a table of agreement, a table of times.
 
-All settings are set beforehand; known types of neurons, where there are any, serve the scores and, if no number of
+Codes are compared by their weights, as published, or in the metric of drives (`bar_codes.in_drive_metric`), where
+neurons that do the same with different weights of redundant features are close. The latter is the default since, on the
+first simulated fit with known types, clusters of weights split types into neurons of different weights and equal drives.
+
+All other settings are set beforehand; known types of neurons, where there are any, serve the scores and, if no number of
 clusters is given, that number.
 """
 
@@ -20,6 +24,7 @@ from calcium_latents.analysis.bar_codes import (
     alignment_loss,
     check_codes,
     coherence,
+    in_drive_metric,
     rotation_energy,
     rotation_spectrum,
     soft_shift,
@@ -35,11 +40,17 @@ GRADIENT, ASCENT, SMOOTH = "gradient (published)", "coordinate ascent", "Fourier
 SPECTRUM, ENERGY = "rotation spectrum", "rotation energy"
 METHODS = (NONE, RANDOM, ENERGY, SPECTRUM, HARD, GRADIENT, ASCENT, SMOOTH)
 ALIGNMENTS = (HARD, GRADIENT, ASCENT, SMOOTH)  # those that give every neuron a shift
+DRIVE, WEIGHTS = "drive", "weights"
+METRICS = (DRIVE, WEIGHTS)
+ALIGNED = {
+    DRIVE: "weights times the square root of the features' covariance, of unit norm, shifted by shift_rad",
+    WEIGHTS: "weights of unit norm, shifted by shift_rad",
+}
 TABLE_COLUMNS = (
-    *("dataset", "label", "method", "temperature", "clusters", "neurons", "ari", "ari_lower", "ari_upper"),
+    *("dataset", "label", "method", "metric", "temperature", "chosen", "clusters", "neurons", "ari", "ari_lower", "ari_upper"),
     *("homogeneity", "chance_ari", "chance_upper", "chance_homogeneity", "loss", "coherence", "chance_coherence"),
 )
-TIMING_COLUMNS = ("dataset", "method", "temperature", "seconds")
+TIMING_COLUMNS = ("dataset", "method", "metric", "temperature", "seconds")
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class StudyOptions:
     Attributes:
         clusters: of k-means; None: as many as there are known types. The table has twice as many beside it.
         method: of `ALIGNMENTS`, whose result later steps use.
+        metric: of `METRICS`, of the codes that later steps use; the table has both.
         temperature: of its shift (not of the published alignment, which learns it), and of random shifts.
         temperatures: of more coordinate ascents in the table, with both kernels.
         starts, angles: of a coordinate ascent.
@@ -60,6 +72,7 @@ class StudyOptions:
 
     clusters: int | None = None
     method: str = SMOOTH
+    metric: str = DRIVE
     temperature: float = 6.0
     temperatures: tuple[float, ...] = (1.5, 3.0, 12.0)
     starts: int = 20
@@ -73,6 +86,8 @@ class StudyOptions:
     def __post_init__(self):
         if self.method not in ALIGNMENTS:
             raise UserError(f"bar codes: method: expected one of {ALIGNMENTS}, found {self.method!r}.")
+        if self.metric not in METRICS:
+            raise UserError(f"bar codes: metric: expected one of {METRICS}, found {self.metric!r}.")
         if min(self.starts, self.restarts, self.resamples, self.permutations, self.clusters or 1) < 1:
             raise UserError(f"bar codes: expected whole numbers of at least 1, found {self}.")
         if min(self.temperature, *self.temperatures, self.perplexity) <= 0:
@@ -153,6 +168,7 @@ def study(
     options: StudyOptions | None = None,
     types: np.ndarray | None = None,
     neuron: np.ndarray | None = None,
+    covariance: np.ndarray | None = None,
 ) -> tuple[xr.Dataset, pd.DataFrame, pd.DataFrame]:
     """Align bar codes by every method, cluster them, and compare clusters with types.
 
@@ -163,31 +179,44 @@ def study(
         options: settings.
         types: [neuron], known types; None: none are known, and clusters are made for `options.method` alone.
         neuron: [neuron], their numbers; default 0, 1, ...
+        covariance: [rotation, feature, rotation, feature], of the features; None: weights alone are compared.
 
     Returns:
-        bar_codes: Dataset of `bar_code`, `aligned` (neuron, rotation, feature), `shift_rad`, `cluster` (neuron), `tsne`
-            (neuron, axis).
-        table: one row a method, temperature and number of clusters, `TABLE_COLUMNS`.
+        bar_codes: Dataset of `bar_code` (weights), `aligned` (in the metric of the options; both (neuron, rotation,
+            feature)), `shift_rad`, `cluster` (neuron), `tsne` (neuron, axis).
+        table: one row a metric, method, temperature and number of clusters, `TABLE_COLUMNS`; `chosen` 1: the options'
+            method, metric and temperature.
         timing: seconds of alignment, `TIMING_COLUMNS`; not the same from run to run.
 
     Raises:
-        UserError: codes are not finite [neuron, rotation, feature]; no number of clusters and no types.
+        UserError: codes are not finite [neuron, rotation, feature]; no number of clusters and no types; no covariance
+            for the metric of drives.
     """
     options = options or StudyOptions()
     codes = unit_norm(check_codes(codes))
+    if options.metric == DRIVE and covariance is None:
+        raise UserError("bar codes: metric: expected the features' covariance for 'drive', found none. Take 'weights'.")
     number = options.clusters or (len(np.unique(types)) if types is not None else None)
     if number is None:
         raise UserError("bar codes: clusters: expected a number, since no types of neurons are known, found none.")
     if types is not None and len(types) != len(codes):
         raise UserError(f"bar codes: types: expected {len(codes)} (neurons), found {len(types)}.")
+    compared = {WEIGHTS: codes}
+    if covariance is not None:
+        compared = {DRIVE: unit_norm(in_drive_metric(codes, covariance)), WEIGHTS: codes}
     recipes = _recipes(options)
     wanted = options.method, {HARD: np.inf}.get(options.method, options.temperature)
     rows, timing, chosen = [], [], None
-    every = zip(recipes, variants(codes, options, seed), strict=True)
-    for recipe, variant in progress(every, "bar codes", total=len(recipes)):
-        about = {"dataset": dataset, "method": variant.method, "temperature": variant.temperature}
+    every = (
+        (metric, recipe, variant)
+        for metric, values in compared.items()
+        for recipe, variant in zip(recipes, variants(values, options, seed), strict=True)
+    )
+    for metric, recipe, variant in progress(every, "bar codes", total=len(compared) * len(recipes)):
+        about = {"dataset": dataset, "method": variant.method, "metric": metric, "temperature": variant.temperature}
         timing.append(about | {"seconds": variant.seconds})
-        is_chosen = recipe == wanted or variant.method == options.method == GRADIENT
+        is_chosen = metric == options.metric and (recipe == wanted or variant.method == options.method == GRADIENT)
+        about["chosen"] = int(is_chosen)
         for clusters in sorted({number, min(2 * number, len(codes))}):
             measured = {name: getattr(variant, name) for name in ("loss", "coherence", "chance_coherence")}
             rows.append(about | {"label": label, "clusters": clusters, "neurons": len(codes), **measured})
@@ -209,7 +238,7 @@ def _box(codes, variant: Variant, cluster, number: int, options: StudyOptions, s
     position = map_in_two(variant.codes, seed, options.perplexity)
     described = {
         "bar_code": (dims, codes.astype(np.float32), "1", "feature weights of unit norm"),
-        "aligned": (dims, variant.codes.astype(np.float32), "1", "the same, shifted by shift_rad"),
+        "aligned": (dims, variant.codes.astype(np.float32), "1", ALIGNED[options.metric]),
         "shift_rad": (dims[:1], variant.shift_rad, "rad", "cyclic shift along rotations"),
         "cluster": (dims[:1], cluster.astype(np.int32), "1", "cluster, 0 the largest"),
         "tsne": (("neuron", "axis"), position, "1", "t-SNE map of aligned codes"),
@@ -225,6 +254,7 @@ def _box(codes, variant: Variant, cluster, number: int, options: StudyOptions, s
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "method": variant.method,
+            "metric": options.metric,
             "kernel": FOURIER if variant.method == SMOOTH else VON_MISES,
             "temperature": float(variant.temperature),
             "clusters": int(number),

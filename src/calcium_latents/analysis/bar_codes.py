@@ -10,6 +10,10 @@ and smooths all angles alike, by factors I_k(T) / I_0(T) of a continuous von Mis
 functions):
     p_j(t) = 1/R sum_k I_k(T) / I_0(T) cos(k (2 pi j / R - t)),   k from -R/2 (once) to R/2.
 The two agree at small T. Only at k = R/2 a shift by anything but a whole place must also lose amplitude.
+
+Weights of redundant features can differ between neurons that do the same. `in_drive_metric` multiplies codes by the
+square root of the features' covariance: squared distances are then variances of differences of the neurons' drives.
+Where turning an image turns the features, this commutes with cyclic shifts, so all of the above holds for either codes.
 """
 
 from functools import cached_property
@@ -20,6 +24,7 @@ from scipy.special import ive
 from calcium_latents.errors import UserError
 
 VON_MISES, FOURIER = "von Mises", "Fourier"
+ROUNDING = 1e-4  # of a covariance in single precision, relative to its largest entry
 
 
 def check_codes(codes: np.ndarray) -> np.ndarray:
@@ -44,6 +49,40 @@ def unit_norm(codes: np.ndarray) -> np.ndarray:
     scaled = codes / _by_neuron(np.where(largest > 0, largest, 1), codes)
     length = np.linalg.norm(scaled.reshape(len(codes), -1), axis=1)
     return scaled / _by_neuron(np.where(length > 0, length, 1), codes)
+
+
+def in_drive_metric(codes: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return C^(1/2) code of bar codes [neuron, rotation, feature], C^(1/2) the symmetric square root.
+
+    For the difference d of two codes, |C^(1/2) d|^2 = d C d is the variance, over the images that C was taken of, of
+    the difference of the drives sum_c code_c feature_c of two neurons at one place.
+
+    Args:
+        codes: weights of features.
+        covariance: C [rotation, feature, rotation, feature] of the features over images, positive semi-definite and
+            circulant in its rotations: C[r + k, f, s + k, g] = C[r, f, s, g].
+
+    Raises:
+        UserError: another shape, values that are not finite, or no such covariance.
+    """
+    codes, covariance = check_codes(codes), np.asarray(covariance, float)
+    size = codes[0].size
+    if covariance.shape != 2 * codes.shape[1:]:
+        raise UserError(f"feature_covariance: expected shape {2 * codes.shape[1:]}, found {covariance.shape}.")
+    if not np.isfinite(covariance).all():
+        raise UserError("feature_covariance: expected finite values, found others. Fit the model again.")
+    limit = ROUNDING * np.abs(covariance).max()
+    off = np.abs(covariance - np.roll(covariance, (1, 1), (0, 2))).max()
+    flat = covariance.reshape(size, size)
+    off = max(off, np.abs(flat - flat.T).max())
+    values, vectors = np.linalg.eigh((flat + flat.T) / 2)
+    if off > limit or values.min() < -size * limit:
+        raise UserError(
+            "feature_covariance: expected a symmetric positive semi-definite matrix that turning images does not "
+            f"change, found entries off by {off:.3g} and a least eigenvalue of {values.min():.3g}. Fit the model again."
+        )
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return (codes.reshape(len(codes), size) @ root).reshape(codes.shape)
 
 
 def _by_neuron(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ from pathlib import Path
 from calcium_latents.commands.cli import add_parameters, run_command
 
 PARAMETERS = (
-    "settings of analysis.bar_code_study.StudyOptions (clusters, method, temperature, temperatures, starts, angles, "
-    "restarts, perplexity, resamples, permutations) and published, an object of settings of "
+    "settings of analysis.bar_code_study.StudyOptions (clusters, method, metric, temperature, temperatures, starts, "
+    "angles, restarts, perplexity, resamples, permutations) and published, an object of settings of "
     "analysis.bar_code_alignment.PublishedOptions"
 )
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.recordings.netcdf import read_dataset, write_dataset
 
     settings = study_options(options.parameters)
-    predictions = read_dataset(options.predictions, ["bar_code", "neuron"])
+    predictions = read_dataset(options.predictions, ["bar_code", "feature_covariance", "neuron"])
     types = None
     if options.responses:
         types = true_types(read_dataset(options.responses), predictions, options.responses)
@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         settings,
         types,
         predictions["neuron"].values,
+        predictions["feature_covariance"].values,
     )
     config = {"parameters": options.parameters, "predictions": predictions.attrs["config_digest"]}
     write_dataset(box, options.output, provenance(config, [__spec__.name], options.seed))

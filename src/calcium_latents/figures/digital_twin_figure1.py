@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 
 from calcium_latents.analysis.bar_code_study import (
     ASCENT,
+    DRIVE,
     ENERGY,
     GRADIENT,
     HARD,
@@ -27,6 +28,7 @@ from calcium_latents.analysis.bar_code_study import (
     SMOOTH,
     SPECTRUM,
     TABLE_COLUMNS,
+    WEIGHTS,
 )
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
@@ -42,8 +44,8 @@ MOST_TYPES = 16  # in a legend
 LINE = 150  # characters of a note that fit into the page
 #: method -> (name in print, colour, marker), from top to bottom
 LOOKS = {
-    NONE: ("no alignment", style.GREY, "x"),
-    RANDOM: ("random shifts (null)", style.GREY, "+"),
+    NONE: ("no alignment", style.GREY, "<"),
+    RANDOM: ("random shifts (null)", style.GREY, ">"),
     ENERGY: ("no shift: energy over rotations", style.BLACK, "v"),
     SPECTRUM: ("no shift: |Fourier| over rotations", style.BLACK, "^"),
     HARD: ("whole shifts", style.ORANGE, "D"),
@@ -51,6 +53,8 @@ LOOKS = {
     ASCENT: ("soft shift, ascent", style.BLUE, "s"),
     SMOOTH: ("Fourier shift, ascent (ours)", style.VERMILLION, "o"),
 }
+METRIC_NAMES = {DRIVE: "metric of drives (ours)", WEIGHTS: "weights (published)"}
+OF_BOX = {DRIVE: "metric of drives", WEIGHTS: "weights"}
 
 
 @style.styled
@@ -105,7 +109,8 @@ def _matrices(fig, cell, codes: xr.Dataset) -> Axes:
     limit = float(np.quantile(np.abs(np.concatenate([before, after])), 0.995)) or 1.0
     look = {"aspect": "auto", "cmap": "PuOr_r", "vmin": -limit, "vmax": limit, "rasterized": True}
     axes = [fig.add_subplot(one) for one in cell.subgridspec(1, 2)]
-    for axis, values, title in zip(axes, (before, after), ("before alignment", "after alignment"), strict=True):
+    titles = "before alignment: weights", f"after alignment: {OF_BOX[codes.attrs['metric']]}"
+    for axis, values, title in zip(axes, (before, after), titles, strict=True):
         # one block of columns a rotation; within it the features
         image = axis.imshow(values.reshape(neurons, -1)[order], **look)
         axis.hlines(ends, -0.5, rotations * features - 0.5, color=style.BLACK, lw=0.35 if len(ends) < 20 else 0.12)
@@ -116,7 +121,7 @@ def _matrices(fig, cell, codes: xr.Dataset) -> Axes:
     axes[1].tick_params(labelleft=False)
     bar = fig.colorbar(image, ax=axes, pad=0.01, aspect=18, ticks=style.few_ticks())
     bar.outline.set_linewidth(0.4)
-    bar.set_label("weight (code of norm 1)")
+    bar.set_label("entry (code of norm 1)")
     return axes[0]
 
 
@@ -168,10 +173,12 @@ def _map_of_clusters(axis: Axes, codes: xr.Dataset, shown: list[int], table: pd.
 def _chosen(table: pd.DataFrame, codes: xr.Dataset) -> pd.Series:
     """Return the row of the alignment and the number of clusters that the box holds."""
     near = np.isclose(table["temperature"], codes.attrs["temperature"], rtol=1e-6)
-    rows = table[(table["method"] == codes.attrs["method"]) & near & (table["clusters"] == codes.attrs["clusters"])]
+    for name in ("method", "metric", "clusters"):
+        near &= table[name] == codes.attrs[name]
+    rows = table[near]
     if rows.empty:
         raise UserError(
-            f"input alignment: expected a row of {codes.attrs['method']} at temperature "
+            f"input alignment: expected a row of {codes.attrs['method']}, {codes.attrs['metric']}, at temperature "
             f"{codes.attrs['temperature']:g} with {codes.attrs['clusters']} clusters, found none."
         )
     return rows.iloc[0]
@@ -233,43 +240,74 @@ def _show(axis: Axes, image: np.ndarray) -> None:
     axis.spines[:].set_visible(False)
 
 
-def _ordered(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return rows from top to bottom, and their names."""
-    rank = {method: index for index, method in enumerate(LOOKS)}
-    rows = table[table["method"].isin(rank)].assign(rank=table["method"].map(rank)).sort_values(["rank", "temperature"])
-    names = []
-    for row in rows.itertuples():
-        name = LOOKS[row.method][0]
-        names.append(f"{name}, T = {row.temperature:.3g}" if row.method in (GRADIENT, ASCENT, SMOOTH) else name)
-    return rows.reset_index(drop=True), names
+def _ordered(table: pd.DataFrame) -> list[tuple[str, str, list[pd.Series]]]:
+    """Return method, name in print and its rows (a row a metric) of every way to align, from top to bottom.
+
+    The published alignment learns a temperature of its own in each metric.
+    """
+    # of one method, the n-th temperature of one metric belongs with the n-th of the other
+    place = table.groupby(["method", "metric"])["temperature"].rank(method="first", na_option="top")
+    ways = []
+    for method, (name, _, _) in LOOKS.items():
+        for _, rows in table[table["method"] == method].groupby(place, sort=True):
+            values = " | ".join(dict.fromkeys(f"{row.temperature:.3g}" for row in rows.itertuples()))
+            label = f"{name}, T = {values}" if method in (GRADIENT, ASCENT, SMOOTH) else name
+            ways.append((method, label, [row for _, row in rows.iterrows()]))
+    return ways
+
+
+def _look_of(row: pd.Series) -> tuple[float, dict]:
+    """Return how far below the line of its method a row is drawn, and its marker: filled for drives."""
+    _, colour, marker = LOOKS[row["method"]]
+    drive = row["metric"] == DRIVE
+    look = {"color": colour, "marker": marker, "ms": 4 if drive else 3.6, "mfc": colour if drive else "white"}
+    return (-0.21 if drive else 0.21), look
+
+
+def _lines(axis: Axes, ways: list) -> None:
+    axis.set(yticks=range(len(ways)), ylim=(len(ways) - 0.4, -0.6))
+    axis.grid(axis="x", color="0.9", lw=0.5)
+    axis.set_axisbelow(True)
+    for at in range(1, len(ways)):
+        axis.axhline(at - 0.5, color="0.93", lw=0.4, zorder=0)
+
+
+def _names(axis: Axes, ways: list) -> None:
+    """Write names of ways to align, the chosen one in bold, and what filled and open markers are."""
+    axis.set_yticklabels([label for _, label, _ in ways])
+    for at, (_, _, rows) in enumerate(ways):
+        if any(row["chosen"] for row in rows):
+            axis.get_yticklabels()[at].set_fontweight("bold")
+    metrics = {row["metric"] for _, _, rows in ways for row in rows}
+    handles = [
+        Line2D([], [], color="0.2", marker="o", ls="", ms=4, mfc="0.2" if metric == DRIVE else "white", label=text)
+        for metric, text in METRIC_NAMES.items()
+        if metric in metrics
+    ]
+    place = {"loc": "upper right", "bbox_to_anchor": (-0.02, -0.02), "borderaxespad": 0.0}
+    axis.legend(handles=handles, handletextpad=0.1, fontsize=6, labelspacing=0.2, **place)
 
 
 def _agreement(fig, cell, table: pd.DataFrame, codes: xr.Dataset, types: int) -> Axes:
-    """Panel E: adjusted Rand index, and homogeneity with twice as many clusters, by way to align."""
+    """Panel E: adjusted Rand index, and homogeneity with twice as many clusters, by way to align and metric."""
     left, right = (fig.add_subplot(one) for one in cell.subgridspec(1, 2, width_ratios=(1.35, 1)))
-    number = int(codes.attrs["clusters"])
-    twice = int(table["clusters"].max())
-    rows, names = _ordered(table[table["clusters"] == number])
-    pure, _ = _ordered(table[table["clusters"] == twice])
-    for at, row in rows.iterrows():
-        _, colour, marker = LOOKS[row["method"]]
-        error = [[row["ari"] - row["ari_lower"]], [row["ari_upper"] - row["ari"]]]
-        error = np.maximum(error, 0)
-        left.barh(at, row["chance_upper"], height=0.9, color="0.85", zorder=0)
-        left.errorbar(row["ari"], at, xerr=error, color=colour, marker=marker, ms=4, capsize=1.5, elinewidth=0.8)
-    for at, row in pure.iterrows():
-        _, colour, marker = LOOKS[row["method"]]
-        right.barh(at, row["chance_homogeneity"], height=0.9, color="0.85", zorder=0)
-        right.plot(row["homogeneity"], at, color=colour, marker=marker, ms=4)
-    here = np.isclose(rows["temperature"], codes.attrs["temperature"], rtol=1e-6)
-    mine = rows.index[(rows["method"] == codes.attrs["method"]) & here]
-    for axis in (left, right):
-        axis.set(yticks=range(len(rows)), ylim=(len(rows) - 0.4, -0.6), xlim=(min(0, rows["ari"].min()) - 0.02, 1.03))
-        axis.grid(axis="x", color="0.9", lw=0.5)
-        axis.set_axisbelow(True)
-    left.set_yticklabels(names)
-    for at in mine:
-        left.get_yticklabels()[at].set_fontweight("bold")
+    number, twice = int(codes.attrs["clusters"]), int(table["clusters"].max())
+    for axis, clusters, name, chance in (
+        (left, number, "ari", "chance_upper"),
+        (right, twice, "homogeneity", "chance_homogeneity"),
+    ):
+        ways = _ordered(table[table["clusters"] == clusters])
+        for at, (_, _, rows) in enumerate(ways):
+            for row in rows:
+                below, look = _look_of(row)
+                axis.barh(at + below, row[chance], height=0.42, color="0.85", zorder=0)
+                if name == "ari":
+                    error = [[row["ari"] - row["ari_lower"]], [row["ari_upper"] - row["ari"]]]
+                    look |= {"xerr": np.maximum(error, 0), "capsize": 1.2, "elinewidth": 0.7}
+                axis.errorbar(row[name], at + below, **look)
+        _lines(axis, ways)
+        axis.set_xlim(min(0, table["ari"].min()) - 0.02, 1.03)
+    _names(left, ways)
     right.tick_params(labelleft=False)
     left.set(xlabel="adjusted Rand index", title=f"{number} clusters against {types} true types")
     right.set(xlabel="homogeneity (1: one type in a cluster)", title=f"{twice} clusters")
@@ -279,18 +317,18 @@ def _agreement(fig, cell, table: pd.DataFrame, codes: xr.Dataset, types: int) ->
 def _coherence(fig, cell, table: pd.DataFrame) -> Axes:
     """Panel E without types: how much of the codes all neurons share, for methods that shift."""
     axis = fig.add_subplot(cell.subgridspec(1, 1)[0])
-    rows, names = _ordered(table.dropna(subset=["coherence"]).drop_duplicates(["method", "temperature"]))
-    for at, row in rows.iterrows():
-        _, colour, marker = LOOKS[row["method"]]
-        axis.barh(at, row["chance_coherence"], height=0.9, color="0.85", zorder=0)
-        axis.plot(row["coherence"], at, color=colour, marker=marker, ms=4)
-    axis.set(yticks=range(len(rows)), ylim=(len(rows) - 0.4, -0.6))
+    rows = table.dropna(subset=["coherence"]).drop_duplicates(["method", "metric", "temperature"])
+    ways = _ordered(rows)
+    for at, (_, _, pair) in enumerate(ways):
+        for row in pair:
+            below, look = _look_of(row)
+            axis.barh(at + below, row["chance_coherence"], height=0.42, color="0.85", zorder=0)
+            axis.plot(row["coherence"], at + below, ls="", **look)
+    _lines(axis, ways)
+    _names(axis, ways)
     axis.set_xlim(0, 1.1 * max(rows["coherence"].max(), 0.05))
     axis.set_xlabel("|mean code|² / mean |code|²")
-    axis.set_yticklabels(names)
     axis.set_title("no true types are known: what all neurons' codes share")
-    axis.grid(axis="x", color="0.9", lw=0.5)
-    axis.set_axisbelow(True)
     return axis
 
 
@@ -298,14 +336,16 @@ def _note(fig, table: pd.DataFrame, codes: xr.Dataset, known: bool) -> None:
     label = str(table["label"].iloc[0])
     text = (
         f"{label}, n = {codes.sizes['neuron']} neurons of one fitted model (one seed). A to D: "
-        f"{LOOKS[codes.attrs['method']][0]}, T = {codes.attrs['temperature']:.3g}; cluster 1 is the largest; D: up to "
+        f"{LOOKS[codes.attrs['method']][0]}, {OF_BOX[codes.attrs['metric']]}, T = {codes.attrs['temperature']:.3g}; cluster 1 is the largest; D: up to "
         f"{SHOWN_NEURONS} neurons of highest test correlation, each image on its own scale. "
     )
     if known:
         text += (
             "E: bars: 95 % bootstrap over neurons with clusters as they are; grey: chance, up to the 97.5 % quantile "
-            "(left) or on average (right) of permuted types. These scores chose no setting; bold: used in A to D."
+            "(left) or on average (right) of permuted types; bold: used in A to D. The metric of drives was introduced "
+            "after types were seen to be split by weights on the fit of seed 1; T was chosen on fits of other seeds. "
         )
     else:
-        text += "E: grey: random shifts at the same temperature (chance); a high value does not speak of clusters."
+        text += "E: grey: random shifts at the same temperature (chance); a high value does not speak of clusters. "
+    text += "T: where the published alignment learned two, of drives | of weights."
     fig.supxlabel(fill(text, LINE), fontsize=6, color="0.3")
