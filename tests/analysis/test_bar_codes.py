@@ -23,6 +23,7 @@ from calcium_latents.analysis.bar_codes import (
     check_codes,
     coherence,
     combine,
+    in_drive_metric,
     pair_distance,
     rotation_energy,
     rotation_spectrum,
@@ -160,6 +161,83 @@ def test_unit_norm(codes):
     zero = (codes == 0).all(axis=(1, 2))
     np.testing.assert_allclose(length, np.where(zero, 0, 1))
     np.testing.assert_allclose(unit_norm(codes * 1e-200), unit_norm(codes))
+
+
+@st.composite
+def codes_and_covariance(draw):
+    """Codes, and a circulant covariance, possibly singular: that of few random features, averaged over turns."""
+    codes = draw(CODES)
+    rotations, features = codes.shape[1:]
+    rank, scale = draw(st.integers(0, rotations * features)), draw(st.sampled_from([1e-3, 1.0, 1e3]))
+    seen = generator(draw(st.integers(0, 99)), "tests", "covariance").normal(size=(rank, rotations, features))
+    turned = np.concatenate([np.roll(seen, k, axis=1) for k in range(rotations)])
+    return codes, scale * np.einsum("nrf,nsg->rfsg", turned, turned)
+
+
+def squares(codes):
+    return np.square(codes[:, None] - codes).sum(axis=(2, 3))
+
+
+@given(codes_and_covariance())
+@settings(max_examples=60, deadline=None)
+def test_squared_distances_in_the_metric_of_drives_are_variances(both):
+    codes, covariance = both
+    difference = codes[:, None] - codes
+    expected = np.einsum("abrf,rfsg,absg->ab", difference, covariance, difference)
+    size = 1e-9 * np.abs(covariance).max() * max(np.square(codes).sum(), 1)
+    np.testing.assert_allclose(squares(in_drive_metric(codes, covariance)), expected, atol=codes[0].size * size)
+
+
+@given(codes_and_covariance(), st.integers(0, 9), st.floats(0.1, 20), st.sampled_from([VON_MISES, FOURIER]))
+@settings(max_examples=60, deadline=None)
+def test_the_metric_of_drives_commutes_with_shifts(both, places, temperature, kernel):
+    codes, covariance = both
+    size = 1e-6 * np.sqrt(np.abs(covariance).max()) * max(np.abs(codes).max(), 1)
+    rolled = in_drive_metric(np.roll(codes, places, axis=1), covariance)
+    np.testing.assert_allclose(rolled, np.roll(in_drive_metric(codes, covariance), places, axis=1), atol=size)
+    shift = 0.3 + np.arange(len(codes))
+    first = in_drive_metric(soft_shift(codes, shift, temperature, kernel), covariance)
+    second = soft_shift(in_drive_metric(codes, covariance), shift, temperature, kernel)
+    np.testing.assert_allclose(first, second, atol=size)
+
+
+@given(CODES)
+@settings(max_examples=40, deadline=None)
+def test_an_identity_covariance_leaves_codes_as_they_are(codes):
+    shape = codes.shape[1:]
+    identity = np.eye(codes[0].size).reshape(shape + shape)
+    np.testing.assert_allclose(in_drive_metric(codes, identity), codes, atol=1e-9)
+    np.testing.assert_allclose(unit_norm(in_drive_metric(codes, 7 * identity)), unit_norm(codes), atol=1e-9)
+
+
+def test_redundant_features_bring_codes_that_do_the_same_together():
+    """Feature 1 is feature 0 half a turn on, so that a neuron may weigh either one; feature 2 is of its own."""
+    half = ROTATIONS // 2
+    seen = generator(8, "tests", "bar codes", "redundant").normal(size=(300, ROTATIONS, 3))
+    seen[..., 1] = np.roll(seen[..., 0], half, axis=1)
+    turned = np.concatenate([np.roll(seen, k, axis=1) for k in range(ROTATIONS)])
+    covariance = np.einsum("nrf,nsg->rfsg", turned, turned) / len(turned)
+    weights = generator(9, "tests", "bar codes", "redundant").normal(size=(ROTATIONS, 2))
+    one, same, other = np.zeros((3, ROTATIONS, 3))
+    one[:, 0], same[:, 1], other[:, 2] = weights[:, 0], np.roll(weights[:, 0], half), weights[:, 1]
+    codes = unit_norm(np.array([one, same, other]))
+    np.testing.assert_allclose(squares(codes)[0, 1:], 2)  # both as far from it as codes can be that are orthogonal
+    found = squares(unit_norm(in_drive_metric(codes, covariance)))
+    assert found[0, 1] < 1e-9 and found[0, 2] > 1
+
+
+def test_wrong_covariances_are_named():
+    codes = random_codes(2)
+    good = np.eye(codes[0].size).reshape(2 * codes.shape[1:])
+    for wrong, words in (
+        (good[1:], "expected shape"),
+        (np.where(good > 0, np.nan, 0), "finite"),
+        (-good, "least eigenvalue of -1"),
+        (good * np.arange(ROTATIONS)[:, None, None, None], "turning images"),
+        (good + np.roll(good, 1, axis=0), "symmetric"),
+    ):
+        with pytest.raises(UserError, match=words):
+            in_drive_metric(codes, wrong)
 
 
 def test_products_of_rolled_codes():

@@ -12,45 +12,29 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.digital_twin.checkpoint import described
-from calcium_latents.models.digital_twin.penalties import Penalties
 from calcium_latents.models.digital_twin.twin import LOG_OFFSET, DigitalTwin, poisson_loss
 from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION
 from calcium_latents.simulation.visual_cortex_recording import simulate_visual_cortex
 from calcium_latents.training.digital_twin_family import DigitalTwinFamily
-from calcium_latents.training.digital_twin_module import (
-    CALIBRATION_IMAGES,
-    DigitalTwinOptions,
-    column_correlation,
-    compute_dtype,
-    recalibrate,
-)
+from calcium_latents.training.digital_twin_module import CALIBRATION_IMAGES, column_correlation, recalibrate
 from calcium_latents.training.schedules import LearningRateSchedule
 
 torch.set_num_threads(1)  # as the training command does: models as small as these get slower with more
 NEURONS = {"place_radius_px": 2.0, "surround_px": 2.5, "hole_px": 1.5, "shares": {"simple": 1, "complex": 1}}
 IMAGES = {"shape": [16, 16], "training_images": 300, "validation_images": 60, "test_images": 10, "repeats": 2}
-PENALTIES = {
-    "smoothness": 0.01,
-    "smoothness_layers": [1.0, 0.0],
-    "sparsity": 0.001,
-    "sparsity_layers": [0.0, 1.0],
-    "readout": 0.01,
-}
+PENALTIES = {"smoothness": 0.01, "smoothness_layers": [1.0, 0.0], "sparsity": 0.001, "sparsity_layers": [0.0, 1.0]}
 TRAINING_OPTIONS = {
     "steps": 120,
     "batch_size": 32,
     "learning_rate": 2e-2,
     "schedule": {"warmup_steps": 5, "final_fraction": 0.01},
-    "penalties": PENALTIES,
+    "penalties": PENALTIES | {"readout": 0.01},
     "masks": "nonnegative",
     "validate_every": 20,
     "patience": None,
     "precision": "float32",
 }
 SHORT = {"steps": 20, "batch_size": 8, "validate_every": 4}  # 7 batches an epoch of `tiny`
-
-
 SPOILING = {"learning_rate": 100.0}  # the start stays the best
 
 
@@ -68,8 +52,8 @@ def small(**changes):
     return family(**({"features": [1, 1], "kernels": [5, 3], "rotations": 4} | changes))
 
 
-def fit(recording, seed=1, until=None, state=None, states=None, model=None, **changes):
-    """As the training command does; `until`: the step at which training is interrupted."""
+def fit(recording, seed=1, state=None, states=None, model=None, **changes):
+    """As the training command does; `state`: to go on from, `states`: takes the states on the way."""
     model = model or (family() if recording.sizes["neuron"] == 12 else small())
     module, batches, steps = model.prepare(recording, "a.nc", {}, TRAINING_OPTIONS | changes, {}, seed)
     if states is not None:
@@ -77,15 +61,9 @@ def fit(recording, seed=1, until=None, state=None, states=None, model=None, **ch
     if state is not None:
         module.resume(copy.deepcopy(state))
     if module.step < steps:
-        options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-        trainer = lightning.Trainer(
-            accelerator="cpu",
-            max_steps=(until or steps) - module.step,
-            max_epochs=-1,
-            enable_progress_bar=False,
-            **options,
-        )
-        trainer.fit(module, batches)
+        options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False, "max_epochs": -1}
+        steps = steps - module.step
+        lightning.Trainer(accelerator="cpu", max_steps=steps, enable_progress_bar=False, **options).fit(module, batches)
     return module, model
 
 
@@ -121,8 +99,8 @@ def test_the_loss_falls_and_predictions_follow_the_truth(cortex, fitted):
     module, result, _ = fitted
     history = result.metrics
     assert history["step"].tolist() == list(range(0, 121, 20))
-    assert abs(history["validation_correlation"].iloc[0]) < 0.2  # before training
-    assert history["validation_correlation"].iloc[-1] > 0.5  # against single trials of 2 spikes on average
+    start, end = history["validation_correlation"].iloc[[0, -1]]
+    assert abs(start) < 0.2 and end > 0.5  # against single trials of 2 spikes on average
     assert history["validation_loss"].iloc[-1] < history["validation_loss"].iloc[0] - 0.1
     test = cortex["part"].values == TEST
     rate, truth = result.inferred["rate"].values[test], cortex["rate"].values[test]
@@ -150,13 +128,9 @@ def test_results_hold_together(cortex, fitted):
     training = cortex["part"].values == TRAINING
     spikes = cortex["response"].values[:300].mean(0)
     np.testing.assert_allclose(inferred["rate"].values[training].mean(0), spikes, rtol=0.25)
-    with torch.no_grad():
-        rate = twin.rates(torch.as_tensor(cortex["images"].values))
-    np.testing.assert_allclose(inferred["rate"], rate, rtol=1e-5)
     # the readout may be scaled between masks and bar codes, and no more than that
     product = [torch.einsum("nyx,nrf->nyxrf", s["masks"], s["weights"]) for s in (chosen, twin.state_dict())]
     torch.testing.assert_close(*product, rtol=1e-4, atol=1e-6)
-    DigitalTwinFamily(**result.checkpoint["family"])
 
 
 def validation_loss(module):
@@ -166,19 +140,10 @@ def validation_loss(module):
     return float((rate - response * (rate + LOG_OFFSET).log()).sum() / response.numel())
 
 
-class SpoiltAfter:
-    """A learning rate that is right at first and far too high then."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def factor(self, step, _):
-        return 1.0 if step < self.step else 50.0
-
-
 def test_the_best_weights_by_validation_are_kept(cortex, monkeypatch):
     states = []
-    monkeypatch.setattr(LearningRateSchedule, "factor", SpoiltAfter(40).factor)
+    # right at first and far too high then
+    monkeypatch.setattr(LearningRateSchedule, "factor", lambda self, step, steps: 1.0 if step < 40 else 50.0)
     module, _ = fit(cortex, steps=60, states=states, checkpoint_every=20)
     losses = [row["validation_loss"] for row in module.history]
     best = int(np.argmin(losses))
@@ -223,14 +188,6 @@ def test_an_interrupted_fit_goes_on_to_the_same_bytes(tiny, stops, changes):
         assert found.inferred.identical(expected.inferred), state["step"]
 
 
-def test_interruption_between_checkpoints_loses_only_what_came_after(tiny):
-    states, changes = [], SHORT | {"checkpoint_every": 8}
-    fit(tiny, states=states, until=13, **changes)
-    assert [state["step"] for state in states] == [8]
-    resumed, whole = fit(tiny, state=states[0], **changes)[0], fit(tiny, **changes)[0]
-    assert bytes_of(described(resumed.twin)) == bytes_of(described(whole.twin))
-
-
 @pytest.mark.parametrize(("patience", "stages"), [(1, 1), (2, 2)])
 def test_training_ends_when_its_stages_are_used_up(tiny, patience, stages):
     states = []
@@ -260,11 +217,6 @@ def test_training_ends_when_its_stages_are_used_up(tiny, patience, stages):
             assert not torch.equal(before["twin"]["masks"], after["twin"]["masks"])
 
 
-def test_without_patience_every_step_is_made(tiny):
-    module, _ = fit(tiny, learning_rate=5.0, **SHORT)
-    assert module.step == 20 and module.stage == 0
-
-
 @pytest.mark.parametrize("start", ["random", "energy"])
 def test_masks_stay_nonnegative_where_asked(tiny, start):
     least = {}
@@ -277,6 +229,7 @@ def test_masks_stay_nonnegative_where_asked(tiny, start):
 
 def test_masks_that_were_never_trained_are_nonnegative_too(tiny):
     module, model = fit(tiny, model=small(mask_initialisation="random"), **(SHORT | SPOILING))
+    assert module.step == 20 and module.stage == 0  # patience is null
     assert int(np.argmin([row["validation_loss"] for row in module.history])) == 0
     assert (model.result(module, tiny).inferred["mask"] >= 0).all()
 
@@ -390,13 +343,6 @@ def test_presentations_that_were_missed_do_not_stop_the_others():
         assert (moved[:6] == 0).all() and (moved[6:] != 0).all()
 
 
-def test_a_neuron_without_training_responses_is_named(tiny):
-    missing = tiny.copy(deep=True)
-    missing["response"].values[:60, 2] = np.nan
-    with pytest.raises(UserError, match="a.nc: response: .* neuron 2"):
-        fit(missing)
-
-
 def test_validation_images_are_needed(tiny):
     without = tiny.copy(deep=True)
     without["part"].values[without["part"].values == VALIDATION] = TRAINING
@@ -408,63 +354,13 @@ def test_a_neuron_that_validation_lacks_does_not_hide_the_others(tiny):
     lacking = tiny.copy(deep=True)
     lacking["response"].values[60:80, 2] = np.nan
     module, _ = fit(lacking, **SHORT)
-    assert np.isfinite([row["validation_correlation"] for row in module.history]).all()
-    assert np.isfinite([row["validation_loss"] for row in module.history]).all()
+    assert np.isfinite([list(row.values()) for row in module.history]).all()
 
 
 def test_a_loss_that_is_no_number_is_named(tiny, monkeypatch):
     monkeypatch.setattr(DigitalTwin, "forward", lambda self, images: torch.full((len(images), 4), torch.nan))
     with pytest.raises(UserError, match="loss is nan at step 0. Lower training.learning_rate"):
         fit(tiny)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("precision", "float16"), ("masks", "positive"), ("optimiser", "sgd")]
-    + [(name, 0) for name in ("steps", "batch_size", "validate_every", "stages")],
-)
-def test_wrong_training_options_are_named(tiny, name, value):
-    with pytest.raises(UserError, match=rf"training\.{name}: expected .* found {value!r}"):
-        DigitalTwinOptions(**{name: value})
-    with pytest.raises(UserError, match=rf"training\.{name}"):
-        fit(tiny, **{name: value})
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("mask_initialisation", "zero"), ("padding", "reflect"), ("rotations", 6), ("kernels", [7]), ("kernels", [6, 3])]
-    + [("max_ranks", [9, 3])],
-)
-def test_wrong_model_options_are_named(tiny, name, value):
-    with pytest.raises(UserError, match=rf"model\.{name}: expected .* found"):
-        fit(tiny, model=small(**{name: value}))
-
-
-def test_penalties_of_another_number_of_layers_are_named(tiny):
-    for name in ("smoothness_layers", "sparsity_layers"):
-        with pytest.raises(UserError, match=rf"training\.penalties\.{name}"):
-            fit(tiny, penalties=PENALTIES | {name: [1.0, 0.5, 0.5]}, **SHORT)
-
-
-def test_defaults_are_the_published_ones():
-    options = DigitalTwinOptions()
-    assert (options.steps, options.batch_size, options.learning_rate) == (10_000, 256, 2e-3)
-    assert options.optimiser == "adam"
-    assert (options.validate_every, options.patience, options.stages, options.masks) == (50, 5, 2, "signed")
-    penalties = Penalties()
-    assert (penalties.smoothness, penalties.sparsity, penalties.readout) == (0.0249692, 0.0152482, 0.0170696)
-    assert penalties.smoothness_layers == (1.0, 0.5, 0.5) and penalties.sparsity_layers == (0.0, 1.0, 1.0)
-
-
-def test_precision_of_convolutions(monkeypatch):
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    for matrices in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda matrices=matrices: matrices)
-        assert compute_dtype("auto", cpu) == (torch.bfloat16 if matrices else torch.float32)
-        assert compute_dtype("auto", gpu) == torch.bfloat16
-        for device in (cpu, gpu):
-            assert compute_dtype("float32", device) == torch.float32
-            assert compute_dtype("bfloat16", device) == torch.bfloat16
 
 
 @pytest.mark.parametrize("changes", [{"precision": "bfloat16"}, {"optimiser": "orthogonal", "learning_rate": 0.04}])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -42,7 +42,7 @@ def responses_with_gaps(trials=11, neurons=3):
 @settings(max_examples=60, deadline=None)
 @given(response=responses_with_gaps(), order=st.permutations(range(11)))
 def test_means_are_over_the_presentations_that_were_recorded(response, order):
-    assume(np.isfinite(response).any(0).all())
+    response[10] = 4  # a neuron without any response is no recorded one
     found = image_means(box(response, order=np.array(order)))
     # written out: trials 0-2 and 3-5 show the test images, the others one image each
     for image, trials in enumerate([range(3), range(3, 6), *([k] for k in range(6, 11))]):
@@ -57,8 +57,7 @@ def test_means_are_over_the_presentations_that_were_recorded(response, order):
 @settings(max_examples=40, deadline=None)
 @given(response=responses_with_gaps(), options=st.sampled_from([SCALED, UNSCALED]))
 def test_responses_times_scale_are_the_recorded_ones(response, options):
-    assume((np.isfinite(response[7:]).sum(0) >= 2).all())
-    assume(np.nanstd(response[7:], axis=0).max() > 1e-3)
+    response[9:] = [[0], [4]]  # at least two training images, which differ
     responses = box(response)
     pairs = make_pairs(responses, options, "a.nc")
     expected = np.maximum(image_means(responses), 0)  # negative responses count as none

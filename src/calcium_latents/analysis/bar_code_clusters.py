@@ -61,7 +61,7 @@ def agreement(types: np.ndarray, clusters: np.ndarray, seed: int, resamples: int
     types, clusters = _codes(types), _codes(clusters)
     n = len(types)
     rng = generator(seed, "bar_code_clusters", "resampled neurons")
-    resampled = np.array([weighted_rand(types, clusters, _draw(rng, n)) for _ in range(resamples)])
+    resampled = weighted_rand(types, clusters, np.array([_draw(rng, n) for _ in range(resamples)]))
     tail = (1 - CONFIDENCE) / 2
     lower, upper = np.quantile(resampled, [tail, 1 - tail]) if n > 1 else (np.nan, np.nan)
     ari = weighted_rand(types, clusters, np.ones(n))
@@ -81,24 +81,24 @@ def chance(types: np.ndarray, clusters: np.ndarray, seed: int, permutations: int
     return {name: float(value) for name, value in (scores | {"chance_homogeneity": np.mean(pure)}).items()}
 
 
-def weighted_rand(types: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> float:
-    """Return the adjusted Rand index of whole numbers [neuron] >= 0 where neuron n counts `weights`[n] times.
+def weighted_rand(types: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the adjusted Rand index [...] of whole numbers [neuron] >= 0; neuron n counts `weights`[..., n] times.
 
     Only pairs of two different neurons count: copies of one neuron, in a bootstrap, share type and cluster for nothing.
     """
-    table = np.zeros((types.max() + 1, clusters.max() + 1))
-    np.add.at(table, (types, clusters), weights)
-    same = np.square(weights).sum()
+    weights = np.asarray(weights, float)
+    same = np.square(weights).sum(axis=-1)
 
-    def pairs(counts: np.ndarray) -> float:
-        return (np.square(counts).sum() - same) / 2
+    def pairs(labels: np.ndarray) -> np.ndarray:
+        counts = weights @ np.eye(labels.max() + 1)[labels]
+        return (np.square(counts).sum(axis=-1) - same) / 2
 
-    together, by_type, by_cluster, every = (
-        pairs(counts) for counts in (table, table.sum(axis=1), table.sum(axis=0), table.sum())
-    )
-    expected = by_type * by_cluster / every if every > 0 else 0.0
+    together = pairs(_codes(types * (clusters.max() + 1) + clusters))
+    by_type, by_cluster, every = pairs(types), pairs(clusters), pairs(np.zeros_like(types))
+    expected = by_type * by_cluster / np.where(every > 0, every, 1)
     span = (by_type + by_cluster) / 2 - expected
-    return float((together - expected) / span) if span > 1e-12 * max(every, 1) else 1.0
+    clear = span > 1e-12 * np.maximum(every, 1)
+    return np.where(clear, (together - expected) / np.where(clear, span, 1), 1.0)
 
 
 def homogeneity(types: np.ndarray, clusters: np.ndarray) -> float:

@@ -13,7 +13,7 @@ The two agree at small T. Only at k = R/2 a shift by anything but a whole place 
 
 Weights of redundant features can differ between neurons that do the same. `in_drive_metric` multiplies codes by the
 square root of the features' covariance: squared distances are then variances of differences of the neurons' drives.
-Where turning an image turns the features, this commutes with cyclic shifts, so all of the above holds for either codes.
+Where turning an image turns the features, this commutes with cyclic shifts: all of the above holds for both codes.
 """
 
 from functools import cached_property

@@ -191,11 +191,10 @@ def _alignment(table: pd.DataFrame | None) -> Iterator[Claim]:
     text = "Target of ours: ARI of clusters with known types is at least 0.75 and 0.3 above that without alignment; "
     for name, words in (("chosen", "ours: chosen metric and method"), ("published", "ours: published pipeline")):
         question = Question(f"ari-{name}", "1D", text + words, "no types known")
-        mine = None if fewest is None else fewest[_is_published(fewest) if name == "published" else fewest["chosen"] == 1]
-        if mine is None or mine.empty:
+        row = None if fewest is None else _row(fewest, name)
+        if row is None:
             yield question.answer()
             continue
-        row = mine.iloc[0]
         same = fewest[fewest["metric"] == row["metric"]]
         raw = same.loc[same["method"] == "none", "ari"]
         reason = f"{row['clusters']} clusters, {_setting(row)}; without alignment "
@@ -207,7 +206,8 @@ def _alignment(table: pd.DataFrame | None) -> Iterator[Claim]:
             reason += "".join(f"; {_setting(other)}: {other['ari']:.3g}" for _, other in others.iterrows())
             reason += "; the metric was chosen after seeing the fit of seed 1, T on other seeds"
         good = bool(row["ari"] >= 0.75 and row["ari"] >= raw.iloc[0] + 0.3) if len(raw) else None
-        yield question.answer((row["ari"], row["ari_lower"], row["ari_upper"]), f"{reason}; interval over neurons", good)
+        reason += "; interval over neurons"
+        yield question.answer((row["ari"], row["ari_lower"], row["ari_upper"]), reason, good)
     text = "Target of ours: with twice as many clusters as types, clusters are of one type: homogeneity at least 0.95"
     question = Question("homogeneity", "1D", text + "; ours: chosen metric and method", "no types known")
     rows = None if known is None else known[(known["clusters"] > known["clusters"].min()) & (known["chosen"] == 1)]
@@ -217,6 +217,11 @@ def _alignment(table: pd.DataFrame | None) -> Iterator[Claim]:
     row = rows.iloc[0]
     reason = f"{row['clusters']} clusters, {_setting(row)}; no interval"
     yield question.answer((row["homogeneity"], np.nan, np.nan), reason, bool(row["homogeneity"] >= 0.95))
+
+
+def _row(fewest: pd.DataFrame, name: str) -> pd.Series | None:
+    rows = fewest[_is_published(fewest) if name == "published" else fewest["chosen"] == 1]
+    return rows.iloc[0] if len(rows) else None
 
 
 def _is_published(table: pd.DataFrame) -> pd.Series:

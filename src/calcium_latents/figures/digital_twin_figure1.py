@@ -334,16 +334,18 @@ def _coherence(fig, cell, table: pd.DataFrame) -> Axes:
 
 def _note(fig, table: pd.DataFrame, codes: xr.Dataset, known: bool) -> None:
     label = str(table["label"].iloc[0])
+    metric, temperature = OF_BOX[codes.attrs["metric"]], codes.attrs["temperature"]
     text = (
         f"{label}, n = {codes.sizes['neuron']} neurons of one fitted model (one seed). A to D: "
-        f"{LOOKS[codes.attrs['method']][0]}, {OF_BOX[codes.attrs['metric']]}, T = {codes.attrs['temperature']:.3g}; cluster 1 is the largest; D: up to "
+        f"{LOOKS[codes.attrs['method']][0]}, {metric}, T = {temperature:.3g}; cluster 1 is the largest; D: up to "
         f"{SHOWN_NEURONS} neurons of highest test correlation, each image on its own scale. "
     )
     if known:
         text += (
             "E: bars: 95 % bootstrap over neurons with clusters as they are; grey: chance, up to the 97.5 % quantile "
             "(left) or on average (right) of permuted types; bold: used in A to D. The metric of drives was introduced "
-            "after types were seen to be split by weights on the fit of seed 1; T was chosen on fits of other seeds. "
+            "after weights were seen to split types on the simulation of seed 1; the default T was chosen on "
+            "simulations of seeds 101 and 202. "
         )
     else:
         text += "E: grey: random shifts at the same temperature (chance); a high value does not speak of clusters. "

@@ -14,6 +14,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.checkpoint import described
 from calcium_latents.models.digital_twin.core import CoreSizes
 from calcium_latents.models.digital_twin.drive_metric import feature_covariance
+from calcium_latents.models.digital_twin.equivariance import turning_error
 from calcium_latents.models.digital_twin.penalties import Penalties
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.recordings.image_predictions import make_image_predictions
@@ -27,6 +28,7 @@ from calcium_latents.training.trials import EpochBatches
 
 INITIALISATIONS = ("random", "energy")
 ENERGY_BLUR = 5  # px over which squared luminance is averaged
+TURNED = 128  # images that are turned to see how equivariant the trained core is
 ENERGY_POWER = 2  # sharpens the map of correlations
 
 
@@ -101,6 +103,11 @@ class DigitalTwinFamily:
                 mask=twin.masks.detach().numpy(),
                 mask_centre_px=twin.mask_centres().numpy(),
                 mask_offset_px=twin.offset,
+                attributes={
+                    f"turning_error_{degrees}_degrees": turning_error(twin.core, shown.cpu().numpy()[:TURNED], turns)
+                    for degrees, turns in ((90, twin.sizes.rotations // 4), (45, twin.sizes.rotations // 8))
+                    if turns * 360 == degrees * twin.sizes.rotations
+                },
             ),
             checkpoint={
                 "family": configured(self),

@@ -12,8 +12,8 @@ NEURONS = 64  # whose masks are averaged over, spread evenly
 def feature_covariance(twin: DigitalTwin, images: Tensor, block: int = 256) -> Tensor:
     """Return the covariance [rotation, feature, rotation, feature] of pooled features over `images` [n, y, x].
 
-    Features are pooled by masks of unit sum, as neurons' drives are. For the difference d of two bar codes, d C d is the
-    variance of the difference of their drives over the images, wherever the neurons lie. Two neurons that weigh
+    Features are pooled by masks of unit sum, as neurons' drives are. For the difference d of two bar codes, d C d is
+    the variance of the difference of their drives over the images, wherever the neurons lie. Two neurons that weigh
     redundant features differently, but do the same, are at distance 0, while their weights are far apart.
 
     Turning all images must not matter: the covariance is averaged over turns of the rotation group, so it is circulant,

@@ -1,4 +1,4 @@
-"""The digital twin: the shared core and, for each neuron, a spatial mask, feature weights (its bar code) and an offset."""
+"""The digital twin: the shared core and, for each neuron, a spatial mask, feature weights (its bar code), an offset."""
 
 import torch
 from torch import Tensor, nn
