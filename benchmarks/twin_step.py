@@ -169,6 +169,7 @@ class Step:
 
 def compare_values(options: argparse.Namespace) -> None:
     """Print how far rates, gradients and penalties of the plain version and ours are apart, in float32."""
+    torch.set_num_threads(options.threads)
     plain, ours = (Step(name, options) for name in ("plain", "float32"))
     rates = [step.model(step.images) for step in (plain, ours)]
     for step, rate in zip((plain, ours), rates, strict=True):
@@ -180,7 +181,7 @@ def compare_values(options: argparse.Namespace) -> None:
     pairs |= {name: (getattr(plain.model, name), getattr(ours.model, name)) for name in ("masks", "weights", "bias")}
     apart = {name: relative(a.grad, b.grad) for name, (a, b) in pairs.items()}
     worst = max(apart, key=apart.get)
-    spread = float(rates[0].detach().std(0).mean())
+    spread = rates[0].detach().std(0).mean().item()
     print(f"rates apart by {relative(*rates):.1e} at most, relative to the largest (sd over images {spread:.2f});")
     print(f"gradients by {apart[worst]:.1e} ({worst}) at most, relative to a parameter's largest;", end=" ")
     values = [step.penalty(step.penalties).item() for step in (plain, ours)]
@@ -243,14 +244,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5, help="timed steps of each, after one that is not")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     image, kernels = "x".join(map(str, options.image)), "/".join(map(str, options.kernels))
     features = "/".join(map(str, options.features))
     print(
         f"batch {options.batch}, {image} px, {options.neurons} neurons, {features} features x {options.rotations}"
-        f" rotations, kernels {kernels}, {options.optimiser}, threads {options.threads}, {options.repeats} turns"
+        f" rotations, kernels {kernels}, {options.optimiser}, threads {options.threads}, {options.repeats} turns",
+        flush=True,
     )
-    compare_values(options)
+    # in a process of its own: a process starts with its parent's peak memory as its own
+    comparison = multiprocessing.get_context("spawn").Process(target=compare_values, args=(options,))
+    comparison.start()
+    comparison.join()
     compare_times(options)
 
 

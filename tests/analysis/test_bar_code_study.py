@@ -190,10 +190,17 @@ def test_the_command_writes_the_same_bytes_again(tmp_path, studied):
     assert box.attrs["seed"] == 3 and box.sizes["neuron"] == NEURONS
 
 
+def test_neurons_without_types_have_a_fifth_as_many_clusters(tmp_path):
+    write(tmp_path, with_types=False)
+    run(tmp_path, tmp_path, "--responses", tmp_path / "responses.nc")
+    box = read_dataset(tmp_path / "bar_codes.nc", ["cluster"])
+    assert set(box["cluster"].values) == set(range(NEURONS // 5))
+    table = pd.read_csv(tmp_path / "alignment.csv")
+    assert table["ari"].isna().all() and table["chosen"].any()
+
+
 def test_the_command_names_what_is_wrong(tmp_path):
     write(tmp_path, with_types=False)
-    with pytest.raises(UserError, match="no types"):
-        run(tmp_path, tmp_path / "x", "--responses", tmp_path / "responses.nc")
     for wrong in ({"cluster": 3}, {"published": {"start": 1}}):
         with pytest.raises(UserError, match="expected .* found"):
             run(tmp_path, tmp_path / "x", parameters=wrong)

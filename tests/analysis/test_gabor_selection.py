@@ -184,7 +184,7 @@ def test_wrong_parameters_are_named():
         ("contrasts", [1, -1]),
         ("coverage", [30]),
     ):
-        with pytest.raises(UserError, match=f"gabor_scan.{name}"):
+        with pytest.raises(UserError, match=f"gabor_selection.{name}"):
             g.ScanParameters.from_mapping({name: value})
     with pytest.raises(UserError, match="at most as many as the grid has"):
         g.ScanParameters(sizes_px=[8], cycles_per_size=[1], contrasts=[1], orientations=2, phases=2)

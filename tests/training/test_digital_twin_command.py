@@ -110,6 +110,7 @@ def test_rates_follow_from_the_twins_checkpoint_and_from_bar_codes_and_masks(res
     rows, weight = np.indices((12, 12)) + 2.0, found["mask"].values[:, None] ** 2
     centres = (weight * rows).sum((2, 3)) / weight.sum((2, 3))
     np.testing.assert_allclose(found["mask_centre_px"], centres, atol=1e-3)
+    assert found.attrs["turning_error_90_degrees"] < 1e-4 and "turning_error_45_degrees" not in found.attrs
 
 
 def test_the_covariance_of_features_is_that_of_pooled_training_images_and_knows_no_direction(responses, runs):

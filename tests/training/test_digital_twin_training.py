@@ -96,16 +96,13 @@ def fitted(cortex):
 
 
 def test_the_loss_falls_and_predictions_follow_the_truth(cortex, fitted):
-    module, result, _ = fitted
-    history = result.metrics
-    assert history["step"].tolist() == list(range(0, 121, 20))
+    result, history = fitted[1], fitted[1].metrics
     start, end = history["validation_correlation"].iloc[[0, -1]]
     assert abs(start) < 0.2 and end > 0.5  # against single trials of 2 spikes on average
     assert history["validation_loss"].iloc[-1] < history["validation_loss"].iloc[0] - 0.1
     test = cortex["part"].values == TEST
     rate, truth = result.inferred["rate"].values[test], cortex["rate"].values[test]
     assert np.median([np.corrcoef(rate[:, n], truth[:, n])[0, 1] for n in range(12)]) > 0.7
-    assert result.timing["training_seconds"].is_monotonic_increasing
 
 
 def test_nothing_is_learnt_where_there_is_nothing(cortex):
@@ -118,18 +115,17 @@ def test_nothing_is_learnt_where_there_is_nothing(cortex):
 
 def test_results_hold_together(cortex, fitted):
     module, result, chosen = fitted
-    inferred, twin = result.inferred, module.twin
+    inferred = result.inferred
     assert inferred.attrs["model"] == "digital_twin" and inferred.attrs["seed"] == 1
     assert inferred.attrs["mask_offset_px"] == 3 and inferred["mask"].shape == (12, 10, 10)
     assert inferred["bar_code"].dims == ("neuron", "rotation", "feature") and inferred["bar_code"].shape == (12, 8, 2)
     np.testing.assert_allclose(np.abs(inferred["mask"]).sum(("map_y", "map_x")), 1, atol=1e-5)
     np.testing.assert_allclose(inferred["mask_centre_px"], cortex["position_px"], atol=2.5)
     # the response's scale is that of the recording: mean rates are mean spikes
-    training = cortex["part"].values == TRAINING
     spikes = cortex["response"].values[:300].mean(0)
-    np.testing.assert_allclose(inferred["rate"].values[training].mean(0), spikes, rtol=0.25)
+    np.testing.assert_allclose(inferred["rate"].values[:300].mean(0), spikes, rtol=0.25)
     # the readout may be scaled between masks and bar codes, and no more than that
-    product = [torch.einsum("nyx,nrf->nyxrf", s["masks"], s["weights"]) for s in (chosen, twin.state_dict())]
+    product = [torch.einsum("nyx,nrf->nyxrf", s["masks"], s["weights"]) for s in (chosen, module.twin.state_dict())]
     torch.testing.assert_close(*product, rtol=1e-4, atol=1e-6)
 
 
@@ -367,10 +363,12 @@ def test_a_loss_that_is_no_number_is_named(tiny, monkeypatch):
 def test_other_ways_to_optimise_learn_as_well_and_results_are_in_full_precision(cortex, changes):
     module, model = fit(cortex, steps=40, **changes)
     assert module.twin.compute_dtype == (torch.float32 if "optimiser" in changes else torch.bfloat16)
+    filters, others = module.configure_optimizers().param_groups
+    assert filters["orthogonal"] == ("optimiser" in changes) and not others["orthogonal"]
     assert module.history[-1]["validation_correlation"] > 0.45
     result = model.result(module, cortex)
-    assert module.twin.compute_dtype == torch.float32
     with torch.no_grad():
+        assert module.twin.compute_dtype == torch.float32
         rate = module.twin.rates(torch.as_tensor(cortex["images"].values))
     np.testing.assert_allclose(result.inferred["rate"], rate, rtol=1e-5)
 

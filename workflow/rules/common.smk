@@ -213,11 +213,15 @@ def image_datasets():
         if "parameters" in dataset or image_response_folder(name) is not None:
             names.append(name)
         elif dataset["optional"]:
-            notice(f"responses to images '{name}' are left out: {dataset['folder']} is not in the data directory.")
+            notice(
+                f"responses to images '{name}' are left out: {dataset['folder']} is not in the data directory or the"
+                " repository."
+            )
         else:
             raise WorkflowError(
                 f"{place}.folder': expected an existing folder, found {dataset['folder']!r}, which is neither in the"
-                f" data directory ({SETTINGS['data_directory']}) nor in {ROOT}."
+                f" data directory ({SETTINGS['data_directory']}) nor in {ROOT}. Correct the path, put the files there,"
+                " or set 'optional: true' to leave the dataset out."
             )
     return names
 

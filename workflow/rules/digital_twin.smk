@@ -4,7 +4,9 @@ IMAGE_DATASETS = image_datasets()
 SIMULATED_NEURONS = [name for name in IMAGE_DATASETS if "parameters" in TWIN["datasets"][name]]
 IMPORTED_RESPONSES = [name for name in IMAGE_DATASETS if name not in SIMULATED_NEURONS]
 PROBED = [name for name in IMAGE_DATASETS if TWIN["datasets"][name]["in_silico"]]
-SCANNED = [name for name in PROBED if name in SIMULATED_NEURONS]  # a second scan needs neurons that can be asked again
+SCANNED = [
+    name for name in PROBED if name in SIMULATED_NEURONS
+]  # a second scan needs neurons that can be asked again
 TWIN_RUN = f"digital_twin/seed-{TWIN['seeds'][0]}"  # whose bar codes and experiments are shown
 GLM_RUN = f"poisson_glm/seed-{TWIN['seeds'][0]}"
 
@@ -381,9 +383,11 @@ rule compare_gabor_scan:
         " --parameters {params.options} --seed {params.seed} --output {output.agreement} > {log} 2>&1"
 
 
-FIGURES["digital_twin"] = {
-    "digital_twin_scores": {"scores": boxes("digital_twin", IMAGE_DATASETS, "scores.csv")},
-}
+FIGURES["digital_twin"] = {}
+if IMAGE_DATASETS:
+    FIGURES["digital_twin"]["digital_twin_scores"] = {
+        "scores": boxes("digital_twin", IMAGE_DATASETS, "scores.csv")
+    }
 if SIMULATED_NEURONS:
     FIGURES["digital_twin"]["digital_twin_images"] = {
         "responses": boxes("digital_twin", SIMULATED_NEURONS, "responses.nc")
@@ -394,7 +398,10 @@ for position, name in enumerate(PROBED):
         table: box("digital_twin", name, file)
         for table, file in {
             **{box: f"{box}.nc" for box in ("responses", "bar_codes", "meis", "tuning")},
-            **{table: f"{table}.csv" for table in ("scores", "alignment", "indices", "properties", "cluster_tests")},
+            **{
+                table: f"{table}.csv"
+                for table in ("scores", "alignment", "indices", "properties", "cluster_tests")
+            },
             **{table: f"{table}.csv" for table in ("search_check", "size_tuning")},
             "gabors": "optimal_gabors.csv",
             "differences": "differences_of_gaussians.csv",

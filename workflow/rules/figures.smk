@@ -39,6 +39,12 @@ for study, figures in FIGURES.items():
                 " --output-stem {params.stem} > {log} 2>&1"
 
 
+# the command imports them by name
+CLAIM_MODULES = [
+    f"analysis.{path.stem}" for path in (SOURCE / "calcium_latents/analysis").glob("claims_*.py")
+]
+
+
 rule claims:
     input:
         CLAIMS.values(),
@@ -63,7 +69,7 @@ rule claims:
         gpu=resource("claims", "gpu"),
     params:
         inputs=named(CLAIMS),
-        code=code("commands.claims"),
+        code=code("commands.claims", *CLAIM_MODULES),
     message:
         "Compare with the papers' claims"
     shell:

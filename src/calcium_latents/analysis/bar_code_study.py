@@ -59,8 +59,8 @@ class StudyOptions:
     """Settings of alignment and clusters.
 
     Attributes:
-        clusters: of k-means; None: as many as there are known types or, without types, 50 (published), but no more than a
-            fifth of the neurons. The table has twice as many beside it.
+        clusters: of k-means; None: as many as there are known types or, without types, 50 (published), but no more
+            than a fifth of the neurons. The table has twice as many beside it.
         method: of `ALIGNMENTS`, whose result later steps use.
         metric: of `METRICS`, of the codes that later steps use; the table has both.
         temperature: of its shift (not of the published alignment, which learns it), and of random shifts.

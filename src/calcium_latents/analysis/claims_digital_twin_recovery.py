@@ -64,7 +64,10 @@ def recovery_claims(indices: pd.DataFrame | None) -> Iterator[Claim]:
             source: _correlate(table["suppression"], table["contrast_suppression"]) for source, table in wide.items()
         }
         reason = f"{len(wide[MODEL])} neurons; true neurons {found[TRUTH][0]:.2g}"
-        yield question.answer(found[MODEL], reason, bool(found[MODEL][0] >= 0.9))
+        good = bool(found[MODEL][0] >= 0.9)
+        if len(wide[TRUTH]) and np.isnan(found[TRUTH][0]):
+            good, reason = None, f"{len(wide[MODEL])} neurons; simulated: no true neuron has any contrast suppression"
+        yield question.answer(found[MODEL], reason, good)
     if wide is not None and wide[TRUTH].empty:
         wide = None
     both = None if wide is None else wide[MODEL].merge(wide[TRUTH], on="neuron", suffixes=("_model", "_truth"))

@@ -42,7 +42,7 @@ class ClusterMeiParameters(ParameterSection):
         batch_images: images in one batch.
     """
 
-    SECTION: ClassVar[str] = "digital_twin.cluster_meis"
+    SECTION: ClassVar[str] = "digital_twin.meis.templates"
 
     max_rank: int = 12
     extent_px: float = 25.0

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from calcium_latents.analysis.optimal_gabors import geometric
 from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import REMAKE, fail
@@ -27,10 +28,6 @@ GABOR = ("y_px", "x_px", "size_px", "frequency_cpp", "contrast", "orientation_ra
 GREEDY, SINGLY, RANDOM = "greedy", "one by one", "random"
 SHARES = np.arange(1, 101) / 100  # of neurons, at which coverage curves are tabulated
 COVERAGE_COLUMNS = ("selection", "gabors", "neuron_share", "fraction_of_own", "lower", "upper", "neurons", "draws")
-
-
-def _geometric(first: float, factor: float, count: int) -> tuple[float, ...]:
-    return tuple(first * factor**power for power in range(count))
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,11 @@ class ScanParameters(ParameterSection):
         batch: images shown to the model at once.
     """
 
-    SECTION: ClassVar[str] = "gabor_scan"
+    SECTION: ClassVar[str] = "digital_twin.gabor_selection"
 
-    sizes_px: Sequence[float] = _geometric(8, 1.25, 8)
-    cycles_per_size: Sequence[float] = _geometric(1 / 1.3, 1.3, 4)
-    contrasts: Sequence[float] = _geometric(1 / 8, 2, 6)
+    sizes_px: Sequence[float] = geometric(8, 1.25, 8)
+    cycles_per_size: Sequence[float] = geometric(1 / 1.3, 1.3, 4)
+    contrasts: Sequence[float] = geometric(1 / 8, 2, 6)
     orientations: int = 12
     phases: int = 8
     gabors: int = 20
@@ -67,8 +64,8 @@ class ScanParameters(ParameterSection):
     fractions: Sequence[float] = (0.25, 0.40, 0.55, 0.70, 0.85)
     examples: int = 5
     compared: int = 100
-    curve_sizes_px: Sequence[float] = _geometric(8, 1.2, 12)
-    curve_contrasts: Sequence[float] = _geometric(2**-3.5, 2**0.5, 12)
+    curve_sizes_px: Sequence[float] = geometric(8, 1.2, 12)
+    curve_contrasts: Sequence[float] = geometric(2**-3.5, 2**0.5, 12)
     batch: int = 256
 
     def __post_init__(self):

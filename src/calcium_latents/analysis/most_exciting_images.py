@@ -48,7 +48,7 @@ class MostExcitingImageParameters(ParameterSection):
         batch_images: images in one batch.
     """
 
-    SECTION: ClassVar[str] = "digital_twin.most_exciting_images"
+    SECTION: ClassVar[str] = "digital_twin.meis.images"
 
     starts: int = 8
     screening_steps: int = 0

@@ -43,7 +43,7 @@ class StimulusComparisonParameters(ParameterSection):
             to nearly nothing says nothing.
     """
 
-    SECTION: ClassVar[str] = "digital_twin.stimulus_comparison"
+    SECTION: ClassVar[str] = "digital_twin.meis.comparison"
 
     levels: int = 5
     span: float = 2.0

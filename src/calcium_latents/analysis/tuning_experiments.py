@@ -27,7 +27,6 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "size_contrast": ("size", "contrast"),
     "plaid": ("preferred_contrast", "orthogonal_contrast"),
 }
-TWO_DIMENSIONAL = ("size_contrast", "plaid")
 INDEX_COLUMNS = (
     *("neuron", "cluster", "neuron_type", "source", "stimulus", "orientation_selectivity", "phase_selectivity"),
     *("suppression", "contrast_suppression", "cross_orientation_inhibition", "preferred_orientation_rad", "peak_rate"),
@@ -51,7 +50,7 @@ class ExperimentSettings(ParameterSection):
         own_rows_only: the neurons' own Gabors are shown for the rows of indices only.
     """
 
-    SECTION: ClassVar[str] = "experiments"
+    SECTION: ClassVar[str] = "digital_twin.experiments"
 
     orientations: int = 24
     phases: int = 24

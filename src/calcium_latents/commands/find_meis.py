@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         score=study.scores_of(
             neurons, table("scores", ("neuron", "method", study.SCORE)) if options.scores else None, options.seed
         ),
-        rate_unit=probe.twin.response_scale.numpy().astype(float),
+        rate_unit=probe.twin.response_scale.cpu().numpy().astype(float),
         gabors=gabor(shape, *shared.T),
     )
     meis = study.mei_study(probe.twin.own_rates, shape, clustered, parameters, options.seed)

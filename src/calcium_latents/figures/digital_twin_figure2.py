@@ -43,7 +43,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         "DoG": read_tables(inputs, "differences", (*KEYS, *DifferenceGrid.COLUMNS)),
     }
     meis = read_dataset(inputs["meis"][0], ["mei", "mei_rate"]) if inputs.get("meis") else None
-    neuron, candidates = example(tuning, indices, meis)
+    neuron, choice = example(tuning, indices, meis)
     sources = [name for name in SOURCES if name in tuning["source"].values]
     images = stimuli(tables, tuning, meis, neuron, sources)
     fig = style.figure(2.1 + 1.75 + 1.75 * len(sources))
@@ -65,12 +65,12 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     lettered = [(top, "A"), (curves[0], "B"), (curves[1], "C"), (maps[0][0], "D"), (maps[0][1], "E")]
     for axis, letter in lettered:
         style.panel_letter(axis, letter, x=-0.12 if letter != "A" else -0.25, y=1.06)
-    _legend(fig, tuning, neuron, candidates, sources)
+    _legend(fig, tuning, neuron, choice, sources)
     return style.save(fig, output_stem)
 
 
-def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) -> tuple[int, int]:
-    """Return the neuron that is shown, and among how many it was chosen.
+def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) -> tuple[int, str]:
+    """Return the neuron that is shown, and how it came to be chosen, in words.
 
     Neurons that were shown whole maps (and, if possible, have an MEI); of these the one whose lower rank in suppression
     and in cross-orientation inhibition, by the model, is the highest.
@@ -85,11 +85,16 @@ def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) 
     ranks = ranks[ranks.index.isin(tuning["neuron"].values[whole])]
     if ranks.empty:
         raise UserError("input tuning: expected a neuron with whole maps and all indices, found none.")
+    said = f"{len(ranks)} that were shown whole maps of sizes, contrasts and plaids"
     if meis is not None:
         known = np.isfinite(meis["mei_rate"].values) & np.isfinite(meis["mei"].values).all(axis=(1, 2))
         with_mei = ranks[ranks.index.isin(meis["neuron"].values[known])]
-        ranks = with_mei if len(with_mei) else ranks
-    return int(ranks.index[int(np.argmax(ranks.to_numpy()))]), len(ranks)
+        if len(with_mei):
+            ranks, said = with_mei, f"{len(with_mei)} with an MEI of {said}"
+    chosen = int(ranks.index[int(np.argmax(ranks.to_numpy()))])
+    if len(ranks) == 1:
+        return chosen, f"the only one of the {said}".replace("the 1 with an MEI", "those with an MEI", 1)
+    return chosen, f"chosen for suppression and inhibition in the model among {said}"
 
 
 def stimuli(
@@ -192,7 +197,7 @@ def _family(axis: Axes, rates: xr.DataArray, source: str, values: pd.Series) -> 
     )
 
 
-def _legend(fig, tuning: xr.Dataset, neuron: int, candidates: int, sources: list[str]) -> None:
+def _legend(fig, tuning: xr.Dataset, neuron: int, choice: str, sources: list[str]) -> None:
     handles = [
         Line2D([], [], color=SOURCES[name][1], marker="o", ms=2, lw=1, label=SOURCES[name][0]) for name in sources
     ]
@@ -203,9 +208,8 @@ def _legend(fig, tuning: xr.Dataset, neuron: int, candidates: int, sources: list
     ]
     same = " True neurons see the model's stimuli (their own optima in A)." if "truth" in sources else ""
     note = (
-        f"Neuron {neuron}, chosen for suppression and inhibition in the model among {candidates} that were shown "
-        "whole maps: an example, not typical. B to E: about the cluster's optimal Gabor at the neuron's place and "
-        "orientation."
+        f"Neuron {neuron}, {choice}: an example, not typical. B to E: about the cluster's optimal Gabor at the "
+        "neuron's place and orientation."
         f"{same} Rates in the units of the recorded responses, without noise; one twin."
     )
     legend = fig.legend(handles=handles, loc="outside lower center", ncols=4, title=fill(note, LINE), title_fontsize=6)

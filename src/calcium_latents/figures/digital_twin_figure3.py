@@ -109,9 +109,9 @@ def _clusters(axis: Axes, neurons: pd.DataFrame, tests: pd.DataFrame, name: str)
     small = len(within) > 25
     for cluster, values in within.iterrows():
         colour = colours((values[0.5] - low) / (high - low))
-        axis.plot([cluster, cluster], [values[0.25], values[0.75]], color=colour, lw=0.8 if small else 1.4, zorder=1)
+        axis.plot([cluster + 1] * 2, [values[0.25], values[0.75]], color=colour, lw=0.8 if small else 1.4, zorder=1)
         face = colour if cluster in significant else "white"
-        axis.plot(cluster, values[0.5], "o", ms=2.2 if small else 3.2, color=colour, mfc=face, mew=0.6, zorder=2)
+        axis.plot(cluster + 1, values[0.5], "o", ms=2.2 if small else 3.2, color=colour, mfc=face, mew=0.6, zorder=2)
     axis.set_title(f"{len(significant)} of {tests['cluster'].nunique()} differ", fontsize=6)
     axis.xaxis.set_major_locator(style.few_ticks(integer=True))
     axis.yaxis.set_major_locator(style.few_ticks())

@@ -191,7 +191,7 @@ def _intervals(axis: Axes, pairs: pd.DataFrame, named: bool) -> None:
             axis.plot([row["lower"], row["upper"]], [at, at], color=colour, lw=0.8)
             axis.plot(row["r"], at, marker, color=colour, ms=2.4)
     axis.axvline(0, color="0.5", lw=0.6, zorder=0)
-    axis.set(ylim=(len(keys) - 0.4, -0.6), xlim=(-1, 1))
+    axis.set(ylim=(len(keys) - 0.4, -0.6), xlim=(-1.04, 1.04))
     axis.set_xlabel(f"correlation r; {SUBSETS[_best_subset(pairs)]}")
     if named:
         axis.set_yticks(range(len(keys)), [f"{SHORT[a]} – {SHORT[b]}" for a, b in keys], fontsize=5.5)
@@ -222,7 +222,9 @@ def _thresholds(axis: Axes, model: pd.Series, truth: pd.Series | None, name: str
             colour = LOOKS[source][1]
             _histogram(axis, values, edges, color=colour, fill=source == MODEL, alpha=0.6 if source == MODEL else 1)
             axis.axvline(values.mean(), color=colour, lw=0.9, ls="--")
-    axis.set_title(NAMES[name].partition(" (")[0].replace("cross-orientation", "cross-orient."), fontsize=6)
+    axis.set_title(
+        NAMES[name].partition(" (")[0].replace("cross-orientation inhibition", "cross-orient. inhib."), fontsize=6
+    )
     axis.xaxis.set_major_locator(style.few_ticks())
     axis.yaxis.set_major_locator(style.few_ticks())
 

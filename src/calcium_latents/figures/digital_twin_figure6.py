@@ -27,7 +27,7 @@ OPTIONAL = ()
 PAPER_FRACTION = 0.6  # cluster MEIs against own MEIs, p. 4
 ROOM = 2.6  # cells of the map for each cluster
 MOST_COLUMNS, MOST_ROWS = 10, 7  # smaller cells hold no text
-SPREAD = 0.15  # how far, as a part of the map, an image moves to lie on an empty cell and not on the fullest one
+SPREAD = 0.15  # how far, as a part of the map, an image moves to lie on an empty cell and not on one of few neurons
 SHOWN_CLUSTERS, SHOWN_NEURONS = 6, 5
 #: variable -> (name in print, colour, marker)
 FRACTIONS = {
@@ -101,14 +101,14 @@ def true_types(meis: xr.Dataset) -> list[str]:
 def cells(places: np.ndarray, points: np.ndarray, columns: int, rows: int) -> np.ndarray:
     """Return a cell (column, row) of a grid over the unit square for each of `places` [k, 2], no cell twice.
 
-    Cells are near their place and hold few of `points` [n, 2]: the sum of squared distances to the cells' centres plus
-    `SPREAD`^2 times the cells' numbers of points, over the largest number, is the least possible.
+    Cells are near their place and hold none of `points` [n, 2], or else few: the sum is the least possible of squared
+    distances to the cells' centres and, for cells with points, `SPREAD`^2 times (1 + their number over the largest).
     """
     column, row = (index.ravel() for index in np.meshgrid(np.arange(columns), np.arange(rows)))
     centres = np.stack([(column + 0.5) / columns, (row + 0.5) / rows], axis=1)
     held = np.histogram2d(*points.T, bins=(columns, rows), range=((0, 1), (0, 1)))[0][column, row]
     distance = ((places[:, None] - centres[None]) ** 2).sum(axis=2)
-    chosen = linear_sum_assignment(distance + SPREAD**2 * held / max(held.max(), 1))[1]
+    chosen = linear_sum_assignment(distance + SPREAD**2 * ((held > 0) + held / max(held.max(), 1)))[1]
     return np.stack([column[chosen], row[chosen]], axis=1)
 
 

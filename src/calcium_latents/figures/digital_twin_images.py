@@ -45,13 +45,14 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     paths = list(inputs["responses"])[:MOST_DATASETS]
     datasets = [read_image_responses(path) for path in paths]
     known = {i: dataset for i, dataset in enumerate(datasets) if "neuron_type" in dataset and "gain" in dataset}
-    heights = [0.9 * len(datasets), 1.9] + [3.6] * bool(known)
+    groups = _same_images(datasets)
+    heights = [sum(0.9 + 0.12 * (len(group) > 1) for group in groups), 1.9] + [3.6] * bool(known)
     fig = style.figure(sum(heights) + 0.5)
     grid = fig.add_gridspec(len(heights), 1, height_ratios=heights)
-    rows = grid[0].subgridspec(len(datasets), 1)
-    pictures = [fig.add_subplot(rows[row]) for row in range(len(datasets))]
-    for axis, dataset in zip(pictures, datasets, strict=True):
-        _examples(axis, dataset)
+    rows = grid[0].subgridspec(len(groups), 1)
+    pictures = [fig.add_subplot(rows[row]) for row in range(len(groups))]
+    for axis, group in zip(pictures, groups, strict=True):
+        _examples(axis, group)
     lettered = [(pictures[0], "A", -0.01)]
     cells = grid[1].subgridspec(1, 3 if known else 2, width_ratios=[1, 1, 1.5][: 3 if known else 2])
     spectrum, contrast = (fig.add_subplot(cells[0, column]) for column in range(2))
@@ -68,8 +69,22 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     return style.save(fig, output_stem)
 
 
-def _examples(axis: Axes, dataset: xr.Dataset) -> None:
-    """Panel A: the first test images side by side, all with one grey scale."""
+def _same_images(datasets: list[xr.Dataset]) -> list[list[xr.Dataset]]:
+    """Return data sets in groups that were shown the same images in the same parts."""
+    groups: list[list[xr.Dataset]] = []
+    for dataset in datasets:
+        alike = (g for g in groups if all(np.array_equal(dataset[n], g[0][n]) for n in ("part", "images")))
+        found = next(alike, None)
+        if found is None:
+            groups.append([dataset])
+        else:
+            found.append(dataset)
+    return groups
+
+
+def _examples(axis: Axes, datasets: list[xr.Dataset]) -> None:
+    """Panel A: the first test images of data sets that share them, side by side, all with one grey scale."""
+    dataset = datasets[0]
     part = dataset["part"].values
     images = dataset["images"].values[part == TEST][:EXAMPLES]
     height, width = images.shape[1:]
@@ -82,11 +97,15 @@ def _examples(axis: Axes, dataset: xr.Dataset) -> None:
     counts = f"{(part == TRAINING).sum():,} training, {(part == 1).sum():,} validation, {(part == TEST).sum():,} test"
     repeats = np.bincount(dataset["image_of_trial"].values)[part == TEST]
     shown = f"{repeats.min()}" if repeats.min() == repeats.max() else f"{repeats.min()}–{repeats.max()}"
-    animals = np.unique(dataset["animal"].values).size
-    text = (
-        f"{dataset.attrs['label']}: {dataset.attrs['image_source']}, {height} × {width} px, {counts} images "
-        f"({shown} times each); {dataset.sizes['neuron']:,} neurons of {animals} animal{'s' * (animals > 1)}"
-    )
+    sizes = []
+    for one in datasets:
+        animals = np.unique(one["animal"].values).size
+        sizes.append(f"{one.sizes['neuron']:,} neurons of {animals} animal{'s' * (animals > 1)}")
+    names = " and ".join(str(one.attrs["label"]) for one in datasets)
+    source = f"{dataset.attrs['image_source']}, {height} × {width} px, {counts} images ({shown} times each)"
+    each = " each" if len(set(sizes)) < len(sizes) else ""
+    # data sets that share images have long names
+    text = f"{names}:{chr(10) if len(datasets) > 1 else ' '}{source}; {' and '.join(dict.fromkeys(sizes))}{each}"
     axis.set_title(text, loc="left", fontsize=6.5, pad=2)
 
 
@@ -119,7 +138,7 @@ def _contrasts(axis: Axes, datasets: list[xr.Dataset]) -> None:
         share = np.histogram(np.minimum(contrast, edges[-1] - 1e-6), edges)[0] / len(contrast)
         label = f"{dataset.attrs['label']}: {contrast.mean():.2f} ± {contrast.std():.2f}"
         axis.stairs(100 * share, edges, color=colour, ls=line, lw=1.0, label=label)
-    axis.axvline(1, color="0.5", lw=0.8, ls=":", zorder=0, label="all alike: 1")
+    axis.axvline(1, 0, 0.56, color="0.5", lw=0.8, ls=":", zorder=0, label="all alike: 1")  # ends below the legend
     axis.set(xlabel="contrast of an image (s.d. of its pixels)", ylabel="training images (%)", xlim=(0, 3))
     axis.set_ylim(0, 1.8 * axis.get_ylim()[1])
     axis.legend(loc="upper right", fontsize=5.5, title="mean ± s.d.", title_fontsize=6, borderaxespad=0.1)

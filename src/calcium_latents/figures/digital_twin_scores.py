@@ -26,6 +26,7 @@ PANELS = {
 }
 ORACLE = "jackknife oracle"
 MOST_COLUMNS = 4
+NO_RATIO = "oracle\nabout 0:\nno ratio"
 #: group of true types -> colour and marker
 TYPES = {
     "complex": (style.PURPLE, "D"),
@@ -77,6 +78,8 @@ def _means(axes: Axes, scores: pd.DataFrame, datasets: list[str], value: str) ->
     for column, dataset in enumerate(datasets):
         rows = scores[scores["dataset"] == dataset]
         for index, method in enumerate(methods):
+            if value == scoring.FRACTION and not has_signal(rows):
+                continue
             place = column + 0.6 * ((index + 0.5) / len(methods) - 0.5)
             looks = style.appearance(method, methods)
             mean, lower, upper, _ = scoring.population_mean(rows, method, value)
@@ -88,6 +91,8 @@ def _means(axes: Axes, scores: pd.DataFrame, datasets: list[str], value: str) ->
                 runs = [part for _, part in rows.groupby("seed")]
                 each = [scoring.population_mean(part, method, value)[0] for part in runs]
                 axes.plot([place + 0.07] * len(each), each, ".", color=looks["color"], ms=2.5, alpha=0.7)
+        if value == scoring.FRACTION and not has_signal(rows):
+            axes.text(column, 0.5, NO_RATIO, ha="center", va="center", fontsize=5.5, color="0.3")
         if has_oracle:
             oracle = rows.groupby("neuron")["oracle"].first().mean()
             axes.plot([column - 0.35, column + 0.35], [oracle] * 2, color=style.BLACK, lw=0.9)
@@ -98,11 +103,16 @@ def _means(axes: Axes, scores: pd.DataFrame, datasets: list[str], value: str) ->
         axes.axhline(1, color="0.7", lw=0.6, zorder=0)
     axes.axhline(0, color="0.4", lw=0.6, zorder=0)
     labels = [str(scores.loc[scores["dataset"] == name, "label"].iloc[0]) for name in datasets]
-    crowded = len(datasets) > 2
-    turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-    labels = [shorten(label, 24, placeholder=" …") if crowded else fill(label, 18) for label in labels]
-    axes.set_xticks(range(len(datasets)), labels, fontsize=6, **turned)
+    crowded = len(datasets) > 3
+    labels = [shorten(label, 24, placeholder=" …") if crowded else fill(label, 12) for label in labels]
+    axes.set_xticks(range(len(datasets)), labels, fontsize=5.5, rotation=90 if crowded else 0)
     axes.set(xlim=(-0.5, len(datasets) - 0.5), ylabel=printed)
+
+
+def has_signal(rows: pd.DataFrame) -> bool:
+    """Return whether repeats of a data set agree: False where the mean oracle's 95 % interval holds 0 or lies below."""
+    _, lower, _, _ = scoring.population_mean(rows, rows["method"].iloc[0], "oracle")
+    return not lower <= 0
 
 
 def _neurons(axes: Axes, rows: pd.DataFrame) -> None:
@@ -133,8 +143,9 @@ def _verdict(rows: pd.DataFrame) -> str:
     mean, lower, upper, _ = scoring.paired_difference(rows, scoring.TWIN, scoring.LINEAR)
     if not np.isfinite(lower):
         return "nothing to compare"
+    numbers = "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(round(float(x), 2) + 0.0 for x in (mean, lower, upper)))
     word = "wins" if lower > 0 else "loses" if upper < 0 else "ties"
-    return f"twin {word} {mean:+.2f} [{lower:+.2f}, {upper:+.2f}]".replace("-", "−")
+    return f"twin {word} {numbers}".replace("-", "−") if has_signal(rows) else "repeats disagree: no test"
 
 
 def _is_typed(rows: pd.DataFrame) -> bool:
@@ -186,6 +197,12 @@ def _legend(fig, scores: pd.DataFrame) -> None:
         "against the mean of the other repeats; B is the mean correlation over the mean oracle, which a perfect model "
         "exceeds. D titles: mean difference of single-trial correlations, twin less GLM, paired over neurons."
     )
+    silent = [rows["label"].iloc[0] for _, rows in scores.groupby("dataset", sort=False) if not has_signal(rows)]
+    if silent:
+        note += (
+            f" {', '.join(map(str, silent))}: the interval of the mean oracle is not above 0, as repeats of one image "
+            "do not agree with each other: no score there means anything, and no ratio is shown."
+        )
     legend = fig.legend(handles=handles, loc="outside lower center", ncols=5, title=fill(note, LINE), title_fontsize=6)
     legend.get_title().set_multialignment("center")
 

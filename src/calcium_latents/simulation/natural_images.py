@@ -44,7 +44,7 @@ class DeadLeaves(ParameterSection):
         Standard deviation of the log-normal contrast of images (median 1), and where it is clipped.
     """
 
-    SECTION: ClassVar[str] = "digital_twin.leaves"
+    SECTION: ClassVar[str] = "digital_twin.simulated.leaves"
 
     smallest_px: float = 2.0
     largest_px: float | None = None

@@ -85,7 +85,7 @@ class DigitalTwinFamily:
     @torch.no_grad()
     def result(self, module: DigitalTwinTraining, recording: xr.Dataset) -> FitResult:
         """Predict every image, in full precision; see `ModelFamily.result`."""
-        twin = module.twin
+        twin = module.twin.to(module.images.device)  # after training, Lightning takes it off the GPU
         module.calibrate()
         twin.normalise_readout()
         rate = module.rates(module.images).cpu() * self._pairs.scale

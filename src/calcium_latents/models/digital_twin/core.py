@@ -50,11 +50,6 @@ class CoreSizes:
         """Pixel i of the map lies over pixel i + offset of the image."""
         return self.kernels[0] // 2 if self.padding == "valid" else 0
 
-    @property
-    def receptive_field(self) -> int:
-        """Width of the image patch that one pixel of the map sees, px."""
-        return sum(self.kernels) - len(self.kernels) + 1
-
     def map_shape(self, image_shape: tuple[int, int]) -> tuple[int, int]:
         """Shape of the map of features of an image.
 

@@ -70,7 +70,7 @@ class DigitalTwin(nn.Module):
 
     def mask_centres(self) -> Tensor:
         """Centres (y, x) of the squared masks [N, 2], px of the image."""
-        weight = self.masks.detach().square()
+        weight = self.masks.detach().cpu().square()
         weight = weight / weight.sum((1, 2), keepdim=True).clamp_min(1e-30)
         y, x = (torch.arange(size, dtype=weight.dtype) + self.offset for size in self.map_shape)
         return torch.stack([(weight.sum(2) * y).sum(1), (weight.sum(1) * x).sum(1)], 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.readers.nwb import _name
+from calcium_latents.recordings.readers.nwb import full_name
 
 IMAGE_COLUMNS = ("image", "image_index", "image_name", "stimulus_index", "frame")
 IMAGE_AXES = ("y x", "x y")
@@ -60,13 +60,14 @@ def read_stimuli(file: Any, entry: Mapping[str, Any], path: Path) -> Stimuli:
     images = _images(holder, entry, path)
     if not is_image.any() or numbers.max() >= len(images):
         found = f"number {numbers.max()}" if is_image.any() else "no image at all"
-        fail(path, _name(source), f"images 0 to {len(images) - 1}", found, "Correct the file, or name other `images`.")
+        advice = "Correct the file, or name other `images`."
+        fail(path, full_name(source), f"images 0 to {len(images) - 1}", found, advice)
     return Stimuli(np.stack(_one_size(images, path)), numbers[is_image], onsets[is_image])
 
 
 def _only(candidates: list, key: str | None, name: str, path: Path) -> Any:
     """Return the candidate that `key` names, or the only one."""
-    names = [_name(item) for item in candidates]
+    names = [full_name(item) for item in candidates]
     matching = [
         item
         for item, own in zip(candidates, names, strict=True)
@@ -93,7 +94,7 @@ def _times(series: Any, path: Path) -> np.ndarray:
     if series.timestamps is not None:
         return np.asarray(series.timestamps[:], float)
     if not series.rate:
-        fail(path, _name(series), "onsets: timestamps or a rate", "neither", "Correct the file.")
+        fail(path, full_name(series), "onsets: timestamps or a rate", "neither", "Correct the file.")
     return float(series.starting_time or 0) + np.arange(len(series.data)) / series.rate
 
 
@@ -142,7 +143,7 @@ def _images(holder: Any, entry: Mapping[str, Any], path: Path) -> list[np.ndarra
     grey = [picture[..., :3].mean(-1) if picture.ndim == 3 else picture for picture in pictures]
     if not grey or any(picture.ndim != 2 or not np.isfinite(picture).all() for picture in grey):
         shapes = sorted({picture.shape for picture in pictures})
-        fail(path, _name(holder), "pictures of finite pixels", f"shapes {shapes[:3]}", "Name other `images`.")
+        fail(path, full_name(holder), "pictures of finite pixels", f"shapes {shapes[:3]}", "Name other `images`.")
     return [picture.T for picture in grey] if axes == "x y" else grey
 
 
@@ -157,7 +158,7 @@ def _frames(series: Any, path: Path) -> np.ndarray:
     data = None if series.data is None else np.asarray(series.data[:], float)
     if data is None or data.ndim not in (3, 4) or not data.size:
         found = "a film elsewhere" if series.external_file is not None else f"shape {np.shape(data)}"
-        fail(path, _name(series), "pictures [frame, y, x] in the file", found, "Put the pictures into the file.")
+        fail(path, full_name(series), "pictures [frame, y, x] in the file", found, "Put the pictures into the file.")
     return data
 
 

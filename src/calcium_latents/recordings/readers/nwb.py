@@ -36,7 +36,7 @@ def read_nwb(path: Path, key: str | None = None, sampling_rate_hz: float | None 
 def _read(file: Any, path: Path, key: str | None, sampling_rate_hz: float | None) -> Traces:
     from pynwb.ophys import DfOverF, RoiResponseSeries
 
-    series = {_name(item): item for item in file.objects.values() if isinstance(item, RoiResponseSeries)}
+    series = {full_name(item): item for item in file.objects.values() if isinstance(item, RoiResponseSeries)}
     names = sorted(series)
     if key is not None:
         matching = [name for name in names if f"/{name}".endswith("/" + key.strip("/"))]
@@ -75,7 +75,7 @@ def _read(file: Any, path: Path, key: str | None, sampling_rate_hz: float | None
     )
 
 
-def _name(item: Any) -> str:
+def full_name(item: Any) -> str:
     """Return the name of an object with those of its containers below the file."""
     names = []
     while item is not None and item.parent is not None:
