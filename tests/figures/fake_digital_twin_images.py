@@ -10,7 +10,7 @@ PROVENANCE = {"config_digest": "0", "code_digest": "0", "seed": 1, "versions": "
 EXPECTED_TEXT = {
     "digital_twin_images": [
         *(
-            "independent: dead leaves, 26 × 26 px, 300 training, 20 validation, 20 test images (3 times each)",
+            "independent and dependent:\ndead leaves, 26 × 26 px, 300 training, 20 validation, 20 test images (3 times",
             "60 neurons",
         ),
         *("of 2 animals", "cycles/px", "white noise: 0", "natural scenes: −1", "independent: −1.", "photographs: −1."),

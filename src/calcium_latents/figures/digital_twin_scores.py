@@ -22,7 +22,7 @@ OPTIONAL = ()
 PANELS = {
     "single_trial": ("single-trial correlation", 0.42, True),
     scoring.FRACTION: ("fraction of the jackknife oracle", 0.69, False),
-    "correlation_to_truth": ("correlation with noise-free rates", None, False),
+    "correlation_to_truth": ("correlation with the truth", None, False),
 }
 ORACLE = "jackknife oracle"
 MOST_COLUMNS = 4

@@ -74,9 +74,16 @@ class DigitalTwinFamily:
             raise UserError(
                 f"{path}: part: expected validation images (1), found none. Set some training images aside."
             )
+        for name in ("smoothness_layers", "sparsity_layers"):
+            found = getattr(options.penalties, name)
+            if len(found) != len(self.sizes.kernels):
+                expected = f"one a layer ({len(self.sizes.kernels)})"
+                raise UserError(f"training.penalties.{name}: expected {expected}, found {list(found)}.")
         random = torch.Generator().manual_seed(integer(seed, "initial weights"))
         twin = DigitalTwin(self.sizes, tuple(pairs.images.shape[1:]), pairs.response.shape[1], random)
         start_readout(twin, pairs, self.mask_initialisation)
+        if options.masks == "nonnegative":
+            twin.masks.data.abs_()
         batches = EpochBatches(rows, options.batch_size, seed)
         module = DigitalTwinTraining(twin, pairs, options, batches)
         loader = DataLoader(range(int(rows.max()) + 1), batch_sampler=batches, collate_fn=torch.tensor)
@@ -86,6 +93,7 @@ class DigitalTwinFamily:
     def result(self, module: DigitalTwinTraining, recording: xr.Dataset) -> FitResult:
         """Predict every image, in full precision; see `ModelFamily.result`."""
         twin = module.twin.to(module.images.device)  # after training, Lightning takes it off the GPU
+        twin.load_state_dict(module.best)  # a run interrupted after its last step has had no end of training
         module.calibrate()
         twin.normalise_readout()
         rate = module.rates(module.images).cpu() * self._pairs.scale
@@ -124,7 +132,7 @@ def start_readout(twin: DigitalTwin, pairs: ImagePairs, masks: str) -> None:
     response = pairs.response[rows]
     mean = torch.nanmean(response, 0).clamp_min(1e-3)
     with torch.no_grad():
-        twin.bias[:] = 0.5 * torch.log(torch.expm1(mean))
+        twin.bias[:] = 0.5 * (mean + torch.log(-torch.expm1(-mean)))  # softplus^-1, without overflow
         twin.response_scale[:] = pairs.scale
         if masks == "random":
             return

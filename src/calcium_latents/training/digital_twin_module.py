@@ -151,7 +151,8 @@ class DigitalTwinTraining(lightning.LightningModule):
         self.step += 1
         if self.step % options.validate_every == 0 or self.step == options.steps:
             self._validate()
-        if self.on_checkpoint is not None and self.step % options.checkpoint_every == 0:
+        going_on = self.stage < options.stages  # else the state would be gone on from beyond the end
+        if going_on and self.on_checkpoint is not None and self.step % options.checkpoint_every == 0:
             self.on_checkpoint(self.training_state())
 
     def on_fit_end(self) -> None:
@@ -213,7 +214,7 @@ class DigitalTwinTraining(lightning.LightningModule):
                 self.trainer.should_stop = True
 
 
-def recalibrate(twin: DigitalTwin, images: Tensor, block: int = 256) -> None:
+def recalibrate(twin: DigitalTwin, images: Tensor, block: int = 64) -> None:
     """Set normalisation's running statistics to the mean over `images` [n, y, x] of those of blocks, in float32."""
     layers = [layer.normalisation for layer in twin.core.layers]
     momentum = [layer.momentum for layer in layers]

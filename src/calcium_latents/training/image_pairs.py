@@ -69,7 +69,7 @@ def make_pairs(responses: xr.Dataset, options: ImageOptions, path: str) -> Image
     scale = np.ones(mean.shape[1], np.float32)
     if options.scale_responses:
         scale = np.nanstd(training, axis=0)
-        scale = np.where(scale < SMALLEST_SCALE * scale.mean(), 1.0, scale).astype(np.float32)
+        scale = np.where(scale <= SMALLEST_SCALE * scale.mean(), 1.0, scale).astype(np.float32)
     return ImagePairs(
         torch.from_numpy(np.ascontiguousarray(responses["images"].values, np.float32)),
         torch.from_numpy(np.maximum(mean, 0) / scale),

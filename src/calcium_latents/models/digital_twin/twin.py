@@ -49,7 +49,7 @@ class DigitalTwin(nn.Module):
         features = self.core(images.to(self.compute_dtype)).flatten(1, 2).flatten(2)
         # one product for the whole batch: its gradients are products as large, not sums over images
         pooled = features.flatten(0, 1) @ self.masks.flatten(1).T.to(features.dtype)
-        drive = (pooled.unflatten(0, (len(images), -1)) * self.weights.flatten(1).T.to(features.dtype)).sum(1)
+        drive = (pooled.unflatten(0, features.shape[:2]) * self.weights.flatten(1).T.to(features.dtype)).sum(1)
         return functional.softplus(drive.float() + self.bias)
 
     def rates(self, images: Tensor) -> Tensor:
