@@ -36,7 +36,7 @@ PARAMETERS = {
     "comparison": {"levels": 2},
 }
 EXPERIMENT = {
-    "shape": SHAPE, "training_images": 5, "validation_images": 2, "test_images": 2, "repeats": 2,
+    "shape": SHAPE, "training_images": 60, "validation_images": 2, "test_images": 2, "repeats": 2,
     "neurons": {"neurons": NEURONS, "place_radius_px": 1.0, "surround_px": 3.0},
 }  # fmt: skip
 SOME = provenance({}, ["calcium_latents.seeds"], 0)
@@ -55,8 +55,9 @@ def files(tmp_path_factory):
     twin = DigitalTwin(sizes, SHAPE, NEURONS, torch.Generator().manual_seed(1))
     torch.save(described(twin), found["checkpoint"])
     predictions = make_image_predictions(
-        model="digital_twin", seed=0, rate=np.ones((9, NEURONS)), responses=responses,
-        bar_code=rng.normal(size=(NEURONS, 4, 2)), mask=np.ones((NEURONS, 12, 13)),
+        model="digital_twin", seed=0, rate=np.ones((64, NEURONS)), responses=responses,
+        bar_code=rng.normal(size=(NEURONS, 4, 2)), feature_covariance=np.eye(8).reshape(4, 2, 4, 2),
+        mask=np.ones((NEURONS, 12, 13)),
         mask_centre_px=np.full((NEURONS, 2), 7.5), mask_offset_px=2,
     )  # fmt: skip
     write_image_predictions(predictions, found["predictions"], SOME)
