@@ -7,8 +7,8 @@ The rate of a neuron to an image is
 where num is the squared response of a Gabor filter if positive (simple cells), the energy of a quadrature pair
 (complex cells), or the squared positive response of a centre-surround filter (ON, OFF); X is the energy of the pair
 at the orthogonal orientation; and S is the mean energy of four orientations, 45 degrees apart and the same for all
-neurons, in a pool around the receptive field. Filters have no response to uniform light, and respond with 1 to
-themselves.
+neurons, weighted by 1 + t cos 2(own - orientation), t the `surround_tuning`, in a pool around the receptive field.
+Filters have no response to uniform light, and respond with 1 to themselves.
 """
 
 from collections.abc import Iterator
