@@ -265,7 +265,7 @@ def test_a_second_run_has_nothing_to_do(finished):
         (
             "models/digital_twin/normalisation.py",
             {"train", "find_optimal_stimuli", "run_experiments", "find_meis"},
-            {"simulate_visual_cortex", "simulate_cultures", "record_gabor_scan"},
+            {"simulate_visual_cortex", "simulate_cultures", "import_recording"},
         ),
         (
             "analysis/tuning_indices.py",
