@@ -181,6 +181,8 @@ def _check_bin_width(width: float, times: np.ndarray, source: str) -> None:
 
 def _window_bins(window_s: float, overlap_s: float, width: float, source: str) -> tuple[int, int]:
     n_bins, overlap = round(window_s / width), round(overlap_s / width)
+    if overlap_s < window_s:  # rounding alone must not make them equal
+        overlap = min(overlap, max(n_bins - 1, 0))
     if n_bins < 2:
         fail(source, "windows length_s", f"two bins of {width:g} s or more", f"{window_s:g} s", "Lengthen it.")
     if not 0 <= overlap < n_bins:
