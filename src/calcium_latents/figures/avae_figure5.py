@@ -30,13 +30,13 @@ from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.latent_size_panel import size_axis
+from calcium_latents.figures.partition_panel import SPLITS
+from calcium_latents.figures.trace_panel import BASELINE, SHORT
 
 REQUIRED = ("clustering", "separation", "correlations")
 OPTIONAL = ()
 LEVEL = 1.0  # noise level of the paper's Figure 5B
-BASELINE, NULL = "pca", "shuffled labels"
-SPLITS = {"neuron": "random neurons", "culture": "held-out cultures"}
-SHORT = {"avae_plus": "AVAE+", "avae": "AVAE", BASELINE: "PCA"}
+NULL = "shuffled labels"
 ALONE = " identity"  # after a method's name: its identity latents alone
 SHOWN = {PUBLISHED: "published DBSCAN (peeks)", HEADLINE: "mixture, known number"}
 NAMES = {
