@@ -96,7 +96,7 @@ def test_no_images_no_answers(probes, name):
 def test_blocks_of_images_are_joined_in_order(probes, count, monkeypatch):
     shown, neurons = images(count), np.arange(count) % NEURONS
     whole = probes["model"].all_rates(shown), probes["model"].own_rates(shown, neurons)
-    monkeypatch.setattr(probe, "BLOCK", 4)
+    monkeypatch.setitem(probe.BLOCKS, "cpu", 4)
     blocks = probes["model"].all_rates(shown), probes["model"].own_rates(shown, neurons)
     for one, other in zip(whole, blocks, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-5)

@@ -51,7 +51,7 @@ class ClusterMeiParameters(ParameterSection):
     rounds: int = 2
     steps: int = 200
     learning_rate: float = 0.05
-    batch_images: int = 256
+    batch_images: int = 128
 
     def __post_init__(self):
         for name in ("max_rank", "angles", "starts", "rounds", "steps", "batch_images"):

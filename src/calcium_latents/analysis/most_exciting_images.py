@@ -61,7 +61,7 @@ class MostExcitingImageParameters(ParameterSection):
     learning_rate: float = 1.0
     start_power: float = 0.0
     frequency_power: float = 0.5
-    batch_images: int = 256
+    batch_images: int = 128
 
     def __post_init__(self):
         for name in ("starts", "steps", "patience", "batch_images"):

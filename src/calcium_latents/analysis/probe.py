@@ -11,7 +11,7 @@ from calcium_latents.models.digital_twin.checkpoint import restore
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.simulation.visual_cortex import Population
 
-BLOCK = 512  # images a block: bounds the memory
+BLOCKS = {"cpu": 128, "cuda": 512}  # images a block: bounds the memory, and on a CPU larger ones leave the cache
 
 
 class Probe(Protocol):
@@ -42,6 +42,7 @@ class ModelProbe:
     def __init__(self, twin: DigitalTwin):
         self.twin = twin.eval()
         self.image_shape, self.neurons = twin.image_shape, twin.neurons
+        self.block = BLOCKS[twin.bias.device.type]
 
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> "ModelProbe":
@@ -56,14 +57,14 @@ class ModelProbe:
     def own_rates(self, images: np.ndarray, neurons: np.ndarray) -> np.ndarray:
         """See `Probe.own_rates`."""
         images, neurons = torch.as_tensor(np.asarray(images, np.float32)), torch.as_tensor(np.asarray(neurons))
-        parts = zip(images.split(BLOCK), neurons.split(BLOCK), strict=True)
+        parts = zip(images.split(self.block), neurons.split(self.block), strict=True)
         return torch.cat([self.twin.own_rates(*part) for part in parts]).numpy()
 
     @torch.no_grad()
     def all_rates(self, images: np.ndarray) -> np.ndarray:
         """See `Probe.all_rates`."""
         images = torch.as_tensor(np.asarray(images, np.float32))
-        return torch.cat([self.twin.rates(part) for part in images.split(BLOCK)]).numpy()
+        return torch.cat([self.twin.rates(part) for part in images.split(self.block)]).numpy()
 
 
 class TruthProbe:

@@ -116,7 +116,7 @@ def _map(axis: Axes, meis: xr.Dataset, codes: xr.Dataset) -> None:
     """Panel A: cluster MEIs near their cluster's place in the t-SNE map."""
     points, cluster = codes["tsne"].values, codes["cluster"].values
     low, high = points.min(axis=0), points.max(axis=0)
-    points = (points - low) / np.where(high > low, high - low, 1)  # to the unit square
+    points = 0.02 + 0.96 * (points - low) / np.where(high > low, high - low, 1)  # into the unit square
     clusters = meis.sizes["cluster"]
     # the median is a place where neurons are, also for a cluster in two parts
     places = np.stack([np.median(points[cluster == c], axis=0) for c in range(clusters)])
@@ -124,7 +124,7 @@ def _map(axis: Axes, meis: xr.Dataset, codes: xr.Dataset) -> None:
     rows = max(min(int(np.ceil(ROOM * clusters / columns)), MOST_ROWS), int(np.ceil(clusters / columns)))
     axis.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
-    axis.scatter(*points.T, s=5, color=style.SKY, alpha=0.55, linewidths=0, zorder=1)
+    axis.scatter(*points.T, s=5, color=style.SKY, alpha=0.55, linewidths=0, zorder=1, clip_on=False)
     types = true_types(meis)
     lines = 2 + any(types)
     height = 1 / rows - lines * 0.0165 - 0.025  # what the text below leaves of a cell
