@@ -122,6 +122,29 @@ def test_orientation_is_refined_to_a_degree():
     assert np.median(error) < 1.5 < np.median(coarse)
 
 
+def test_a_search_in_low_precision_reports_exact_rates():
+    class Coarse:
+        def __init__(self, probe):
+            self.probe, self.image_shape, self.neurons = probe, probe.image_shape, probe.neurons
+
+        def own_rates(self, images, neurons):
+            return np.round(self.probe.own_rates(images, neurons), 1)
+
+        def all_rates(self, images):
+            return np.round(self.probe.all_rates(images), 1)
+
+    probe, truth = make_probe(6, SHAPE, seed=3)
+    grid, neurons = GaborGrid(**SMALL), study.Neurons(np.arange(6), np.arange(6) % 2, truth["position_px"])
+    asked = ("model", grid, neurons, SearchSettings(size_step=2), ClusterSettings())
+    exact, _ = study.optima_tables(probe, *asked)
+    fast, _ = study.optima_tables(probe, *asked, fast=Coarse(probe))
+    parameters = {name: fast[name].values for name in ("y_px", "x_px", *study.GaborGrid.COLUMNS) if name in fast}
+    rates = probe.own_rates(grid.render(parameters), np.tile(np.arange(6), 2))
+    np.testing.assert_allclose(fast["rate"], rates, rtol=1e-5)
+    own = fast["stimulus"] == "own"
+    assert (fast["rate"][own] > 0.95 * exact["rate"][own]).all()
+
+
 def test_a_cluster_shares_all_but_place_and_orientation():
     probe, truth = make_probe(12, SHAPE, seed=1)
     clusters = np.arange(12) % 2  # simple and complex neurons

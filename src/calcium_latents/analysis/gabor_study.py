@@ -109,20 +109,27 @@ def optima_tables(
     cluster_settings: ClusterSettings,
     share_places: bool = False,
     seed: int = 0,
+    fast: Probe | None = None,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return rows "own" and "cluster" of all neurons (`GABOR_TABLE` or `DIFFERENCE_TABLE`), and images by stage."""
-    counter = Counter(probe)
+    """Return rows "own" and "cluster" of all neurons (`GABOR_TABLE` or `DIFFERENCE_TABLE`), and images by stage.
+
+    `fast` is the same twin in a lower precision: it searches, and `probe` rates what it found.
+    """
+    counter, exact = Counter(fast or probe), Counter(probe)
     numbers = np.arange(len(neurons.names))
-    asked = probe if share_places and can_share(probe) else counter
+    asked = (fast or probe) if share_places and can_share(probe) else counter
     own = own_optima(asked, grid, numbers, neurons.starts_px, settings, share_places)
     stages = {"scan": own.scan_images, "refinement": int(own.images.sum())}
     counter.images = 0
+    if fast is not None:
+        own = replace(own, rates=rates_of(exact, grid, own.parameters, numbers))
     if isinstance(grid, GaborGrid):
-        own = refine_orientation(counter, grid, own)
-        stages["orientation"] = counter.images
-        counter.images = 0
+        own = refine_orientation(exact, grid, own)
+        stages["orientation"] = exact.images
     shared = cluster_optima(counter, grid, own, numbers, neurons.clusters, cluster_settings, seed)
     stages["clusters"] = counter.images
+    if fast is not None:
+        shared = replace(shared, rates=rates_of(exact, grid, shared.parameters, numbers))
     tables = []
     for stimulus, found in (("own", own), ("cluster", shared)):
         table = {"neuron": neurons.names, "cluster": neurons.clusters, "source": source, "stimulus": stimulus}

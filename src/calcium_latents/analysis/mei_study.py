@@ -72,12 +72,15 @@ class MeiStudyParameters(ParameterSection):
 
     Attributes:
         neurons_per_cluster: the best predicted ones of each cluster; null: all.
+        precision: of the ascents and of the rates that they report (`models.digital_twin.precision`); stimuli are
+            compared in float32.
         images, templates, comparison: sections; see their classes.
     """
 
     SECTION = "digital_twin.meis"
 
     neurons_per_cluster: int | None = None
+    precision: str = "float32"
     images: MostExcitingImageParameters = field(default_factory=MostExcitingImageParameters)
     templates: ClusterMeiParameters = field(default_factory=ClusterMeiParameters)
     comparison: StimulusComparisonParameters = field(default_factory=StimulusComparisonParameters)

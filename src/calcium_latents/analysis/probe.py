@@ -8,6 +8,7 @@ import torch
 import xarray as xr
 
 from calcium_latents.models.digital_twin.checkpoint import restore
+from calcium_latents.models.digital_twin.precision import compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.simulation.visual_cortex import Population
 
@@ -45,13 +46,19 @@ class ModelProbe:
         self.block = BLOCKS[twin.bias.device.type]
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> "ModelProbe":
+    def from_checkpoint(cls, path: str | Path, precision: str = "float32") -> "ModelProbe":
         """Load the twin of a training run, onto the GPU if there is one.
+
+        Args:
+            path: its checkpoint.
+            precision: of convolutions, see `compute_dtype`; bfloat16 errs by about half a percent of a rate.
 
         Raises:
             UserError: the file is no checkpoint of a digital twin.
         """
-        return cls(restore(path).to("cuda" if torch.cuda.is_available() else "cpu"))
+        twin = restore(path).to("cuda" if torch.cuda.is_available() else "cpu")
+        twin.compute_dtype = compute_dtype(precision, twin.bias.device)
+        return cls(twin)
 
     @torch.no_grad()
     def own_rates(self, images: np.ndarray, neurons: np.ndarray) -> np.ndarray:

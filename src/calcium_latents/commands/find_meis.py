@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     parameters = study.MeiStudyParameters.from_mapping(options.parameters)
     responses = read_image_responses(options.responses)
     probe = ModelProbe.from_checkpoint(options.checkpoint)
-    probe.twin.requires_grad_(False)
+    climbed = ModelProbe.from_checkpoint(options.checkpoint, parameters.precision).twin.requires_grad_(False)
     neurons, shape = responses["neuron"].values, probe.image_shape
     gabors = table("gabors", ("neuron", "source", "stimulus", *GABOR_COLUMNS))
     differences = table("differences", ("neuron", "source", "stimulus", *DIFFERENCE_COLUMNS))
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
         rate_unit=probe.twin.response_scale.cpu().numpy().astype(float),
         gabors=gabor(shape, *shared.T),
     )
-    meis = study.mei_study(probe.twin.own_rates, shape, clustered, parameters, options.seed)
+    meis = study.mei_study(climbed.own_rates, shape, clustered, parameters, options.seed)
     stimuli = study.compared_images(
         meis, centre_px, gabor(shape, *own.T), difference_of_gaussians(shape, *own_differences.T), options.seed
     )

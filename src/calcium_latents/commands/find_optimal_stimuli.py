@@ -10,7 +10,8 @@ PARAMETERS = (
     "sections gabors, differences (grids of analysis.optimal_gabors), search and difference_search "
     "(analysis.gabor_search.SearchSettings), clusters (analysis.gabor_clusters.ClusterSettings), check "
     "(analysis.gabor_study.CheckSettings); share_places (default true: all places of the twin's scan at the cost of "
-    "one, see analysis.gabor_translation), seed"
+    "one, see analysis.gabor_translation), precision of the search (models.digital_twin.precision; default float32, as "
+    "are the rates of what it finds, and the check), seed"
 )
 
 
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     given = dict(options.parameters)
     seed, share = int(given.pop("seed", 0)), bool(given.pop("share_places", True))
+    precision = given.pop("precision", "float32")
     sections = {name: dict(given.pop(name, {}) or {}) for name in SECTIONS}
     if given:
         raise UserError(f"--parameters: expected {PARAMETERS}; found {sorted(given)}.")
@@ -68,11 +70,14 @@ def main(arguments: list[str] | None = None) -> None:
     settings.append(SearchSettings.from_mapping(study.DIFFERENCE_SEARCH.to_dict() | sections["difference_search"]))
     together = ClusterSettings.from_mapping(sections["clusters"])
     check = study.CheckSettings.from_mapping(sections["check"])
+    fast = ModelProbe.from_checkpoint(options.checkpoint, precision) if precision != "float32" else None
     tables: dict[str, list[pd.DataFrame]] = {options.gabors: [], options.differences: []}
     for source, (probe, starts) in probes.items():
         neurons = study.Neurons(names, clusters, starts)
         for path, grid, how in zip(tables, grids, settings, strict=True):
-            table, stages = study.optima_tables(probe, source, grid, neurons, how, together, share, seed)
+            table, stages = study.optima_tables(
+                probe, source, grid, neurons, how, together, share, seed, fast if source == "model" else None
+            )
             tables[path].append(table)
             shown = ", ".join(f"{stage} {count}" for stage, count in stages.items())
             print(f"{grid.SECTION}, {source}: images shown: {shown}; the whole grid: {grid.size}")

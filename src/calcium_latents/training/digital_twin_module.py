@@ -12,6 +12,7 @@ from torch import Tensor
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.penalties import Penalties
+from calcium_latents.models.digital_twin.precision import PRECISIONS, compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.recordings.image_responses import TRAINING, VALIDATION
 from calcium_latents.training.image_pairs import ImagePairs
@@ -19,7 +20,6 @@ from calcium_latents.training.orthogonal_momentum import OrthogonalMomentum
 from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.trials import EpochBatches
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 MASKS = ("signed", "nonnegative")
 OPTIMISERS = ("adam", "orthogonal")
 CALIBRATION_IMAGES = 1024  # over which the statistics of normalisation are taken after training
@@ -73,12 +73,6 @@ class DigitalTwinOptions:
         for name in ("steps", "batch_size", "validate_every", "stages"):
             if getattr(self, name) < 1:
                 raise UserError(f"training.{name}: expected 1 or more, found {getattr(self, name)}.")
-
-
-def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Type in which convolutions are computed on `device`."""
-    fast = device.type == "cuda" or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if precision == "bfloat16" or (precision == "auto" and fast) else torch.float32
 
 
 class DigitalTwinTraining(lightning.LightningModule):
