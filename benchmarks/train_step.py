@@ -1,8 +1,9 @@
 """Seconds of a RADICaL training step at the paper's sizes: 384 trials x 278 neurons x 90 bins, 1/3 sampled.
 
-    python benchmarks/train_step.py [--threads 1] [--batch 384 32] [--sampling bands|every-neuron] [--plain]
+    python benchmarks/train_step.py [--threads 1] [--batch 384 32] [--sampling bands|every-neuron]
+        [--loops compiled|handwritten|plain]
 
-Prints wall and CPU seconds (median) and peak memory. `--plain` times the readable autograd loops instead. The allocator
+Prints wall and CPU seconds (median) and peak memory. The allocator
 settings of the training rule (workflow/rules/training.smk) make it faster; set them in the environment to compare.
 """
 
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--population", type=int, default=1)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--sampling", choices=["bands", "every-neuron"], default="bands")
-    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--loops", choices=["compiled", "handwritten", "plain"], default="compiled")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
@@ -58,7 +59,7 @@ def main() -> None:
     streams = Streams(range(options.population))
     store = TrialStore(synthetic_events(384, options.bins, options.neurons, options.sampling))
     observation = ZeroInflatedGammaObservation(options.neurons, options.population, 0.0999)
-    model = LFADS(LFADSSizes(options.neurons), observation, streams, options.plain)
+    model = LFADS(LFADSSizes(options.neurons), observation, streams, options.loops)
     values = {f"{name}_l2": 1e-3 for name in PENALTIES} | {
         "initial_condition_kl": 1e-5,
         "inferred_inputs_kl": 1e-5,

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from calcium_latents.models.masks import fill_mask
 
 
 class Streams:
@@ -27,6 +30,19 @@ class Streams:
     def uniform(self, *shape: int, dim: int = 0) -> Tensor:
         """Uniform numbers in [0, 1) of `shape`, whose axis `dim` is the population's."""
         return self._draw(torch.rand, shape, dim)
+
+    def mask(self, keep: Tensor, *shape: int) -> Tensor:
+        """Scaled dropout masks of `shape` (members first): 1 / keep with probability `keep` `[P]`, else 0."""
+        if shape[0] != len(self):
+            raise ValueError(f"axis 0 of {shape} is not the population's: expected {len(self)} members")
+        if self.generators[0].device.type != "cpu":
+            keep = keep.view(-1, *[1] * (len(shape) - 1))
+            return (self.uniform(*shape) < keep) / keep
+        mask = torch.empty(shape)
+        for member, (generator, probability) in enumerate(zip(self.generators, keep.tolist(), strict=True)):
+            key = int(torch.randint(2**62, (), generator=generator))
+            fill_mask(mask[member].numpy().reshape(-1), np.uint64(key), probability)
+        return mask
 
     def _draw(self, draw, shape: tuple[int, ...], dim: int) -> Tensor:
         if shape[dim] != len(self):

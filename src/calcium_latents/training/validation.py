@@ -1,63 +1,63 @@
 """Validation metrics of the LFADS family, per member; all in nats a sampled entry, lower is better.
 
-The published metric scores samples that the encoder has seen: a model can lower it by copying noise. The other two
-score what the encoder has not seen, single samples or whole neurons (co-smoothing).
+The published metric scores samples that the encoder has seen: a model can lower it by copying noise. The others score
+what the encoder has not seen, single samples or whole neurons (co-smoothing); those named `event` leave out the sizes
+of events, in which a model can be overconfident.
 """
+
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
+from calcium_latents.models.lfads.likelihood import Weights, log_likelihood
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.streams import Streams
 from calcium_latents.seeds import integer
 
 FOLDS = 4
+SHOWN = {"blind_nll": "blind", "blind_event_nll": "blind"}
+SHOWN |= {"held_out_neuron_nll": "neurons", "held_out_event_nll": "neurons"}
+METRICS = ("reconstruction_nll", *SHOWN)
 
 
 @torch.no_grad()
-def validation_metrics(model: LFADS, batch: Batch, seed: int, streams: Streams) -> dict[str, Tensor]:
+def validation_metrics(
+    model: LFADS, batch: Batch, seed: int, streams: Streams, wanted: Collection[str] = METRICS
+) -> dict[str, Tensor]:
     """Metrics on a batch of validation trials, `[P]` each; `streams` give the one posterior draw.
 
-    Returns:
+    Returns those of `wanted` (default all):
         reconstruction_nll: negative log-likelihood with one posterior draw, everything shown (published).
         blind_nll: the same on samples hidden from the encoder, over four folds, at the posterior mean.
         held_out_neuron_nll: the same on neurons hidden from the encoder, over four folds.
+        blind_event_nll, held_out_event_nll: the last two for whether there was an event, whatever its size.
     """
-    background, bonus = _likelihood(model, batch, None, streams)
-    metrics = {"reconstruction_nll": -(_total(background, batch) + bonus.sum(-1)) / batch.sampled_count}
+    every = Weights.all(model, batch)
+    totals = {name: 0.0 for name in METRICS if name in wanted}
+    if "reconstruction_nll" in totals:
+        totals["reconstruction_nll"] = log_likelihood(
+            model, model.posterior(batch, streams=streams).factors, batch, every
+        )
     random = torch.Generator().manual_seed(integer(seed, "validation folds"))
     event_fold = torch.randint(FOLDS, (len(batch.event_value),), generator=random).to(batch.event_value.device)
     neuron_fold = torch.randperm(batch.shape[2], generator=random).to(batch.event_value.device) % FOLDS
-    slot_neuron = batch.slot_neuron()
-    samples, neurons = 0.0, 0.0
     for fold in range(FOLDS):
-        hidden = event_fold == fold
-        background, bonus = _likelihood(model, batch, _shown(~hidden, (FOLDS - 1) / FOLDS))
-        at_events = background[:, batch.event_slot]
+        scored = neuron_fold == fold
         # a zero looks the same whether hidden or not, so every fold scores all zeros with the probability of hiding
-        zeros = (_total(background, batch) - at_events.sum(-1)) / FOLDS
-        samples = samples + zeros + (at_events + bonus)[:, hidden].sum(-1)
-        hidden = neuron_fold[batch.event_neuron] == fold
-        background, bonus = _likelihood(model, batch, _shown(~hidden, (FOLDS - 1) / FOLDS))
-        weight = (neuron_fold[slot_neuron] == fold).to(background.dtype)
-        neurons = neurons + _total(background * weight, batch) + bonus[:, hidden].sum(-1)
-    metrics["blind_nll"] = -samples / batch.sampled_count
-    metrics["held_out_neuron_nll"] = -neurons / batch.sampled_count
-    return metrics
-
-
-def _shown(kept: Tensor, keep: float) -> Tensor:
-    return kept.to(torch.get_default_dtype())[None] / keep
-
-
-def _likelihood(
-    model: LFADS, batch: Batch, shown: Tensor | None, streams: Streams | None = None
-) -> tuple[Tensor, Tensor]:
-    posterior = model.posterior(batch, shown, streams=streams)
-    logits = model.sampled_logits(posterior.factors, batch)
-    return model.observation.log_likelihood(logits, batch.event_slot, batch.event_neuron, batch.event_value)
-
-
-def _total(background: Tensor, batch: Batch) -> Tensor:
-    return (background if batch.slot_weight is None else background * batch.slot_weight).sum(-1)
+        choices = {
+            "blind": (event_fold == fold, every.zeros / FOLDS, None),
+            "neurons": (scored[batch.event_neuron], every.zeros, scored.to(batch.event_value.dtype)),
+        }
+        for kind, (hidden, zeros, neurons) in choices.items():
+            names = [name for name in totals if SHOWN.get(name) == kind]
+            if not names:
+                continue
+            shown = (~hidden).to(batch.event_value.dtype)[None] * FOLDS / (FOLDS - 1)
+            factors = model.posterior(batch, shown).factors
+            events = hidden.to(batch.event_value.dtype).expand_as(every.events)
+            for name in names:
+                weights = Weights(zeros, events, neurons=neurons, sizes=not name.endswith("event_nll"))
+                totals[name] = totals[name] + log_likelihood(model, factors, batch, weights)
+    return {name: -total / batch.sampled_count for name, total in totals.items()}

@@ -41,6 +41,15 @@ class Batch:
     slot_weight: Tensor | None
     sampled_count: int
 
+    @property
+    def slots(self) -> int:
+        """Number of slots, S."""
+        rows, neurons = self.shape[0] * self.shape[1], self.shape[2]
+        return sum(
+            (rows if which is None else len(which)) * (neurons if columns is None else len(columns))
+            for which, columns in self.patterns
+        )
+
     def slot_neuron(self) -> Tensor:
         """Neuron of every slot, `[S]`."""
         rows, device = self.shape[0] * self.shape[1], self.event_value.device

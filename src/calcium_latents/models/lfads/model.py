@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from calcium_latents.models.lfads import compiled_decoder, compiled_encoder, priors
 from calcium_latents.models.lfads import decoder as decoding
 from calcium_latents.models.lfads import encoder as encoding
-from calcium_latents.models.lfads import priors
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.inputs import DIRECTIONS, add_bias, project_events
 from calcium_latents.models.lfads.sizes import LFADSSizes
@@ -32,15 +32,16 @@ class LFADS(nn.Module):
         sizes: network sizes.
         observation: observation model, see `models.lfads.observation`.
         streams: random streams of the initial weights, one a member; their number is the population P.
-        plain: use the readable autograd loops instead of the hand-written ones.
+        loops: "compiled" (on a CPU; elsewhere "handwritten"), "handwritten" (tensor operations with hand-written
+            backpropagation through time) or "plain" (readable, by autograd): the same numbers at different speeds.
 
     `input_scale` (buffer) multiplies the encoder's input; 1 is the published behaviour.
     """
 
-    def __init__(self, sizes: LFADSSizes, observation: nn.Module, streams: Streams, plain: bool = False):
+    def __init__(self, sizes: LFADSSizes, observation: nn.Module, streams: Streams, loops: str = "compiled"):
         super().__init__()
         population = len(streams)
-        self.sizes, self.observation, self.population, self.plain = sizes, observation, population, plain
+        self.sizes, self.observation, self.population, self.loops = sizes, observation, population, loops
         N, E, C, G = sizes.neurons, sizes.encoder, sizes.controller, sizes.generator
         L, U, F, K = sizes.initial_condition, sizes.inferred_inputs, sizes.factors, observation.blocks
 
@@ -100,21 +101,44 @@ class LFADS(nn.Module):
         P, H = self.population, self.sizes.encoder
         values = (batch.event_value * self.input_scale).expand(P, -1)
         values = values if shown is None else values * shown
+        if self._compiled(values):
+            return self._encode_compiled(values, batch, keep, streams)
         gates, candidates = project_events(values, self.encoder_input, self.encoder_bias, batch)
         initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
-        run = encoding.plain_recurrence if self.plain else encoding.recurrence
+        run = encoding.plain_recurrence if self.loops == "plain" else encoding.recurrence
         states = run(gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1))
         # unbind, not slices: the gradient of a slice is a whole tensor of zeros
         initial_forward, initial_backward, forward, backward = states.view(T, P, DIRECTIONS, B, H).unbind(2)
-        final = _dropout(torch.cat([initial_forward[-1], initial_backward[-1]], dim=-1), keep, streams)
-        mean = torch.baddbmm(self.initial_mean_bias[:, None], final, self.initial_mean_weight)
-        log_variance = torch.baddbmm(self.initial_variance_bias[:, None], final, self.initial_variance_weight)
-        variance = torch.exp(log_variance) + self.sizes.posterior_variance_minimum
+        mean, variance = self._initial_posterior(initial_forward[-1], initial_backward[-1], keep, streams)
         # the controller at t sees forward codes of data before t and backward codes of data after t, never data at t
         nothing = states.new_zeros(1, P, B, H)
         forward = torch.cat([nothing, forward[:-1]])
         backward = torch.cat([backward[:-1].flip(0), nothing])
         return mean, variance, torch.cat([forward, backward], dim=-1)
+
+    def _compiled(self, tensor: Tensor) -> bool:
+        return self.loops == "compiled" and tensor.device.type == "cpu"
+
+    def _encode_compiled(self, values: Tensor, batch: Batch, keep: Tensor | None, streams: Streams | None):
+        forward, backward, before, after = compiled_encoder.encode(
+            values,
+            self.encoder_input,
+            self.encoder_bias,
+            self.encoder_initial,
+            self.encoder_gates,
+            self.encoder_candidate,
+            batch,
+        )
+        mean, variance = self._initial_posterior(forward, backward, keep, streams)
+        return mean, variance, torch.cat([before, after], dim=-1).transpose(0, 1)
+
+    def _initial_posterior(
+        self, forward: Tensor, backward: Tensor, keep: Tensor | None, streams: Streams | None
+    ) -> tuple[Tensor, Tensor]:
+        final = _dropout(torch.cat([forward, backward], dim=-1), keep, streams)
+        mean = torch.baddbmm(self.initial_mean_bias[:, None], final, self.initial_mean_weight)
+        log_variance = torch.baddbmm(self.initial_variance_bias[:, None], final, self.initial_variance_weight)
+        return mean, torch.exp(log_variance) + self.sizes.posterior_variance_minimum
 
     def decode(
         self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor | None = None, streams: Streams | None = None
@@ -133,12 +157,11 @@ class LFADS(nn.Module):
         """
         T, P, B, _ = codes.shape
         sizes = self.sizes
-        projected = add_bias(torch.matmul(_dropout(codes, keep, streams), self.controller_codes), self.controller_bias)
+        codes = _dropout(codes, keep, streams, members=1)
         generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
-        masks = (
-            _dropout_mask(keep, streams, T + 1, P, B, sizes.generator),
-            _dropout_mask(keep, streams, T, P, B, sizes.factors),
-        )
+        dropped = keep is not None and bool((keep < 1).any())
+        widths = ((T + 1, sizes.generator), (T, sizes.factors))
+        masks = [streams.mask(keep, P, steps, B, width) if dropped else None for steps, width in widths]
         weights = decoding.DecoderWeights(
             controller_factors=self.controller_factors,
             controller_gates=self.controller_gates,
@@ -151,8 +174,16 @@ class LFADS(nn.Module):
             generator_candidate=self.generator_candidate,
             factors=functional.normalize(self.factor_weight, dim=1),
         )
-        run = decoding.plain_decoder if self.plain else decoding.decoder
         controller = self.controller_initial[:, None].expand(P, B, -1)
+        if self._compiled(codes):
+            rows = codes.transpose(0, 1).reshape(P, T * B, -1)
+            projected = torch.baddbmm(self.controller_bias[:, None], rows, self.controller_codes).view(P, T, B, -1)
+            noise = noise.transpose(0, 1).contiguous()
+            found = compiled_decoder.decode(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
+            return tuple(value.transpose(0, 1) for value in found)
+        projected = add_bias(torch.matmul(codes, self.controller_codes), self.controller_bias)
+        masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
+        run = decoding.plain_decoder if self.loops == "plain" else decoding.decoder
         return run(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
 
     def posterior(
@@ -218,19 +249,9 @@ class LFADS(nn.Module):
         }
 
 
-def _dropout_mask(
-    keep: Tensor | None, streams: Streams | None, steps: int, P: int, B: int, width: int
-) -> Tensor | None:
-    """Scaled dropout mask `[steps, P, B, width]` with keep probability `keep` `[P]`; None where nothing is dropped."""
-    if keep is None or bool((keep >= 1).all()):
-        return None
-    keep = keep.view(1, P, 1, 1)
-    return (streams.uniform(steps, P, B, width, dim=1) < keep) / keep
-
-
-def _dropout(value: Tensor, keep: Tensor | None, streams: Streams | None) -> Tensor:
-    """Ordinary dropout of `[P, B, n]` or `[T, P, B, n]` with keep probability `keep` `[P]`."""
+def _dropout(value: Tensor, keep: Tensor | None, streams: Streams | None, members: int = 0) -> Tensor:
+    """Ordinary dropout with keep probability `keep` `[P]`; `members` is the population's axis of `value`."""
     if keep is None or bool((keep >= 1).all()):
         return value
-    keep = keep.view(-1, 1, 1)
-    return value * ((streams.uniform(*value.shape, dim=value.dim() - 3) < keep) / keep)
+    moved = value.movedim(members, 0)
+    return (moved * streams.mask(keep, *moved.shape)).movedim(0, members)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
+from calcium_latents.models.lfads.likelihood import Weights, log_likelihood
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.streams import Streams
 
@@ -66,13 +67,13 @@ def step_objective(
         keep_input = hyperparameters.keep[:, None]
         shown = shown * (streams.uniform(P, E) < keep_input) / keep_input
     posterior = model.posterior(batch, shown, hyperparameters.keep, streams)
-    logits = model.sampled_logits(posterior.factors, batch)
-    background, bonus = model.observation.log_likelihood(
-        logits, batch.event_slot, batch.event_neuron, batch.event_value
-    )
     # only samples hidden from the encoder are reconstructed; where everything is shown (keep 1), all are
-    hidden_event = torch.where(keep < 1, 1 - kept.to(background.dtype), 1.0)
-    likelihood = _weighted_sum(background, bonus, hidden_event, keep, batch, streams if options.sample_zeros else None)
+    hidden_event = torch.where(keep < 1, 1 - kept.to(shown.dtype), 1.0)
+    hidden_zeros, drawn = torch.where(keep < 1, 1 - keep, 1.0)[:, 0], None
+    if options.sample_zeros:
+        slots = streams.uniform(P, batch.slots)
+        drawn, hidden_zeros = (slots < hidden_zeros[:, None]).to(slots.dtype), torch.ones_like(hidden_zeros)
+    likelihood = log_likelihood(model, posterior.factors, batch, Weights(hidden_zeros, hidden_event, drawn))
     entries = batch.sampled_count if options.normalise_by_sampled else batch.shape[0] * batch.shape[1] * batch.shape[2]
     reconstruction = -likelihood / entries
     initial, inputs = model.divergences(posterior, streams)
@@ -105,22 +106,6 @@ class ObjectiveOptions:
 
     normalise_by_sampled: bool = True
     sample_zeros: bool = False
-
-
-def _weighted_sum(
-    background: Tensor, bonus: Tensor, hidden_event: Tensor, keep: Tensor, batch: Batch, streams: Streams | None
-) -> Tensor:
-    """Sum of the log-likelihood over hidden samples, `[P]`; zeros are drawn from `streams`, or enter by expectation."""
-    slot = batch.event_slot
-    hidden_fraction = torch.where(keep < 1, 1 - keep, 1.0)
-    if streams is not None:
-        weight = (streams.uniform(*background.shape) < hidden_fraction).to(background.dtype)
-    else:
-        weight = hidden_fraction.expand_as(background).clone()
-    if batch.slot_weight is not None:
-        weight = weight * batch.slot_weight
-    weight[:, slot] = hidden_event
-    return (weight * background).sum(-1) + (hidden_event * bonus).sum(-1)
 
 
 def weight_penalty(model: LFADS, hyperparameters: Hyperparameters) -> Tensor:

@@ -49,7 +49,7 @@ class ZeroInflatedGammaObservation(nn.Module):
         return value[..., 0, :], value[..., 1, :]
 
     def log_likelihood(
-        self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor
+        self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor, sizes: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Background of all S slots and bonus of the E events.
 
@@ -58,16 +58,20 @@ class ZeroInflatedGammaObservation(nn.Module):
             slot: `[E]` slots of the events.
             neuron: `[E]`.
             value: `[E]`, all at or above the event minimum.
+            sizes: whether the events' sizes are scored, or only that they happened.
 
         Returns:
             background `[P, S]`, bonus `[P, E]`.
         """
         odds = logits[2].clamp(-LOGIT_BOUND, LOGIT_BOUND)
+        # log q - log(1 - q) is the logit
+        background, bonus = -functional.softplus(odds), odds[:, slot]
+        if not sizes:
+            return background, bonus
         at_events = torch.stack([logits[0][:, slot], logits[1][:, slot]], dim=1)
         shape, scale = self.parameters_at(at_events, self.sigmoid_scale[:, :, neuron])
         excess = (value - self.event_minimum).clamp_min(RELATIVE_GAP * max(self.event_minimum, 1e-6))
-        # log q - log(1 - q) is the logit
-        return -functional.softplus(odds), odds[:, slot] + gamma_log_density(excess, shape, scale)
+        return background, bonus + gamma_log_density(excess, shape, scale)
 
     def distribution(self, logits: Tensor) -> ZeroInflatedGamma:
         """Distribution of every entry.
@@ -117,11 +121,13 @@ class PoissonObservation(nn.Module):
         super().__init__()
 
     def log_likelihood(
-        self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor
+        self, logits: list[Tensor], slot: Tensor, neuron: Tensor, value: Tensor, sizes: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Background `[P, S]` and bonus `[P, E]`; see `ZeroInflatedGammaObservation.log_likelihood`."""
         log_rate = logits[0]
-        return -torch.exp(log_rate), value * log_rate[:, slot] - torch.lgamma(value + 1)
+        at_events = log_rate[:, slot]
+        bonus = value * at_events - torch.lgamma(value + 1) if sizes else torch.log(torch.expm1(torch.exp(at_events)))
+        return -torch.exp(log_rate), bonus
 
     def distribution(self, logits: Tensor) -> torch.distributions.Poisson:
         """Distribution of every entry, from logits `[P, ..., 1, N]`."""
