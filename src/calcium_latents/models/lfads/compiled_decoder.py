@@ -210,17 +210,20 @@ def _forward(
                     joint[i, F + j] = con[i, j]
             np.dot(joint[:n], mixed[p], to_c[:n])
             for i in range(n):
+                # short loops over few arrays: the compiler vectorises what it can prove apart
+                for j in range(2 * C):
+                    rows[i, j] = sigmoid(rows[i, j] + to_c[i, j])
                 for j in range(C):
-                    rows[i, j] = sigmoid(rows[i, j] + to_c[i, j])
                     product_c[i, j] = rows[i, j] * con[i, j]
-                for j in range(C, 2 * C):
-                    rows[i, j] = sigmoid(rows[i, j] + to_c[i, j])
             np.dot(product_c[:n], controller_candidate[p], to_candidate_c[:n])
             following = controllers[p, t + 1, low:high]
             for i in range(n):
                 for j in range(C):
-                    proposal = tanh(rows[i, 2 * C + j] + to_c[i, 2 * C + j] + to_candidate_c[i, j])
-                    rows[i, 2 * C + j] = proposal
+                    to_candidate_c[i, j] += to_c[i, 2 * C + j]
+                for j in range(C):
+                    rows[i, 2 * C + j] = tanh(rows[i, 2 * C + j] + to_candidate_c[i, j])
+                for j in range(C):
+                    proposal = rows[i, 2 * C + j]
                     following[i, j] = proposal + rows[i, C + j] * (con[i, j] - proposal)
 
             np.dot(following, input_weight[p], posteriors[p, t, low:high])
@@ -237,17 +240,17 @@ def _forward(
                     inputs[p, t, low + i, u] = value
                     for j in range(3 * G):
                         rows[i, j] += value * generator_inputs[p, u, j]
+                for j in range(2 * G):
+                    rows[i, j] = sigmoid(rows[i, j] + to_g[i, j])
                 for j in range(G):
-                    rows[i, j] = sigmoid(rows[i, j] + to_g[i, j])
                     product_g[i, j] = rows[i, j] * state[i, j]
-                for j in range(G, 2 * G):
-                    rows[i, j] = sigmoid(rows[i, j] + to_g[i, j])
             np.dot(product_g[:n], generator_candidate[p], to_candidate_g[:n])
             following = generators[p, t + 1, low:high]
             for i in range(n):
                 for j in range(G):
-                    proposal = tanh(rows[i, 2 * G + j] + to_candidate_g[i, j])
-                    rows[i, 2 * G + j] = proposal
+                    rows[i, 2 * G + j] = tanh(rows[i, 2 * G + j] + to_candidate_g[i, j])
+                for j in range(G):
+                    proposal = rows[i, 2 * G + j]
                     value = proposal + rows[i, G + j] * (state[i, j] - proposal)
                     value = clip if value > clip else value
                     following[i, j] = -clip if value < -clip else value

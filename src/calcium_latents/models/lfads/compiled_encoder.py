@@ -167,17 +167,18 @@ def _forward(
                     value, weight = values[p, e], input_weight[p, neuron[e], d]
                     for j in range(width):
                         rows[i, j] += value * weight[j]
-                for j in range(H):
+                for j in range(2 * H):
                     rows[i, j] = sigmoid(rows[i, j] + to_gates[i, j])
-                    product[i, j] = rows[i, j] * previous[i, j]
                 for j in range(H):
-                    rows[i, H + j] = sigmoid(rows[i, H + j] + to_gates[i, H + j])
+                    product[i, j] = rows[i, j] * previous[i, j]
             np.dot(product[:n], candidate[p, d], to_candidate[:n])
             following = states[p, d, t + 1 - backward, low : low + n]
             for i in range(n):
+                # short loops over few arrays: the compiler vectorises what it can prove apart
                 for j in range(H):
-                    proposal = tanh(rows[i, 2 * H + j] + to_candidate[i, j])
-                    rows[i, 2 * H + j] = proposal
+                    rows[i, 2 * H + j] = tanh(rows[i, 2 * H + j] + to_candidate[i, j])
+                for j in range(H):
+                    proposal = rows[i, 2 * H + j]
                     following[i, j] = proposal + rows[i, H + j] * (previous[i, j] - proposal)
             previous = following
 
