@@ -18,6 +18,11 @@ for study in SETTINGS["studies"]:
     include: f"workflow/rules/{study}.smk"
 
 
+if "radical" in SETTINGS["studies"]:
+
+    include: "workflow/rules/radical_search.smk"
+
+
 include: "workflow/rules/figures.smk"
 
 

@@ -109,6 +109,8 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
                     "reconstruction_nll": 0.12 + far - 0.02 * (seconds / 240) * (2 - ceiling) + (3 if step == 0 else 0),
                     "blind_nll": 0.14 + far - 0.02 * level + rng.normal(0, 0.0006) + (3 if step == 0 else 0),
                     "held_out_neuron_nll": 0.15 + far - 0.018 * level + rng.normal(0, 0.001) + (3 if step == 0 else 0),
+                    "blind_event_nll": 0.11 + far - 0.015 * level + rng.normal(0, 0.0006) + (3 if step == 0 else 0),
+                    "held_out_event_nll": 0.12 + far - 0.014 * level + rng.normal(0, 0.001) + (3 if step == 0 else 0),
                 }
                 rows += [
                     {

@@ -15,12 +15,14 @@ import fake_digital_twin_meis
 import fake_digital_twin_properties
 import fake_digital_twin_scan
 import fake_digital_twin_tuning
+import fake_population
 import fake_roles
 import fake_theory
 import matplotlib
 import pandas as pd
 import pytest
 
+from calcium_latents.analysis.model_selection import METRICS
 from calcium_latents.errors import UserError
 from calcium_latents.figures import FIGURES, draw_figure, parse_inputs, style
 
@@ -51,6 +53,8 @@ EXPECTED_TEXT = {
         "blind samples",
         "held-out neurons",
         "reconstruction (published)",
+        "blind samples: event or none",
+        "held-out neurons: event or none",
         "Spearman",
         "finished runs alone",
     ],
@@ -63,6 +67,7 @@ EXPECTED_TEXT = {
         "factor",
         "RADICaL beats all baselines",
     ],
+    **fake_population.EXPECTED_TEXT,
     **fake_theory.EXPECTED_TEXT,
     **fake_cross_encoder.EXPECTED_TEXT,
     **fake_contributions.EXPECTED_TEXT,
@@ -162,7 +167,7 @@ def test_a_model_that_is_beaten_is_said_to_be(figure_inputs, tmp_path, texts):
 
 def test_selection_without_a_good_metric_says_so(figure_inputs, tmp_path, texts):
     table = pd.read_csv(figure_inputs["selection_metric"]["convergence"][0])
-    for metric in ("reconstruction_nll", "blind_nll", "held_out_neuron_nll"):
+    for metric in METRICS:
         table[metric] = -table[metric]
     table.to_csv(tmp_path / "wrong.csv", index=False)
     draw_figure("selection_metric", {"convergence": [tmp_path / "wrong.csv"]}, tmp_path / "wrong")
@@ -172,6 +177,51 @@ def test_selection_without_a_good_metric_says_so(figure_inputs, tmp_path, texts)
     table[table["model"] == "radical_published"].to_csv(tmp_path / "one.csv", index=False)
     draw_figure("selection_metric", {"convergence": [tmp_path / "one.csv"]}, tmp_path / "one")
     assert not any("finished runs alone" in text for text, _, _ in texts)
+    for few in (1, 3):
+        texts.clear()
+        dropped = table.drop(columns=list(METRICS)[few:])
+        dropped.to_csv(tmp_path / "few.csv", index=False)
+        draw_figure("selection_metric", {"convergence": [tmp_path / "few.csv"]}, tmp_path / "few")
+        check_layout(texts)
+
+
+def test_a_search_without_copies_divergence_or_many_generations_is_drawn(figure_inputs, tmp_path, texts):
+    inputs = figure_inputs["population_search"]
+    history = pd.read_csv(inputs["metrics"][0])
+    history = history[(history["generation"] == 1)].assign(parent=history["member"], diverged=False)
+    history.to_csv(tmp_path / "one.csv", index=False)
+    draw_figure("population_search", inputs | {"metrics": [tmp_path / "one.csv"]}, tmp_path / "one")
+    assert any("lost to divergence: none" in text for text, _, _ in texts)
+    check_layout(texts)
+
+
+def test_inputs_of_other_runs_are_refused(figure_inputs, tmp_path):
+    inputs = figure_inputs["population_search"]
+    (tmp_path / "config.yaml").write_text("model: {name: radical}\nsearch: {population: 1}\n")
+    with pytest.raises(UserError, match="expected the config.yaml of a run with search=pbt or search=random"):
+        draw_figure("population_search", inputs | {"config": [tmp_path / "config.yaml"]}, tmp_path / "x")
+    history = pd.read_csv(inputs["metrics"][0]).drop(columns="keep")
+    history.to_csv(tmp_path / "less.csv", index=False)
+    with pytest.raises(UserError, match="searched hyperparameters \\['keep'\\]"):
+        draw_figure("population_search", inputs | {"metrics": [tmp_path / "less.csv"]}, tmp_path / "x")
+
+
+def test_a_population_in_which_no_metric_is_right_is_said_so(figure_inputs, tmp_path, texts):
+    table = pd.read_csv(figure_inputs["selection_population"]["recovery"][0])
+    for metric in METRICS:
+        table[metric] = -table[metric]
+    table["blind_nll"] = float("nan")
+    table.to_csv(tmp_path / "wrong.csv", index=False)
+    other = figure_inputs["selection_population"]["recovery"][1]
+    draw_figure("selection_population", {"recovery": [other, tmp_path / "wrong.csv"]}, tmp_path / "wrong")
+    shown = "\n".join(text for text, _, _ in texts)
+    assert "no metric surely points the right way – the wrong way: held-out neurons" in shown
+    assert "no finite value" in shown
+    check_layout(texts)
+    texts.clear()
+    table[:5].to_csv(tmp_path / "few.csv", index=False)
+    draw_figure("selection_population", {"recovery": [tmp_path / "few.csv"]}, tmp_path / "few")
+    assert any("fewer than 8 members" in text for text, _, _ in texts)
 
 
 def test_variants_of_one_hyperparameter_are_left_to_the_selection_figure(figure_inputs, tmp_path, texts):

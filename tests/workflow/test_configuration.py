@@ -174,7 +174,7 @@ def test_every_parameter_of_the_digital_twin_is_valid(scale):
     study_options(section["bar_codes"])
     stimuli = {"gabors": GaborGrid, "differences": DifferenceGrid, "search": SearchSettings}
     stimuli |= {"clusters": ClusterSettings, "check": gabor_study.CheckSettings}
-    assert set(section["optimal_stimuli"]) <= {*stimuli, "seed", "share_places"}
+    assert set(section["optimal_stimuli"]) <= {*stimuli, "seed", "share_places", "precision"}
     for name, known in stimuli.items():
         known.from_mapping(section["optimal_stimuli"].get(name, {}))
     ExperimentSettings.from_mapping(section["experiments"])

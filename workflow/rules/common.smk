@@ -130,6 +130,23 @@ def training_arguments(wildcards):
     return " ".join(shlex.quote(word) for word in words)
 
 
+def search_workers(wildcards):
+    """Return the files by which a search's own jobs say that it has ended; none where the training job does it alone.
+
+    Their number is `search.jobs=NUMBER` among the overrides of a model.
+    """
+    overrides = section(wildcards)["models"][wildcards.model]["overrides"]
+    jobs = dict(word.partition("=")[::2] for word in overrides).get("search.jobs", "0")
+    if not jobs.isdigit():
+        raise WorkflowError(
+            f"{CHOSEN_BY}, field '{wildcards.study}.models.{wildcards.model}.overrides': expected search.jobs=NUMBER,"
+            f" found {jobs!r}."
+        )
+    folder = f"{wildcards.model}/seed-{wildcards.seed}"
+    names = [f"{folder}/search-worker-{number}.done" for number in range(1, int(jobs) + 1)]
+    return [box(wildcards.study, wildcards.dataset, name) for name in names]
+
+
 def dataset_overrides(wildcards):
     """Return Hydra's overrides that belong to a dataset: its own, or a user's recording's under the cross-encoder."""
     if wildcards.study == "cross_encoder" and wildcards.dataset in recordings_of("cross_encoder"):

@@ -9,6 +9,7 @@ ALLOCATOR = (
 rule train:
     input:
         recording=trained_on,
+        workers=search_workers,
     output:
         checkpoint="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/checkpoint.pt",
         inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/inferred.nc",
@@ -39,6 +40,40 @@ rule train:
     shell:
         "accelerator=$([ {resources.gpu} -gt 0 ] && echo gpu || echo cpu);"
         " {params.allocator} python -m calcium_latents.commands.train {params.arguments} seed={wildcards.seed}"
+        " recording={input.recording} accelerator=$accelerator threads={threads}"
+        " hydra.run.dir={params.directory} > {log} 2>&1"
+
+
+# One of several jobs that share a search through its folder (`search.jobs`); the training job then writes the results.
+rule search_worker:
+    input:
+        recording=trained_on,
+    output:
+        done=temp(touch("results/{scale}/{study}/{dataset}/{model}/seed-{seed}/search-worker-{worker}.done")),
+    log:
+        "results/{scale}/logs/{study}/{dataset}/{model}/seed-{seed}/search_worker-{worker}.log",
+    benchmark:
+        "results/{scale}/benchmarks/{study}/{dataset}/{model}/seed-{seed}/search_worker-{worker}.tsv"
+    wildcard_constraints:
+        model=one_of(MODELS),
+        worker=r"\d+",
+    conda:
+        "../../envs/training.yaml"
+    threads: resource("train", "threads")
+    resources:
+        mem_mb=resource("train", "mem_mb"),
+        runtime=resource("train", "runtime"),
+        gpu=training_gpu,
+    params:
+        allocator=ALLOCATOR,
+        arguments=training_arguments,
+        directory=lambda wildcards, output: os.path.dirname(output.done),
+        code=training_code,
+    message:
+        "Search {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}: job {wildcards.worker}"
+    shell:
+        "accelerator=$([ {resources.gpu} -gt 0 ] && echo gpu || echo cpu);"
+        " {params.allocator} python -m calcium_latents.commands.search_worker {params.arguments} seed={wildcards.seed}"
         " recording={input.recording} accelerator=$accelerator threads={threads}"
         " hydra.run.dir={params.directory} > {log} 2>&1"
 

@@ -2,8 +2,9 @@
 
 RADICaL selects by the reconstruction likelihood of uncorrupted validation trials. There every sample is also
 an input, so a model can improve by copying it. The alternatives score samples that the encoder does not see:
-blind samples, or held-out neurons. Each metric is a negative log-likelihood (lower is better); it ranks well
-if its Spearman correlation with latent recovery is near -1, so `agreement` is minus that correlation.
+blind samples, or held-out neurons; in full, or only whether there was an event. Each metric is a negative
+log-likelihood (lower is better); it ranks well if its Spearman correlation with latent recovery is near -1, so
+`agreement` is minus that correlation.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ METRICS: dict[str, str] = {
     "reconstruction_nll": "reconstruction (published)",
     "blind_nll": "blind samples",
     "held_out_neuron_nll": "held-out neurons",
+    "blind_event_nll": "blind samples: event or none",
+    "held_out_event_nll": "held-out neurons: event or none",
 }
 
 

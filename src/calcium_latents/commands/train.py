@@ -1,13 +1,14 @@
 """Train one model on one recording: the one training command of every model, configured by Hydra (config/train.yaml).
 
-An interrupted run (killed, out of time) goes on from its last state, `resume.pt` in the run's directory, to the same
-result as one that was never interrupted. The state is removed once the results are written.
+An interrupted run (killed, out of time) goes on from its last state, `resume.pt` or the folder `search` in the run's
+directory, to the same result as one that was never interrupted. The state is removed once the results are written.
 """
 
-import logging
+import shutil
 import sys
-import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -22,21 +23,50 @@ def train(config: DictConfig, directory: Path) -> None:
     import torch
 
     from calcium_latents.files import atomic_path
-    from calcium_latents.provenance import provenance
     from calcium_latents.recordings.boxes import read_trained_on, write_left_behind
+    from calcium_latents.training.torch_files import write_torch
 
     torch.set_num_threads(config.threads)
     settings = OmegaConf.to_container(config, resolve=True)
     recording = read_trained_on(config.recording)
     family = hydra.utils.instantiate(config.model, _convert_="all")
-    module, batches, steps = family.prepare(
-        recording, config.recording, settings["data"], settings["training"], settings["search"], config.seed
-    )
-    described = {**settings, "recording": recording.attrs.get("config_digest", config.recording)}
-    origin = provenance(described, [__spec__.name, *_targets(settings["model"])], config.seed)
+    origin = origin_of(settings, recording)
+    # a search brings its own way to fit, so that models trained without one do not depend on its code
+    search = settings["search"].get("_target_")
+    fit_all = fit_once if search is None else hydra.utils.get_method(search)
+    result = fit_all(family, recording, settings, origin, directory)
 
+    for name, value in (("checkpoint", {**result.checkpoint, **origin}), ("snapshots", result.snapshots)):
+        write_torch(value, directory / f"{name}.pt")
+    for name, table in (("metrics", result.metrics), ("timing", result.timing)):
+        with atomic_path(directory / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
+    with atomic_path(directory / "config.yaml") as path:
+        path.write_text(OmegaConf.to_yaml(config, resolve=True))
+    write_left_behind(result.inferred, directory / "inferred.nc", origin)
+    (directory / "resume.pt").unlink(missing_ok=True)
+    for path in directory.glob("search/*/origin.json"):  # first: by it, other workers see that the search is over
+        path.unlink()
+    shutil.rmtree(directory / "search", ignore_errors=True)
+
+
+def fit_once(family, recording, settings: Mapping[str, Any], origin: Mapping[str, Any], directory: Path):
+    """Fit the model as it is configured, or go on with an interrupted run; return what it leaves behind."""
+    import torch
+
+    from calcium_latents.training.fitting import fit
+    from calcium_latents.training.torch_files import write_torch
+
+    module, batches, steps = family.prepare(
+        recording,
+        settings["recording"],
+        settings["data"],
+        settings["training"],
+        settings["search"],
+        settings["seed"],
+    )
     unfinished = directory / "resume.pt"
-    module.on_checkpoint = lambda state: _save({"origin": origin, "state": state}, unfinished)
+    module.on_checkpoint = lambda state: write_torch({"origin": origin, "state": state}, unfinished)
     if unfinished.is_file():
         saved = torch.load(unfinished, weights_only=False, map_location="cpu")
         if saved["origin"] == origin:
@@ -45,51 +75,21 @@ def train(config: DictConfig, directory: Path) -> None:
         else:
             print(f"{unfinished} is of another configuration or code: starting anew", file=sys.stderr)
     if module.step < steps:
-        _fit(module, batches, steps - module.step, config.accelerator)
-    result = family.result(module, recording)
-
-    for name, value in (("checkpoint", {**result.checkpoint, **origin}), ("snapshots", result.snapshots)):
-        _save(value, directory / f"{name}.pt")
-    for name, table in (("metrics", result.metrics), ("timing", result.timing)):
-        with atomic_path(directory / f"{name}.csv") as path:
-            table.to_csv(path, index=False)
-    with atomic_path(directory / "config.yaml") as path:
-        path.write_text(OmegaConf.to_yaml(config, resolve=True))
-    write_left_behind(result.inferred, directory / "inferred.nc", origin)
-    unfinished.unlink(missing_ok=True)
+        fit(module, batches, steps - module.step, settings["accelerator"])
+    return family.result(module, recording)
 
 
-def _fit(module, batches, steps: int, accelerator: str) -> None:
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    import pytorch_lightning as lightning
+def origin_of(settings: Mapping[str, Any], recording) -> dict[str, Any]:
+    """Return the provenance of a run's results; how many processes share a search does not count."""
+    from calcium_latents.provenance import provenance
 
-    trainer = lightning.Trainer(
-        accelerator=accelerator,
-        devices=1,
-        max_steps=steps,
-        max_epochs=-1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
-    )
-    trainer.fit(module, batches)
-
-
-def _save(value: dict | list, path: Path) -> None:
-    import torch
-
-    from calcium_latents.files import atomic_path
-
-    # to an open file: given a path, PyTorch writes its (temporary) name into the archive
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save(value, file)
-
-
-def _targets(model: dict) -> list[str]:
-    """Modules of the classes that the model's config names."""
-    return [str(model["_target_"]).rpartition(".")[0]]
+    described = {**settings, "recording": recording.attrs.get("config_digest", settings["recording"])}
+    search = settings["search"]
+    targets = [part["_target_"].rpartition(".")[0] for part in (settings["model"], search) if "_target_" in part]
+    if "_target_" in search:
+        del described["threads"]
+        described["search"] = {key: value for key, value in search.items() if key not in ("workers", "jobs")}
+    return provenance(described, [__spec__.name, *targets], settings["seed"])
 
 
 @hydra.main(version_base=None, config_path=str(CONFIG), config_name="train")

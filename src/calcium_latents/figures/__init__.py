@@ -25,6 +25,8 @@ FIGURES: dict[str, str] = {
         "radical_supplementary1",
         "radical_convergence",
         "selection_metric",
+        "selection_population",
+        "population_search",
         "spike_ground_truth",
         "calibration",
         "real_recording",

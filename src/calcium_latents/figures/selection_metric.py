@@ -2,9 +2,10 @@
 of training.
 
 Inputs:
-    convergence: convergence.csv with at least one of reconstruction_nll, blind_nll, held_out_neuron_nll.
+    convergence: convergence.csv with at least one of the metrics of `analysis.model_selection`.
 """
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 
 REQUIRED = ("convergence",)
 OPTIONAL = ()
+PANELS_A_ROW = 4
+LETTERS = "abcdefghij"
 GOOD_REGRET = 0.02  # R2 below the best that a choice may cost and still be called good
 
 
@@ -31,22 +34,27 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     points = mean_over_latents(table)
     metrics = list(quality.index)
     models = style.in_order(points["model"])
-    fig = style.figure(3.9)
-    axes = fig.subplots(1, len(metrics) + 1, squeeze=False, width_ratios=[1.0] * len(metrics) + [0.8])[0]
-    for number, (axis, metric, letter) in enumerate(zip(axes, metrics, "abcd", strict=False)):
+    rows = -(-(len(metrics) + 1) // PANELS_A_ROW)
+    columns = -(-(len(metrics) + 1) // rows)
+    fig = style.figure(1.4 + 2.5 * rows)
+    widths = [1.0] * (columns - 1) + [0.8 if rows == 1 else 1.0]
+    axes = fig.subplots(rows, columns, squeeze=False, width_ratios=widths).ravel()
+    for spare in axes[len(metrics) : -1]:
+        spare.remove()
+    for number, (axis, metric, letter) in enumerate(zip(axes, metrics, LETTERS, strict=False)):
         _against_metric(axis, points.dropna(subset=[metric]), metric, models)
         interval = f"[{quality.loc[metric, 'lower']:+.2f}, {quality.loc[metric, 'upper']:+.2f}]"
         lines = [METRICS[metric], f"agreement {quality.loc[metric, 'agreement']:+.2f} {interval}"]
         if np.isfinite(finished.loc[metric, "agreement"]):
             lines.append(f"finished runs alone {finished.loc[metric, 'agreement']:+.2f}")
         axis.set_title("\n".join(lines), fontsize=6.5)
-        if number == 0:
+        if number % columns == 0:
             axis.set_ylabel("latent recovery, R²\n(mean of latents)")
-        else:
+        if number:
             axis.sharey(axes[0])
         style.panel_letter(axis, letter, x=-0.04, y=1.2)
     _chosen(axes[-1], quality, finished)
-    style.panel_letter(axes[-1], "abcd"[len(metrics)], x=-0.04, y=1.2)
+    style.panel_letter(axes[-1], LETTERS[len(metrics)], x=-0.04, y=1.2)
     handles = []
     for model in models:
         look = style.appearance(model, models)
@@ -111,7 +119,7 @@ def _verdict(quality: pd.DataFrame, finished: pd.DataFrame) -> str:
     ranks = f"Interval of agreement above 0: {', '.join(sure)}." if sure else "No metric ranks snapshots reliably."
     right = [names[metric] for metric in finished.index if finished.loc[metric, "regret"] < GOOD_REGRET]
     picks = f"Chooses a finished run within {GOOD_REGRET:g} of the best: {', '.join(right) or 'no metric'}."
-    return f"{ranks}\n{picks}"
+    return "\n".join(textwrap.fill(line, 115) for line in (ranks, picks))
 
 
 def _limits(points: pd.DataFrame, metric: str) -> tuple[float, float]:

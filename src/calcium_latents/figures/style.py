@@ -30,6 +30,8 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "radical_published": ("RADICaL, published recipe, no search", PURPLE, "P"),
     "radical_keep70": ("RADICaL, keep ratio 0.7", SKY, "v"),
     "radical_keep95": ("RADICaL, keep ratio 0.95", GREY, "X"),
+    "radical_pbt": ("RADICaL, population-based training", BLACK, "*"),
+    "radical_random": ("RADICaL, random search", YELLOW, "<"),
     "autolfads": ("AutoLFADS", BLUE, "s"),
     "smth-dec": ("smth-dec", GREEN, "^"),
     "smth-sim-fluor": ("smth-sim-fluor", ORANGE, "D"),

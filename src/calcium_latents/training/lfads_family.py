@@ -1,6 +1,6 @@
 """LFADS, AutoLFADS and RADICaL for the training command."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,9 +55,8 @@ class Initialisation:
                 raise UserError(f"model.initialisation.{name}: expected one of {choices}, found {found!r}.")
 
     @torch.no_grad()
-    def apply(self, model: LFADS, training_events: torch.Tensor) -> None:
-        """Set the model's starting point from the training trials' events."""
-        moments = Moments(training_events)
+    def apply(self, model: LFADS, moments: Moments) -> None:
+        """Set the model's starting point from the moments of the training trials' events."""
         if self.input_scale == "root_mean_square":
             model.input_scale.fill_(float(1 / moments.root_mean_square))
         if self.readout == "moments":
@@ -87,6 +86,8 @@ class LFADSFamily:
     objective: dict[str, Any]
     hyperparameters: dict[str, float]
     _trials: Any = field(default=None, init=False, repr=False)
+    _store: Any = field(default=None, init=False, repr=False)
+    _moments: Any = field(default=None, init=False, repr=False)
 
     def build(self, neurons: int, event_minimum: float, streams: Streams) -> LFADS:
         """A population of untrained models, their first weights drawn from `streams`."""
@@ -99,15 +100,38 @@ class LFADSFamily:
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[LFADSTraining, DataLoader, int]:
         """Return the module, its batches and the number of steps; see `ModelFamily.prepare`."""
-        trials = prepare_trials(recording, TrialOptions(**data), path)
-        store = TrialStore(trials.events)
-        train = trials.indices(TRAINING)
-        population = int(search["population"])
-        model = self.build(store.neurons, trials.event_minimum, member_streams(seed, population, "initial weights"))
-        Initialisation(**self.initialisation).apply(model, trials.events[train])
+        self.load(recording, path, data)
         options = optimization_options(training)
+        module, loader = self.training(options, seed, range(int(search["population"])))
+        return module, loader, options.steps
+
+    def load(self, recording: xr.Dataset, path: str, data: Mapping) -> None:
+        """Prepare a recording's trials, for `training`. Raises UserError when they do not fit the model."""
+        self._trials = prepare_trials(recording, TrialOptions(**data), path)
+        self._store = TrialStore(self._trials.events)
+        self._moments = Moments(self._trials.events[self._trials.indices(TRAINING)])
+
+    def training(
+        self,
+        options: OptimizationOptions,
+        seed: int,
+        members: Sequence[int],
+        module: type[LFADSTraining] = LFADSTraining,
+    ) -> tuple[LFADSTraining, DataLoader]:
+        """Return the module of some members of a population, and the batches, which are the same for all.
+
+        Args:
+            options: of training.
+            seed: of the run.
+            members: numbers of the members, from 0; a member's random numbers do not depend on who else is there.
+            module: what trains them.
+        """
+        trials, store = self._trials, self._store
+        train = trials.indices(TRAINING)
+        model = self.build(store.neurons, trials.event_minimum, member_streams(seed, members, "initial weights"))
+        Initialisation(**self.initialisation).apply(model, self._moments)
         batches = EpochBatches(train, options.batch_size, seed)
-        module = LFADSTraining(
+        trained = module(
             model,
             Hyperparameters.uniform(self.hyperparameters, model.population),
             store,
@@ -115,18 +139,16 @@ class LFADSFamily:
             options,
             ObjectiveOptions(**self.objective),
             batches,
-            member_streams(seed, population, "training"),
+            member_streams(seed, members, "training"),
             seed,
         )
-        self._trials = trials
-        loader = DataLoader(range(store.trials), batch_sampler=batches, collate_fn=torch.tensor)
-        return module, loader, options.steps
+        return trained, DataLoader(range(store.trials), batch_sampler=batches, collate_fn=torch.tensor)
 
     def result(self, module: LFADSTraining, recording: xr.Dataset) -> FitResult:
         """Infer every trial and collect what the fit leaves; see `ModelFamily.result`."""
         device = module.store.value.device  # Lightning has taken the model, but not the trials, back to the CPU
         model = module.evaluated.to(device)
-        streams = member_streams(module.seed, model.population, "posterior").to(device)
+        streams = member_streams(module.seed, range(model.population), "posterior").to(device)
         rates = infer_rates(
             model,
             module.store,
@@ -149,9 +171,9 @@ class LFADSFamily:
         )
 
 
-def member_streams(seed: int, population: int, purpose: str) -> Streams:
-    """Random streams for one purpose; a member's does not depend on how many there are."""
-    return Streams([integer(seed, purpose, member) for member in range(population)])
+def member_streams(seed: int, members: Iterable[int], purpose: str) -> Streams:
+    """Random streams of some members for one purpose; a member's does not depend on who else is there."""
+    return Streams([integer(seed, purpose, member) for member in members])
 
 
 def optimization_options(training: Mapping) -> OptimizationOptions:

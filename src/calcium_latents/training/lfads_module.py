@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -18,9 +18,7 @@ from calcium_latents.models.streams import Streams
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.trials import EpochBatches
-from calcium_latents.training.validation import validation_metrics
-
-METRIC_COLUMNS = ("reconstruction_nll", "blind_nll", "held_out_neuron_nll")
+from calcium_latents.training.validation import METRICS, validation_metrics
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,8 @@ class OptimizationOptions:
     select: str = "last"
 
     def __post_init__(self):
-        if self.select not in ("last", *METRIC_COLUMNS):
-            raise UserError(f"training.select: expected last or one of {METRIC_COLUMNS}, found {self.select!r}.")
+        if self.select not in ("last", *METRICS):
+            raise UserError(f"training.select: expected last or one of {METRICS}, found {self.select!r}.")
 
 
 class LFADSTraining(lightning.LightningModule):
@@ -170,9 +168,14 @@ class LFADSTraining(lightning.LightningModule):
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         self.step += 1
+        self.after_step()
+
+    def after_step(self) -> None:
+        """Validate, keep a snapshot, and say that there is a state to go on from: each as often as the options say."""
+        options = self.options
         last = self.step == options.steps
         if self.step % options.validate_every == 0 or last:
-            self._validate()
+            self.validate()
         if self.step % options.snapshot_every == 0 or last:
             self._snapshot()
         if last and self._best is not None:
@@ -214,10 +217,11 @@ class LFADSTraining(lightning.LightningModule):
         self.seconds, (self._sums, self._count), self._best = state["seconds"], state["sums"], state["best"]
 
     @torch.no_grad()
-    def _validate(self) -> None:
+    def validate(self, wanted: Collection[str] = METRICS) -> None:
+        """Append a row a member to the history: metrics, and the means of the training terms since the last row."""
         self.evaluated.eval()
         batch = self.store.batch(self.validation_trials)
-        metrics = validation_metrics(self.evaluated, batch, self.seed, self.streams)
+        metrics = validation_metrics(self.evaluated, batch, self.seed, self.streams, wanted)
         self.evaluated.train()
         averages = {f"training_{name}": total / self._count for name, total in self._sums.items()}
         self._sums, self._count = {}, 0
@@ -235,6 +239,6 @@ class LFADSTraining(lightning.LightningModule):
 
     def _snapshot(self) -> None:
         fresh = self.history and self.history[-1]["step"] == self.step
-        metrics = {name: self.history[-1][name] for name in METRIC_COLUMNS} if fresh else {}
+        metrics = {name: value for name, value in self.history[-1].items() if name.endswith("_nll")} if fresh else {}
         entry = {"step": self.step, "seconds": self.seconds, "state": self._state(), "metrics": metrics}
         self.snapshots.append(entry)

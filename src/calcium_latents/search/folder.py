@@ -1,0 +1,137 @@
+"""The state of a search on disk, shared by all its workers; none of them leads.
+
+    search/{digest}/                 of configuration, code and seed: another search has another folder
+        origin.json                  what the digest is of
+        history.csv, timing.csv      so far, for people
+        generation-0007/
+            group-0003.pt            state and measurements of a group's members after generation 7
+            closed.json              all groups are there: whole history, best member, how generation 8 starts
+        best/generation-0007.pt      the best member, of each generation that brought a better one; thinned
+
+Everything is a pure function of what was there before, and is written atomically under its final name. So any worker
+may write anything, also twice or late; one that is killed at any moment costs its own unfinished group and nothing
+else. Folders of generations before the last closed one are removed.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from calcium_latents.errors import UserError
+from calcium_latents.files import atomic_path
+from calcium_latents.provenance import config_digest
+from calcium_latents.search.claims import Claim, is_alive, take
+from calcium_latents.training.torch_files import read_torch, write_torch
+
+CLOSED = "closed.json"
+
+
+class SearchFolder:
+    """See the module's text.
+
+    Args:
+        directory: of the run; the state lies below its folder `search`.
+        origin: provenance of the search. A search of another origin in the same directory is removed.
+
+    Raises UserError when workers of a search of another origin are at work in the directory.
+    """
+
+    def __init__(self, directory: str | Path, origin: Mapping[str, Any]):
+        above = Path(directory) / "search"
+        self.path = above / config_digest(origin)
+        for other in above.glob("*") if above.is_dir() else ():
+            if other == self.path:
+                continue
+            if any(is_alive(claim) for claim in other.glob("generation-*/*.claim-*")):
+                raise UserError(
+                    f"{above}: expected no workers of another configuration or code, found some at work in"
+                    f" {other.name}. Stop them, or wait a minute after their end."
+                )
+            shutil.rmtree(other, ignore_errors=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.path / "origin.json") as path:
+            path.write_text(json.dumps(origin, indent=1))
+
+    def is_there(self) -> bool:
+        """Tell whether the search goes on: the training command that writes its results removes its state, origin.json
+        first. Ask after whatever seems to be missing."""
+        return (self.path / "origin.json").is_file()
+
+    def generation(self, number: int) -> Path:
+        """Folder of a generation."""
+        return self.path / f"generation-{number:04d}"
+
+    def group(self, generation: int, number: int) -> Path:
+        """File of a group's end state."""
+        return self.generation(generation) / f"group-{number:04d}.pt"
+
+    def claim_group(self, generation: int, number: int) -> Claim | None:
+        """Claim the training of a group, or return None where another worker holds it."""
+        self.generation(generation).mkdir(exist_ok=True)
+        return take(self.generation(generation), self.group(generation, number).stem)
+
+    def save_group(self, generation: int, number: int, record: Mapping[str, Any]) -> None:
+        """Write a group's end state: members (a state each), rows, seconds."""
+        write_torch(dict(record), self.group(generation, number))
+
+    def finished(self, generation: int) -> int:
+        """Number of groups that have been trained in a generation."""
+        return sum(1 for _ in self.generation(generation).glob("group-*.pt"))
+
+    def last_closed(self) -> dict[str, Any] | None:
+        """What the last complete generation left; None before the first."""
+        found = sorted(self.path.glob(f"generation-*/{CLOSED}"))
+        try:
+            return json.loads(found[-1].read_text()) if found else None
+        except FileNotFoundError:  # a later one has been closed meanwhile
+            return self.last_closed()
+
+    def best(self, generation: int) -> Path:
+        """File of the member that was the best until and in `generation`."""
+        return self.path / f"best/generation-{generation:04d}.pt"
+
+    def close(self, outcome: Mapping[str, Any], best: Mapping[str, Any] | None) -> None:
+        """Record a complete generation.
+
+        Args:
+            outcome: plain values: generation, history, timing, kept (generations whose best is kept), and more.
+            best: the best member's state, if this generation brought it.
+        """
+        generation = outcome["generation"]
+        if best is not None:
+            write_torch(best, self.best(generation))
+        with atomic_path(self.generation(generation) / CLOSED) as path:
+            path.write_text(json.dumps(outcome))
+        for name in ("history", "timing"):
+            with atomic_path(self.path / f"{name}.csv") as path:
+                pd.DataFrame(outcome[name]).to_csv(path, index=False)
+        # no newer ones: this worker may be late
+        for old in self.path.glob("generation-*"):
+            if old.name < self.generation(generation).name:
+                shutil.rmtree(old, ignore_errors=True)
+        keep = {self.best(number) for number in outcome["kept"]}
+        for old in self.path.glob("best/generation-*.pt"):
+            if old not in keep and old.name < self.best(generation).name:
+                old.unlink(missing_ok=True)
+
+    def members(self, generation: int, groups: list[range]) -> "MemberFiles":
+        """Read members' states after a generation."""
+        return MemberFiles(self, generation, groups)
+
+
+class MemberFiles:
+    """States of members after a generation, each group's file read once."""
+
+    def __init__(self, folder: SearchFolder, generation: int, groups: list[range]):
+        self.folder, self.generation, self.groups = folder, generation, groups
+        self._read: dict[int, dict[str, Any]] = {}
+
+    def __getitem__(self, member: int) -> dict[str, Any]:
+        number = next(number for number, members in enumerate(self.groups) if member in members)
+        if number not in self._read:
+            self._read[number] = read_torch(self.folder.group(self.generation, number))
+        return self._read[number]["members"][member - self.groups[number].start]

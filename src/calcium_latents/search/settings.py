@@ -1,0 +1,105 @@
+"""What a search does: Hydra group `search`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from calcium_latents.errors import UserError
+from calcium_latents.models.lfads.objective import Hyperparameters
+from calcium_latents.parameter_section import is_number
+from calcium_latents.search.laws import HyperparameterLaw, read_laws
+from calcium_latents.training.validation import METRICS
+
+KINDS = ("random", "pbt")
+#: fields without influence on the result
+MACHINE_ONLY = ("workers", "jobs")
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Fields of config/search/pbt.yaml.
+
+    Attributes:
+        kind: "pbt" copies and perturbs, "random" leaves every member the hyperparameters that it drew.
+        population: members.
+        generation_epochs: epochs a generation.
+        first_generation_epochs: further epochs of the first generation, before its own.
+        generations: at most.
+        patience: generations without improvement after which the search ends; None: never.
+        minimum_improvement: relative improvement over `patience` generations that counts as none.
+        metric: validation metric that is lowered.
+        smoothing: weight of the newest validation in the moving average of the metric.
+        validate_last_epochs: epochs at the end of a generation that are validated.
+        members_at_once: members trained as one batched program; None: one on the CPU, all on a GPU.
+        workers: processes on this machine; None: as many as the job has threads, on a GPU one.
+        jobs: jobs of a cluster that share the search, see workflow/rules/training.smk.
+        hyperparameters: name -> its law.
+    """
+
+    kind: str
+    population: int
+    generation_epochs: int
+    first_generation_epochs: int
+    generations: int
+    patience: int | None
+    minimum_improvement: float
+    metric: str
+    smoothing: float
+    validate_last_epochs: int
+    hyperparameters: dict[str, HyperparameterLaw] = field(repr=False)
+    members_at_once: int | None = None
+    workers: int | None = None
+    jobs: int = 0
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise self._wrong("kind", f"one of {', '.join(KINDS)}")
+        if self.metric not in METRICS:
+            raise self._wrong("metric", f"one of {', '.join(METRICS)}")
+        least = {
+            "population": 2,
+            "generation_epochs": 1,
+            "first_generation_epochs": 0,
+            "generations": 1,
+            "validate_last_epochs": 1,
+            "patience": 1,
+            "members_at_once": 1,
+            "workers": 1,
+            "jobs": 0,
+        }
+        for name, bound in least.items():
+            value = getattr(self, name)
+            optional = name in ("patience", "members_at_once", "workers")
+            if not (value is None and optional) and not (is_number(value, whole=True) and value >= bound):
+                raise self._wrong(name, f"a whole number of at least {bound}{' or null' if optional else ''}")
+        if not (is_number(self.minimum_improvement) and self.minimum_improvement >= 0):
+            raise self._wrong("minimum_improvement", "a number of at least 0")
+        if not (is_number(self.smoothing) and 0 < self.smoothing <= 1):
+            raise self._wrong("smoothing", "a number above 0 and at most 1")
+
+    @classmethod
+    def from_mapping(cls, section: Mapping[str, Any]) -> "SearchSettings":
+        """Read the Hydra group `search`. Raises UserError where a field is unknown, missing or wrong."""
+        section = {name: value for name, value in section.items() if name != "_target_"}
+        known = {part.name for part in fields(cls)}
+        missing = sorted(known - set(section) - {"members_at_once", *MACHINE_ONLY})
+        if unknown := sorted(set(section) - known):
+            raise UserError(f"search: expected fields among {', '.join(sorted(known))}, found {', '.join(unknown)}.")
+        if missing:
+            raise UserError(
+                f"search: expected the fields {', '.join(missing)} too, found {', '.join(sorted(section))}."
+            )
+        names = [part.name for part in fields(Hyperparameters)]
+        return cls(**{**section, "hyperparameters": read_laws(section["hyperparameters"], names)})
+
+    def epochs_after(self, generation: int) -> int:
+        """Epochs that every member has behind it after `generation` (from 1; 0: before the first)."""
+        return self.first_generation_epochs + generation * self.generation_epochs if generation else 0
+
+    def groups(self, accelerator: str) -> list[range]:
+        """Members of each batched program."""
+        size = self.members_at_once or (1 if accelerator == "cpu" else self.population)
+        return [range(first, min(first + size, self.population)) for first in range(0, self.population, size)]
+
+    def _wrong(self, name: str, expected: str) -> UserError:
+        return UserError(f"search.{name}: expected {expected}, found {getattr(self, name)!r}. See config/search.")

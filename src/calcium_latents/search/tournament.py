@@ -1,0 +1,92 @@
+"""Exploit and explore, and when to stop: pure functions of scores, so that every worker may compute them.
+
+The rules are those of the code behind AutoLFADS and RADICaL (Zhu et al. 2022, Methods, "AutoLFADS"): between
+generations each member meets one other in a binary tournament; if that one is better, the member goes on with its
+weights and perturbed hyperparameters.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from calcium_latents.errors import UserError
+from calcium_latents.search.laws import HyperparameterLaw
+from calcium_latents.seeds import generator
+
+
+def first_generation(laws: Mapping[str, HyperparameterLaw], population: int, seed: int) -> dict[str, np.ndarray]:
+    """Return name -> `[M]` first values; a member's value does not depend on other members or hyperparameters."""
+    return {
+        name: np.array([law.draw(generator(seed, "first hyperparameters", m, name)) for m in range(population)])
+        for name, law in laws.items()
+    }
+
+
+def next_generation(
+    scores: Sequence[float],
+    hyperparameters: Mapping[str, np.ndarray],
+    laws: Mapping[str, HyperparameterLaw],
+    seed: int,
+    generation: int,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Binary tournament, then perturbation of those that copied.
+
+    Each member draws one random other member whose score is finite, and copies it if that one is better, or if its own
+    score is not finite. All copies are of the population as it stood. Only members that copied change.
+
+    Args:
+        scores: `[M]`, lower is better; not finite where a member diverged.
+        hyperparameters: name -> `[M]` values.
+        laws: how each is perturbed.
+        seed: of the search.
+        generation: the one that ended.
+
+    Returns:
+        parents `[M]` (itself where a member did not copy), name -> `[M]` values of the next generation.
+    """
+    scores = np.asarray(scores, float)
+    finite, parents = np.isfinite(scores), np.arange(len(scores))
+    require_finite(scores, generation)
+    for member in range(len(scores)):
+        others = np.flatnonzero(finite & (np.arange(len(scores)) != member))
+        if len(others) == 0:
+            continue
+        other = generator(seed, "opponent", generation, member).choice(others)
+        if not finite[member] or scores[other] < scores[member]:
+            parents[member] = other
+    following = {name: np.array(values, float)[parents] for name, values in hyperparameters.items()}
+    for member in map(int, np.flatnonzero(parents != np.arange(len(scores)))):
+        for name, law in laws.items():
+            rng = generator(seed, "perturbation", generation, member, name)
+            following[name][member] = law.perturb(following[name][member], rng)
+    return parents, following
+
+
+def require_finite(scores: Sequence[float], generation: int) -> None:
+    """Raise a UserError when every member has diverged: there is nothing to go on from."""
+    if not np.isfinite(scores).any():
+        raise UserError(
+            f"search: expected a finite score of at least one member after generation {generation}, found none: all"
+            " diverged. Lower the learning rates (search.hyperparameters.learning_rate: initial, high) or"
+            " training.gradient_clip."
+        )
+
+
+def reason_to_stop(
+    bests: Sequence[float], generations: int, patience: int | None, minimum_improvement: float
+) -> str | None:
+    """Return why a search ends after its last generation, or None.
+
+    It ends when the best score has improved, over `patience` generations, by no more than `minimum_improvement` of the
+    mean size of the best scores in them (original code).
+
+    Args:
+        bests: lowest score until each generation, `[generations so far]`.
+        generations: how many there may be.
+        patience, minimum_improvement: see `SearchSettings`.
+    """
+    if patience is not None and len(bests) > patience:
+        recent = np.abs(bests[-patience:]).mean()
+        if bests[-1 - patience] - bests[-1] <= minimum_improvement * recent:
+            return f"no improvement in {patience} generations"
+    return f"{generations} generations are done" if len(bests) >= generations else None

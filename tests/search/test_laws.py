@@ -1,0 +1,107 @@
+"""Laws of hyperparameters: ranges, perturbation, and what is wrong in a configuration."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calcium_latents.errors import UserError
+from calcium_latents.search.laws import SMALLEST_CHANGE, HyperparameterLaw, read_laws
+from calcium_latents.search.settings import SearchSettings
+
+RATE = {"law": "log_uniform", "low": 1e-5, "high": 5e-3, "initial": 1e-3, "perturbation": 0.3, "limited": True}
+
+
+@st.composite
+def laws(draw):
+    law = draw(st.sampled_from(["uniform", "log_uniform"]))
+    low = draw(st.floats(1e-8, 1.0))
+    high = low * draw(st.floats(1.01, 1e4))
+    limited = draw(st.booleans())
+    return HyperparameterLaw("learning_rate", law, low, high, draw(st.floats(0.01, 0.99)), None, limited)
+
+
+@given(laws(), st.integers(0, 2**32))
+def test_draws_lie_in_the_range(law, seed):
+    assert law.low <= law.draw(np.random.default_rng(seed)) <= law.high
+
+
+@given(laws(), st.floats(0, 1), st.integers(0, 2**32))
+def test_a_perturbation_is_a_factor_near_but_not_too_near_one(law, place, seed):
+    value = law.low + place * (law.high - law.low)
+    changed = law.perturb(value, np.random.default_rng(seed))
+    if law.limited:
+        assert law.low <= changed <= law.high
+    else:
+        change = abs(changed / value - 1)
+        assert SMALLEST_CHANGE * law.perturbation * (1 - 1e-9) <= change <= law.perturbation * (1 + 1e-9)
+
+
+def test_draws_follow_the_law():
+    rng = np.random.default_rng(0)
+    uniform = HyperparameterLaw("keep", "uniform", 0.3, 1.0, 0.3, limited=True)
+    values = [uniform.draw(rng) for _ in range(4000)]
+    assert np.mean(values) == pytest.approx(0.65, abs=0.01)
+    log_uniform = HyperparameterLaw("generator_l2", "log_uniform", 1e-5, 1e-1, 0.8)
+    values = [log_uniform.draw(rng) for _ in range(4000)]
+    assert np.median(np.log10(values)) == pytest.approx(-3, abs=0.1)
+    factors = [log_uniform.perturb(1.0, rng) for _ in range(4000)]
+    assert np.mean(factors) == pytest.approx(1, abs=0.03) and max(factors) > 1.7 and min(factors) < 0.3
+
+
+def test_an_initial_value_is_not_drawn():
+    assert HyperparameterLaw.from_mapping("learning_rate", RATE).draw(np.random.default_rng(0)) == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("learning_rate", {"law": "normal"}, "law: expected uniform or log_uniform, found 'normal'"),
+        ("learning_rate", {"low": 0.1}, "low: expected 0 or more and below high"),
+        ("learning_rate", {"low": 0}, "low: expected a number above 0"),
+        ("learning_rate", {"high": "much"}, "high: expected a finite number, found 'much'"),
+        ("learning_rate", {"perturbation": 1.0}, "perturbation: expected a number between 0 and 1"),
+        ("learning_rate", {"limited": 1}, "limited: expected true or false"),
+        ("learning_rate", {"initial": 1.0}, "initial: expected a value in the range"),
+        ("generator_l2", {"initial": 0.0, "limited": False}, "initial: expected a number above 0"),
+        ("keep", {"law": "uniform", "limited": False}, "expected a range within 0 to 1, limited"),
+        ("learning_rate", {"lo": 1}, "expected the fields law, low, high, perturbation"),
+        ("momentum", {}, "expected names among learning_rate, keep, .* found 'momentum'"),
+    ],
+)
+def test_wrong_laws_are_explained(name, change, said):
+    with pytest.raises(UserError, match=said):
+        read_laws({name: RATE | change}, ["learning_rate", "keep", "generator_l2"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"population": 1}, "search.population: expected a whole number of at least 2, found 1"),
+        ({"patience": 0}, "search.patience: expected a whole number of at least 1 or null"),
+        ({"kind": "grid"}, "search.kind: expected one of random, pbt, found 'grid'"),
+        ({"smoothing": 0}, "search.smoothing"),
+        ({"metric": "blind"}, "search.metric: expected one of reconstruction_nll, .* found 'blind'"),
+        ({"metrics": "blind_nll"}, "search: expected fields among .* found metrics"),
+        ({"metric": ...}, "search: expected the fields metric too"),
+        ({"hyperparameters": {}}, "search.hyperparameters: expected at least one of learning_rate"),
+    ],
+)
+def test_wrong_settings_are_explained(composed, change, said):
+    from omegaconf import OmegaConf
+
+    section = OmegaConf.to_container(composed().search, resolve=True) | change
+    section = {name: value for name, value in section.items() if value is not ...}
+    with pytest.raises(UserError, match=said):
+        SearchSettings.from_mapping(section)
+
+
+@pytest.mark.parametrize("name", ["pbt", "pbt_published", "random"])
+def test_what_is_shipped_is_valid(composed, name):
+    from omegaconf import OmegaConf
+
+    settings = SearchSettings.from_mapping(OmegaConf.to_container(composed(f"search={name}").search, resolve=True))
+    assert settings.kind == name.partition("_")[0]
+    assert [len(group) for group in settings.groups("cpu")] == [1] * 4
+    assert [list(group) for group in settings.groups("gpu")] == [[0, 1, 2, 3]]
+    assert [settings.epochs_after(g) for g in range(3)] == [0, 3, 5]
