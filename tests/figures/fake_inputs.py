@@ -99,6 +99,7 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
         ("radical_keep70", 1, 0.8, 60.0, 1000, 0.12),
         ("radical_keep95", 1, 0.5, 60.0, 1000, 0.12),
         ("radical_published", 1, 0.15, 400.0, 200, 0.7),
+        ("radical_pbt", 1, 0.92, 200.0, 1560, 0.5),
     ):
         far = 0.05 if model == "radical_published" else 0.0
         for seed in range(runs):

@@ -19,7 +19,8 @@ from calcium_latents.figures.recovery_panel import SCORE_COLUMNS
 REQUIRED = ("convergence",)
 OPTIONAL = ("scores",)
 BASELINE = "smth-dec"
-RECIPES = ("radical", "radical_published")  # other models of the table vary one hyperparameter: see selection_metric
+SEARCH = "radical_pbt"
+RECIPES = ("radical", "radical_published", SEARCH)  # other models vary one hyperparameter: see selection_metric
 OWN_BEST = "90 % of its own best"
 
 
@@ -43,8 +44,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     panels = [("mean", f"mean of {', '.join(map(str, latents))}", mean)]
     panels += [(latent, str(latent), table[table["latent"] == latent]) for latent in latents]
     models = style.in_order(table["model"])
-    fig = style.figure(5.1)
-    top, bottom = fig.subfigures(2, 1, height_ratios=[4.4, 0.7])
+    fig = style.figure(5.4)
+    top, bottom = fig.subfigures(2, 1, height_ratios=[4.4, 0.9])
     axes = top.subplots(2, len(panels), sharey=True, squeeze=False)
     low = float(np.clip(table["r2"].min(), -0.3, 0)) - 0.03
     for i, (x, name, divisor) in enumerate((("seconds", "training time (min)", 60), ("step", "gradient steps", 1))):
@@ -80,7 +81,10 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     runs = table.groupby("model")["seed"].nunique()
     number = f"{runs.min()}" if runs.min() == runs.max() else f"{runs.min()}–{runs.max()}"
     title = f"{dataset}; one line per training run ({number} per recipe); points: snapshots; R² mean over folds"
-    top.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, title=title)
+    if SEARCH in models:
+        title += "\npopulation-based training: the best member so far; time of all members together, steps of each"
+    legend = top.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title=title)
+    legend.get_title().set_multialignment("center")
     _times(bottom.subplots(), table, models, levels.get("mean"))
     return style.save(fig, output_stem)
 
@@ -103,7 +107,7 @@ def _times(axis, table: pd.DataFrame, models: list[str], level: float | None) ->
         axis.text(x, 1, names[name], ha="center", **heading)
     axis.text(places[-1], 1, "its best", ha="center", **heading)
     for line, model in enumerate(models):
-        y, mine = 0.68 - 0.3 * line, times[times["model"] == model]
+        y, mine = 0.72 - 0.26 * line, times[times["model"] == model]
         axis.text(0, y, style.label(model), transform=axis.transAxes, va="top", color=style.appearance(model)["color"])
         for x, name in zip(places, columns, strict=False):
             text = _span(mine[mine["target"] == name])
