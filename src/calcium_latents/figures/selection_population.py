@@ -143,7 +143,14 @@ def _verdict(scores: pd.DataFrame) -> str:
     right = [names[name] for name in scores.index if scores.loc[name, "lower"] > 0]
     wrong = [names[name] for name in scores.index if scores.loc[name, "upper"] < 0]
     said = f"points the right way: {'; '.join(right)}" if right else "no metric surely points the right way"
-    return textwrap.fill(f"{said}{' – the wrong way: ' + '; '.join(wrong) if wrong else ''}", 125)
+    if len(right) == len(names) > 1:
+        said = "all metrics point the right way"
+    lines = [textwrap.fill(f"{said}{' – the wrong way: ' + '; '.join(wrong) if wrong else ''}", 125)]
+    regret = scores["regret"].dropna()
+    if len(regret) > 1 and regret.max() > regret.min():
+        least, most = regret.idxmin(), regret.idxmax()
+        lines.append(f"regret from {regret[least]:.3f} ({names[least]}) to {regret[most]:.3f} ({names[most]})")
+    return "\n".join(lines)
 
 
 def _count(members: pd.DataFrame) -> str:
