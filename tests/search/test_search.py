@@ -36,7 +36,7 @@ def assert_same(first, second):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 
-def test_what_a_search_leaves(whole, recording_path):
+def test_what_a_search_leaves(whole, events_path):
     from calcium_latents.recordings import read_inferred, read_recording
     from calcium_latents.training.snapshots import load_model, snapshot_rates
 
@@ -64,7 +64,7 @@ def test_what_a_search_leaves(whole, recording_path):
     assert load_model(whole)[1].population == 1
     assert "members" not in checkpoint
     assert read_inferred(whole / "inferred.nc")["event_rate"].shape == (20, 12, 6)
-    snapshots = list(snapshot_rates(whole, read_recording(recording_path), {}))
+    snapshots = list(snapshot_rates(whole, read_recording(events_path), {}))
     assert snapshots[-1].metrics["blind_nll"] == pytest.approx(best["blind_nll"])
     timing = pd.read_csv(whole / "timing.csv")
     assert list(timing.columns) == ["generation", "step", "training_seconds"]
@@ -157,7 +157,7 @@ def test_another_configuration_starts_anew(search, tmp_path, monkeypatch):
         search(tmp_path / "run", "seed=7")
 
 
-def test_a_mutated_learning_rate_takes_effect_after_a_restore(composed, recording_path):
+def test_a_mutated_learning_rate_takes_effect_after_a_restore(composed, events_path):
     """From one state, the first step of one member is larger in proportion to its learning rate."""
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
@@ -170,7 +170,7 @@ def test_a_mutated_learning_rate_takes_effect_after_a_restore(composed, recordin
     config["search"] |= {"generation_epochs": 1, "validate_last_epochs": 1}
     settings = SearchSettings.from_mapping(config["search"])
     family = instantiate(config["model"], _convert_="all")
-    trainer = GroupTrainer.make(family, read_recording(recording_path), config, settings)
+    trainer = GroupTrainer.make(family, read_recording(events_path), config, settings)
     start = trainer.train(1, range(2), {"learning_rate": np.array([1e-3, 1e-3])}, None, [])["members"]
     rates = np.array([1e-3, 4e-3])
     streams = [start[0]["stream"]] * 2
@@ -241,7 +241,7 @@ def test_only_the_family_that_carries_a_population_can_be_searched(composed, tmp
         Worker.make(object(), None, config, {}, tmp_path)
 
 
-def test_a_worker_leaves_when_the_state_is_gone(composed, recording_path, tmp_path, monkeypatch):
+def test_a_worker_leaves_when_the_state_is_gone(composed, events_path, tmp_path, monkeypatch):
     """The results have been written meanwhile: starting anew would be for nobody."""
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
@@ -251,12 +251,12 @@ def test_a_worker_leaves_when_the_state_is_gone(composed, recording_path, tmp_pa
 
     config = OmegaConf.to_container(composed(), resolve=True)
     family = instantiate(config["model"], _convert_="all")
-    worker = Worker.make(family, read_recording(recording_path), config, {}, tmp_path)
+    worker = Worker.make(family, read_recording(events_path), config, {}, tmp_path)
     monkeypatch.setattr(worker.trainer, "train", lambda *_: shutil.rmtree(worker.folder.path) or {"members": []})
     assert worker.work() is None
 
 
-def test_a_dead_worker_is_named_with_its_last_words(composed, recording_path, tmp_path, capsys):
+def test_a_dead_worker_is_named_with_its_last_words(composed, events_path, tmp_path, capsys):
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
@@ -266,7 +266,7 @@ def test_a_dead_worker_is_named_with_its_last_words(composed, recording_path, tm
 
     config = OmegaConf.to_container(composed(), resolve=True)
     family = instantiate(config["model"], _convert_="all")
-    worker = Worker.make(family, read_recording(recording_path), config, {}, tmp_path)
+    worker = Worker.make(family, read_recording(events_path), config, {}, tmp_path)
     launch._log(worker, 1).write_text("error: no space left on the device\n")
     process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
     with launch._watched(worker, [process]):

@@ -78,31 +78,6 @@ def test_schedules():
     assert [ramp.value(e, 0) for e in (0, 79, 80, 200)] == pytest.approx([1 / 81, 80 / 81, 1, 1])
 
 
-@pytest.fixture(scope="module")
-def recording_path(tmp_path_factory):
-    from calcium_latents.recordings import make_recording, write_recording
-
-    rng = np.random.default_rng(0)
-    trials, bins, neurons = 20, 12, 6
-    state = np.sin(np.arange(bins) / 2 + rng.choice([0, 2], trials)[:, None])
-    rate = 0.3 * np.exp(state[..., None] * rng.standard_normal(neurons))
-    events = np.where(rng.random((trials, bins, neurons)) < rate, rng.gamma(2, 0.2, rate.shape) + 0.1, 0.0)
-    phase = (np.arange(neurons) + np.arange(trials)[:, None]) % 3
-    events[(np.arange(bins)[None, :, None] - phase[:, None]) % 3 != 0] = np.nan
-    recording = make_recording(
-        time=np.arange(bins) * 0.01,
-        bin_width_s=0.01,
-        imaging_rate_hz=100 / 3,
-        source="test",
-        events=events.astype(np.float32),
-        trial_start=np.arange(trials) * bins * 0.01,
-        attributes={"event_minimum": 0.0999, "deconvolution": "none", "deconvolution_parameters": {}},
-    )
-    path = tmp_path_factory.mktemp("train") / "events.nc"
-    write_recording(recording, path, {"seed": 0, "config_digest": "0", "code_digest": "0", "versions": "{}"})
-    return path
-
-
 def run_training(recording, directory, *overrides):
     from hydra import compose, initialize_config_dir
 
@@ -121,11 +96,11 @@ def run_training(recording, directory, *overrides):
     ("model", "data", "frames"),
     [("radical", "subframe", 12), ("radical_published", "subframe", 12), ("autolfads", "frames", 4)],
 )
-def test_training_writes_what_the_workflow_expects(recording_path, tmp_path, model, data, frames):
+def test_training_writes_what_the_workflow_expects(events_path, tmp_path, model, data, frames):
     from calcium_latents.recordings import read_inferred, read_recording
     from calcium_latents.training.snapshots import snapshot_rates
 
-    directory = run_training(recording_path, tmp_path / "run", f"model={model}", f"data={data}")
+    directory = run_training(events_path, tmp_path / "run", f"model={model}", f"data={data}")
     names = {"checkpoint.pt", "inferred.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
     assert {p.name for p in directory.iterdir()} == names
     inferred = read_inferred(directory / "inferred.nc")
@@ -133,19 +108,19 @@ def test_training_writes_what_the_workflow_expects(recording_path, tmp_path, mod
     assert inferred["split"].values.sum() == 4
     assert inferred.attrs["seed"] == 1
     config = yaml.safe_load((directory / "config.yaml").read_text())
-    snapshots = list(snapshot_rates(directory, read_recording(recording_path), config["data"]))
+    snapshots = list(snapshot_rates(directory, read_recording(events_path), config["data"]))
     assert [s.step for s in snapshots] == [0, 3, 6]
     assert np.diff([s.seconds for s in snapshots]).min() > 0
     assert not np.allclose(snapshots[0].event_rate, snapshots[-1].event_rate)
     assert set(snapshots[-1].metrics) == set(METRICS)
 
 
-def test_same_seed_same_bytes_and_other_seed_other_result(recording_path, tmp_path):
+def test_same_seed_same_bytes_and_other_seed_other_result(events_path, tmp_path):
     from calcium_latents.recordings import read_inferred
 
-    first = run_training(recording_path, tmp_path / "a", "seed=5")
-    second = run_training(recording_path, tmp_path / "b", "seed=5")
-    other = run_training(recording_path, tmp_path / "c", "seed=6")
+    first = run_training(events_path, tmp_path / "a", "seed=5")
+    second = run_training(events_path, tmp_path / "b", "seed=5")
+    other = run_training(events_path, tmp_path / "c", "seed=6")
     for name in ("inferred.nc", "metrics.csv", "checkpoint.pt"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     rates = [read_inferred(d / "inferred.nc")["event_rate"] for d in (first, other)]
@@ -153,16 +128,16 @@ def test_same_seed_same_bytes_and_other_seed_other_result(recording_path, tmp_pa
     assert not np.allclose(*rates)
 
 
-def test_training_lowers_the_loss_on_held_out_samples(recording_path, tmp_path):
+def test_training_lowers_the_loss_on_held_out_samples(events_path, tmp_path):
     import pandas as pd
 
     overrides = ["training.steps=150", "training.validate_every=50", "training.batch_size=16"]
-    directory = run_training(recording_path, tmp_path / "run", *overrides)
+    directory = run_training(events_path, tmp_path / "run", *overrides)
     blind = pd.read_csv(directory / "metrics.csv")["blind_nll"]
     assert blind.iloc[-1] < blind.iloc[0]
 
 
-def test_select_keeps_the_weights_of_the_best_validation(recording_path, tmp_path):
+def test_select_keeps_the_weights_of_the_best_validation(events_path, tmp_path):
     import pandas as pd
 
     overrides = [
@@ -172,7 +147,7 @@ def test_select_keeps_the_weights_of_the_best_validation(recording_path, tmp_pat
         "training.batch_size=16",
     ]
     overrides += ["model.hyperparameters.learning_rate=0.2"]  # so high that later steps are worse
-    directory = run_training(recording_path, tmp_path / "run", "training.select=blind_nll", *overrides)
+    directory = run_training(events_path, tmp_path / "run", "training.select=blind_nll", *overrides)
     blind = pd.read_csv(directory / "metrics.csv").set_index("step")["blind_nll"]
     assert blind.idxmin() < 40
     kept = torch.load(directory / "checkpoint.pt", weights_only=False)["state"]
@@ -194,7 +169,7 @@ class Killed(BaseException):
     """Stands for a signal: nothing in training may catch it and write results."""
 
 
-def test_interrupted_training_goes_on_to_the_same_bytes(recording_path, tmp_path, monkeypatch):
+def test_interrupted_training_goes_on_to_the_same_bytes(events_path, tmp_path, monkeypatch):
     """Train 20 = train 13, interrupt, resume from step 10."""
     from calcium_latents.training import lfads_module
 
@@ -205,7 +180,7 @@ def test_interrupted_training_goes_on_to_the_same_bytes(recording_path, tmp_path
         "training.select=blind_nll",
     ]
     overrides += ["training.validate_every=6", "training.snapshot_every=6", "model.hyperparameters.keep=0.8"]
-    whole = run_training(recording_path, tmp_path / "whole", *overrides)
+    whole = run_training(events_path, tmp_path / "whole", *overrides)
     assert not (whole / "resume.pt").exists()
 
     original, calls = lfads_module.step_objective, []
@@ -218,26 +193,26 @@ def test_interrupted_training_goes_on_to_the_same_bytes(recording_path, tmp_path
 
     monkeypatch.setattr(lfads_module, "step_objective", failing)
     with pytest.raises(Killed):
-        run_training(recording_path, tmp_path / "parts", *overrides)
+        run_training(events_path, tmp_path / "parts", *overrides)
     assert {p.name for p in (tmp_path / "parts").iterdir()} == {"resume.pt"}
-    parts = run_training(recording_path, tmp_path / "parts", *overrides)
+    parts = run_training(events_path, tmp_path / "parts", *overrides)
     assert len(calls) == 14 + 10
     for name in ("inferred.nc", "metrics.csv", "checkpoint.pt"):
         assert (whole / name).read_bytes() == (parts / name).read_bytes(), name
     assert not (parts / "resume.pt").exists()
 
 
-def test_a_state_of_another_configuration_is_not_continued(recording_path, tmp_path, capsys):
+def test_a_state_of_another_configuration_is_not_continued(events_path, tmp_path, capsys):
     directory = tmp_path / "run"
     directory.mkdir()
     torch.save({"origin": {"config_digest": "other"}, "state": {}}, directory / "resume.pt")
-    run_training(recording_path, directory)
+    run_training(events_path, directory)
     assert "starting anew" in capsys.readouterr().err
     assert (directory / "inferred.nc").exists()
 
 
 @pytest.mark.slow
-def test_training_killed_by_the_system_goes_on(recording_path, tmp_path):
+def test_training_killed_by_the_system_goes_on(events_path, tmp_path):
     """The same with kill -9 of the command itself."""
     import subprocess
     import sys
@@ -246,7 +221,7 @@ def test_training_killed_by_the_system_goes_on(recording_path, tmp_path):
     sizes = [f"model.sizes.{name}=8" for name in ("encoder", "controller", "generator", "initial_condition", "factors")]
     words = [
         *sizes,
-        f"recording={recording_path}",
+        f"recording={events_path}",
         "training=smoke",
         "training.steps=400",
         "training.checkpoint_every=20",
