@@ -2,6 +2,9 @@
 
 The C library's functions are called one number at a time; these run 8 or 16 abreast, within a few units of the last
 place of a float.
+
+Compiled loops are kept beside their own file and know when that changes, but not when this one does: after a change
+here, remove `__pycache__` (a clone, or an installed package, starts without).
 """
 
 import math
