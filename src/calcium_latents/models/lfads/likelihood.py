@@ -51,7 +51,7 @@ def log_likelihood(model: LFADS, factors: Tensor, batch: Batch, weights: Weights
     """
     if weights.neurons is not None:
         weights = replace(weights, events=weights.events * weights.neurons[batch.event_neuron])
-    if model.loops == "compiled" and factors.device.type == "cpu":
+    if model.runs_compiled(factors):
         return compiled_likelihood(model, factors, batch, weights)
     return plain_likelihood(model, factors, batch, weights)
 

@@ -101,7 +101,7 @@ class LFADS(nn.Module):
         P, H = self.population, self.sizes.encoder
         values = (batch.event_value * self.input_scale).expand(P, -1)
         values = values if shown is None else values * shown
-        if self._compiled(values):
+        if self.runs_compiled(values):
             return self._encode_compiled(values, batch, keep, streams)
         gates, candidates = project_events(values, self.encoder_input, self.encoder_bias, batch)
         initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
@@ -116,7 +116,8 @@ class LFADS(nn.Module):
         backward = torch.cat([backward[:-1].flip(0), nothing])
         return mean, variance, torch.cat([forward, backward], dim=-1)
 
-    def _compiled(self, tensor: Tensor) -> bool:
+    def runs_compiled(self, tensor: Tensor) -> bool:
+        """Tell whether compiled loops are chosen, and can work where `tensor` is."""
         return self.loops == "compiled" and tensor.device.type == "cpu"
 
     def _encode_compiled(self, values: Tensor, batch: Batch, keep: Tensor | None, streams: Streams | None):
@@ -175,7 +176,7 @@ class LFADS(nn.Module):
             factors=functional.normalize(self.factor_weight, dim=1),
         )
         controller = self.controller_initial[:, None].expand(P, B, -1)
-        if self._compiled(codes):
+        if self.runs_compiled(codes):
             rows = codes.transpose(0, 1).reshape(P, T * B, -1)
             projected = torch.baddbmm(self.controller_bias[:, None], rows, self.controller_codes).view(P, T, B, -1)
             noise = noise.transpose(0, 1).contiguous()
