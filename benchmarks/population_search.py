@@ -3,10 +3,10 @@
     python benchmarks/population_search.py --recording results/quick/radical/lorenz-10hz/events.nc [--workers 2]
         [--members 4] [--epochs 6] [-- OVERRIDES of config/train.yaml]
 
-Runs `--members` members for two generations at the paper's network sizes, one full-batch step an epoch
-(training=published), once with `--epochs` epochs a generation and once with three times as many. The difference in wall
-time is that of the additional epochs alone, a quarter of them validated, as the last 5 of 20 are; it is scaled up to
-20 members x (80 + 20 x 20) epochs. Other work on the machine makes the projection longer.
+Runs `--members` members at the paper's network sizes, one full-batch step an epoch (training=published): two
+generations of `--epochs` epochs, two of three times as many, and six of `--epochs`. The second less the first is the
+wall time of epochs alone, the third less the second that of generations (validation, tournament, files). Both are
+scaled up to 20 members, 80 + 20 x 20 epochs, 20 generations. Other work on the machine makes the projection longer.
 """
 
 import argparse
@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-MEMBERS, EPOCHS = 20, 80 + 20 * 20  # [G]: 20 epochs a generation, here 20 generations, after the ramp
+MEMBERS, GENERATIONS = 20, 20
+EPOCHS = 80 + 20 * GENERATIONS  # [G]: 20 epochs a generation, here 20 generations, after the ramp
 
 
 def main() -> None:
@@ -28,17 +29,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_args()
-    short, long = (whole_run(options, options.epochs * factor) for factor in (1, 3))
-    seconds = (long - short) / (options.members * 2 * 2 * options.epochs)
+    short, long, often = (whole_run(options, 2, 1), whole_run(options, 2, 3), whole_run(options, 6, 1))
+    epoch = (long - short) / (options.members * 4 * options.epochs)
+    generation = (often - long) / (options.members * 4)
     print(
-        f"{options.workers} worker(s): {seconds:.3f} s wall a member and epoch, validation included;"
-        f" {MEMBERS} members x {EPOCHS} epochs: {seconds * MEMBERS * EPOCHS / 3600:.2f} h"
-        f" (runs of {short:.0f} s and {long:.0f} s)"
+        f"{options.workers} worker(s): {epoch:.3f} s wall a member and epoch, {generation:.3f} s a generation besides;"
+        f" {MEMBERS} members x {EPOCHS} epochs in {GENERATIONS} generations:"
+        f" {MEMBERS * (epoch * EPOCHS + generation * GENERATIONS) / 3600:.2f} h"
+        f" (runs of {short:.0f}, {long:.0f} and {often:.0f} s)"
     )
 
 
-def whole_run(options: argparse.Namespace, epochs: int) -> float:
-    """Wall seconds of a search of two generations of `epochs` epochs."""
+def whole_run(options: argparse.Namespace, generations: int, times: int) -> float:
+    """Wall seconds of a search of `generations` generations of `times` as many epochs."""
     with tempfile.TemporaryDirectory() as directory:
         start = time.perf_counter()
         subprocess.run(
@@ -46,8 +49,9 @@ def whole_run(options: argparse.Namespace, epochs: int) -> float:
                 *(sys.executable, "-m", "calcium_latents.commands.train", "model=radical", "training=published"),
                 *("search=pbt", f"recording={Path(options.recording).resolve()}", f"hydra.run.dir={directory}"),
                 *(f"search.population={options.members}", f"threads={options.workers}"),
-                *("search.generations=2", f"search.generation_epochs={epochs}", "search.first_generation_epochs=0"),
-                *(f"search.validate_last_epochs={epochs // 4}", "training.posterior_samples=1", *options.overrides),
+                *(f"search.generations={generations}", f"search.generation_epochs={options.epochs * times}"),
+                *("search.finish_generations=0", "search.first_generation_epochs=0"),
+                *("training.posterior_samples=1", *options.overrides),
             ],
             check=True,
             stderr=subprocess.DEVNULL,

@@ -111,6 +111,7 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
                     "blind_nll": 0.14 + far - 0.02 * level + rng.normal(0, 0.0006) + (3 if step == 0 else 0),
                     "held_out_neuron_nll": 0.15 + far - 0.018 * level + rng.normal(0, 0.001) + (3 if step == 0 else 0),
                     "blind_event_nll": 0.11 + far - 0.015 * level + rng.normal(0, 0.0006) + (3 if step == 0 else 0),
+                    "reduced_rank_nll": -0.008 * max(level, 0) + rng.normal(0, 0.0002),
                     "held_out_event_nll": 0.12 + far - 0.014 * level + rng.normal(0, 0.001) + (3 if step == 0 else 0),
                 }
                 rows += [

@@ -11,6 +11,7 @@ SEARCH = {
     "generation_epochs": 2,
     "first_generation_epochs": 1,
     "generations": 3,
+    "finish_generations": 0,
     "validate_last_epochs": 2,
 }
 #: small, and with an average of weights: the state of a member has all its parts

@@ -17,8 +17,8 @@ def laws(draw):
     law = draw(st.sampled_from(["uniform", "log_uniform"]))
     low = draw(st.floats(1e-8, 1.0))
     high = low * draw(st.floats(1.01, 1e4))
-    limited = draw(st.booleans())
-    return HyperparameterLaw("learning_rate", law, low, high, draw(st.floats(0.01, 0.99)), None, limited)
+    limited, symmetric = draw(st.booleans()), draw(st.booleans())
+    return HyperparameterLaw("learning_rate", law, low, high, draw(st.floats(0.01, 0.99)), None, limited, symmetric)
 
 
 @given(laws(), st.integers(0, 2**32))
@@ -33,7 +33,8 @@ def test_a_perturbation_is_a_factor_near_but_not_too_near_one(law, place, seed):
     if law.limited:
         assert law.low <= changed <= law.high
     else:
-        change = abs(changed / value - 1)
+        factor = changed / value
+        change = max(factor, 1 / factor) - 1 if law.symmetric else abs(factor - 1)
         assert SMALLEST_CHANGE * law.perturbation * (1 - 1e-9) <= change <= law.perturbation * (1 + 1e-9)
 
 
@@ -49,6 +50,17 @@ def test_draws_follow_the_law():
     assert np.mean(factors) == pytest.approx(1, abs=0.03) and max(factors) > 1.7 and min(factors) < 0.3
 
 
+def test_symmetric_perturbations_do_not_drift():
+    rng = np.random.default_rng(0)
+    drift = {}
+    for symmetric in (False, True):
+        law = HyperparameterLaw("generator_l2", "log_uniform", 1e-5, 1e-1, 0.8, symmetric=symmetric)
+        drift[symmetric] = np.mean(np.log([law.perturb(1.0, rng) for _ in range(8000)]))
+    # the integral of log(1 + x) over (-0.8, 0.8), over its length
+    assert drift[False] == pytest.approx((1.8 * np.log(1.8) - 0.2 * np.log(0.2)) / 1.6 - 1, abs=0.03)
+    assert drift[True] == pytest.approx(0, abs=0.02)
+
+
 def test_an_initial_value_is_not_drawn():
     assert HyperparameterLaw.from_mapping("learning_rate", RATE).draw(np.random.default_rng(0)) == 1e-3
 
@@ -62,6 +74,7 @@ def test_an_initial_value_is_not_drawn():
         ("learning_rate", {"high": "much"}, "high: expected a finite number, found 'much'"),
         ("learning_rate", {"perturbation": 1.0}, "perturbation: expected a number between 0 and 1"),
         ("learning_rate", {"limited": 1}, "limited: expected true or false"),
+        ("learning_rate", {"symmetric": None}, "symmetric: expected true or false"),
         ("learning_rate", {"initial": 1.0}, "initial: expected a value in the range"),
         ("generator_l2", {"initial": 0.0, "limited": False}, "initial: expected a number above 0"),
         ("keep", {"law": "uniform", "limited": False}, "expected a range within 0 to 1, limited"),
@@ -81,6 +94,11 @@ def test_wrong_laws_are_explained(name, change, said):
         ({"patience": 0}, "search.patience: expected a whole number of at least 1 or null"),
         ({"kind": "grid"}, "search.kind: expected one of random, pbt, found 'grid'"),
         ({"smoothing": 0}, "search.smoothing"),
+        ({"kind": "random", "finish_generations": 1}, "search.finish_generations: expected 0 for search.kind=random"),
+        (
+            {"finish_generations": 3},
+            r"search.finish_generations: expected fewer than search.generations \(3\), found 3",
+        ),
         ({"metric": "blind"}, "search.metric: expected one of reconstruction_nll, .* found 'blind'"),
         ({"metrics": "blind_nll"}, "search: expected fields among .* found metrics"),
         ({"metric": ...}, "search: expected the fields metric too"),

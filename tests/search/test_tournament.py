@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from calcium_latents.errors import UserError
 from calcium_latents.search.laws import HyperparameterLaw
-from calcium_latents.search.outcome import MOST_KEPT, thinned
+from calcium_latents.search.outcome import MOST_KEPT, conclude, start, thinned
+from calcium_latents.search.settings import SearchSettings
 from calcium_latents.search.tournament import first_generation, next_generation, reason_to_stop
 
 LAWS = {
@@ -77,6 +78,41 @@ def test_reasons_to_stop():
     assert reason_to_stop([-1.0, *[-1.0006] * 5], 10, 5, 5e-4) is None
     assert reason_to_stop([1.0] * 9, 10, None, 5e-4) is None
     assert reason_to_stop([1.0] * 10, 10, None, 5e-4) == "10 generations are done"
+
+
+def outcomes(bests, **changes):
+    """What each generation of a search of two led to, until it ends; the second member is always the worse."""
+    fixed = {"kind": "pbt", "population": 2, "generation_epochs": 1, "first_generation_epochs": 0, "generations": 9}
+    fixed |= {"finish_generations": 2, "patience": 3, "minimum_improvement": 0.0, "metric": "blind_nll"}
+    fixed |= {"smoothing": 1.0, "validate_last_epochs": 1, "hyperparameters": LAWS}
+    settings = SearchSettings(**fixed | changes)
+    led, outcome = [], start(settings, 1)
+    for best in bests:
+        rows = [{"member": m, "epoch": 1, "step": 1, "score": best + m, "diverged": False} for m in (0, 1)]
+        outcome = conclude(settings, 1, outcome, rows, 1.0)
+        led.append(outcome)
+        if outcome["stopped"] is not None:
+            break
+    return led
+
+
+def test_a_finish_follows_what_would_have_been_the_end():
+    limit = outcomes(np.arange(20.0, 0.0, -1))
+    assert [outcome["finish_after"] for outcome in limit] == [None] * 6 + [7, 7, 7]
+    assert limit[-1]["stopped"] == "9 generations are done, the last 2 with falling learning rates"
+    patience = outcomes([3.0] * 20)
+    assert [outcome["finish_after"] for outcome in patience] == [None] * 3 + [4, 4, 4]
+    assert patience[-1]["stopped"].startswith("6 generations are done")
+    none = outcomes([3.0] * 20, finish_generations=0)
+    assert [outcome["finish_after"] for outcome in none] == [None] * 4
+    assert none[-1]["stopped"] == "no improvement in 3 generations"
+
+
+def test_copies_of_the_finish_are_not_perturbed():
+    for outcome in outcomes(np.arange(20.0, 0.0, -1))[:-1]:
+        assert outcome["parents"] == [0, 0]
+        values = outcome["hyperparameters"]["generator_l2"]
+        assert (values[0] == values[1]) == (outcome["finish_after"] is not None)
 
 
 @given(st.integers(1, 400))

@@ -74,6 +74,9 @@ def test_schedules():
     assert rate.factor(100, 100) == pytest.approx(0.1)
     assert rate.factor(10, 100) > rate.factor(60, 100) > rate.factor(90, 100)
     assert LearningRateSchedule().factor(77, 100) == 1.0
+    held = LearningRateSchedule(warmup_steps=10, final_fraction=0.1, hold_fraction=0.4)
+    assert [held.factor(step, 100) for step in (4, 39, 40, 70, 100)] == pytest.approx([0.5, 1, 1, 0.55, 0.1])
+    assert LearningRateSchedule(final_fraction=0.1, hold_fraction=1.0).factor(99, 100) == 1.0
     ramp = PenaltyRamp(80, "epoch")
     assert [ramp.value(e, 0) for e in (0, 79, 80, 200)] == pytest.approx([1 / 81, 80 / 81, 1, 1])
 

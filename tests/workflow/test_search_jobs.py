@@ -6,7 +6,7 @@ from test_snakefile import planned, snakemake
 
 
 def override(jobs):
-    words = [f"search.jobs={jobs}", "search.population=3", "search.generations=1"]
+    words = [f"search.jobs={jobs}", "search.population=3", "search.generations=1", "search.finish_generations=0"]
     choice = {"data": "subframe", "training": "smoke", "search": "pbt", "overrides": words, "datasets": ["lorenz-7hz"]}
     return "radical=" + json.dumps({"models": {"radical": choice}})
 

@@ -24,6 +24,7 @@ METRICS: dict[str, str] = {
     "held_out_neuron_nll": "held-out neurons",
     "blind_event_nll": "blind samples: event or none",
     "held_out_event_nll": "held-out neurons: event or none",
+    "reduced_rank_nll": "blind samples: reduced-rank regression",
 }
 
 

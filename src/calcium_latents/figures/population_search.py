@@ -48,6 +48,7 @@ OWN_COPY = {"ls": "", "marker": "o", "ms": 3.4, "mew": 0, "color": style.VERMILL
 CHOSEN = {"ls": "", "marker": "o", "ms": 6.5, "mfc": "none", "mec": style.BLACK, "mew": 0.9, "clip_on": False}
 DIVERGED = {"ls": "", "marker": "x", "color": style.BLUE, "ms": 4, "mew": 0.9, "clip_on": False}
 RANGE = {"color": style.SKY, "alpha": 0.22, "lw": 0, "zorder": 0}
+FINISH = {"color": "0.93", "lw": 0, "zorder": -1}
 
 
 @style.styled
@@ -83,10 +84,13 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         style.panel_letter(axis, letter, x=-0.08, y=1.04)
     generations = history["generation"].unique()
     margin = 0.04 * max(np.ptp(generations), 1)
+    finish = int(config["search"].get("finish_generations") or 0)
     for axis in (*top, *panels):
+        if finish:
+            axis.axvspan(generations[-1] - finish + 0.5, generations[-1] + margin, **FINISH)
         axis.set_xlim(generations[0] - margin, generations[-1] + margin)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    _legend(fig)
+    _legend(fig, finish)
     fig.suptitle(_title(history, config, best), fontsize=7.5)
     return style.save(fig, output_stem)
 
@@ -180,7 +184,7 @@ def _decades(axis: Axes) -> None:
     axis.set_yticks([m * 10.0**power for m, power in ticks], labels)
 
 
-def _legend(fig: Figure) -> None:
+def _legend(fig: Figure, finish: int) -> None:
     """What lines and marks mean, below the figure."""
     handles = [
         Line2D([], [], label="member", **MEMBER),
@@ -192,6 +196,8 @@ def _legend(fig: Figure) -> None:
         Line2D([], [], label="diverged", **DIVERGED),
         Patch(label="range of the hyperparameter's law", **RANGE),
     ]
+    if finish:
+        handles.append(Patch(label="finish: learning rates fall", **FINISH))
     fig.legend(handles=handles, loc="outside lower center", ncols=4)
 
 

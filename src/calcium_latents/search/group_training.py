@@ -49,8 +49,7 @@ class GroupTrainer:
         family: the model, its trials loaded.
         settings: of the search.
         options: of training. Its number of steps, its validations and its selection are the search's; in
-            population-based training the learning rate stays at its peak after the warm-up, since a population has no
-            planned end.
+            population-based training the learning rate stays at its peak after the warm-up, until the finish.
         seed: of the run.
         accelerator: "cpu" or "gpu".
     """
@@ -75,8 +74,6 @@ class GroupTrainer:
                 f" {config['model']['_target_']}. Train it with search=none."
             )
         options = replace(optimization_options(config["training"]), select="last")
-        if settings.kind == "pbt":
-            options = replace(options, learning_rate=replace(options.learning_rate, final_fraction=1.0))
         family.load(recording, config["recording"], config["data"])
         return cls(family, settings, options, config["seed"], config["accelerator"])
 
@@ -87,6 +84,7 @@ class GroupTrainer:
         hyperparameters: Mapping[str, np.ndarray],
         parents: Sequence[dict[str, Any]] | None,
         streams: Sequence[torch.Tensor],
+        finish_after: int | None = None,
     ) -> dict[str, Any]:
         """Train `members` through `generation`.
 
@@ -96,11 +94,12 @@ class GroupTrainer:
             hyperparameters: name -> `[len(members)]` values that differ from the model's.
             parents: states (see `split_members`) from which they start; None: untrained.
             streams: states of their own random streams; none where untrained.
+            finish_after: the generation after which learning rates fall; None: not yet, or not known yet.
 
         Returns:
             members: a state each; rows: see `_measure`; seconds: spent in training steps.
         """
-        module, loader = self._module(members, hyperparameters)
+        module, loader = self._module(members, hyperparameters, finish_after)
         names = {name for name, _ in module.model.named_parameters()}
         if parents is not None:
             module.resume(join_members(parents, streams, names))
@@ -118,15 +117,26 @@ class GroupTrainer:
         """A module of one member, to put a member's weights in."""
         return self._module(range(1), {})[0]
 
-    def _module(self, members: Sequence[int], hyperparameters: Mapping[str, np.ndarray]):
+    def _module(
+        self, members: Sequence[int], hyperparameters: Mapping[str, np.ndarray], finish_after: int | None = None
+    ):
         module, loader = self.family.training(self.options, self.seed, members, GenerationTraining)
-        # the schedule of the learning rate runs over the whole search
-        epochs = self.settings.epochs_after(self.settings.generations)
-        module.options = replace(self.options, steps=epochs * len(module.batches))
+        module.options = self._options(finish_after, len(module.batches))
         uniform = Hyperparameters.uniform(self.family.hyperparameters, len(members))
         chosen = {name: torch.tensor(values, dtype=torch.float32) for name, values in hyperparameters.items()}
         module.hyperparameters = replace(uniform, **chosen)
         return module, loader
+
+    def _options(self, finish_after: int | None, epoch_steps: int) -> OptimizationOptions:
+        """Options with the learning rate's schedule: over the whole of a random search; in population-based training
+        held until the finish, whose start depends on the scores, and then falling to its end."""
+        settings, schedule = self.settings, self.options.learning_rate
+        last = settings.generations
+        if settings.kind == "pbt":
+            held = last if finish_after is None else finish_after
+            last = held + settings.finish_generations
+            schedule = replace(schedule, hold_fraction=settings.epochs_after(held) / settings.epochs_after(last))
+        return replace(self.options, steps=settings.epochs_after(last) * epoch_steps, learning_rate=schedule)
 
     def _measure(self, history: list[dict], place: int, member: int) -> dict[str, Any]:
         """A member's last validation, with `score` (moving average of the metric over this generation's; NaN where it

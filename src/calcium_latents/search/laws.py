@@ -25,6 +25,8 @@ class HyperparameterLaw:
         initial: first value of every member; None draws it from the law.
         perturbation: w; a perturbed value is the old one times 1 + d, d uniform in (-w, w), |d| >= 0.002 w.
         limited: perturbed values are clipped to the range.
+        symmetric: a perturbed value is the old one times or divided by 1 + |d|. Times 1 + d, as published, copies drift
+            to lower values whatever their score: by 13 % a copy for w = 0.8 (mean of the logarithm).
     """
 
     name: str
@@ -34,6 +36,7 @@ class HyperparameterLaw:
     perturbation: float
     initial: float | None = None
     limited: bool = False
+    symmetric: bool = False
 
     def __post_init__(self):
         if self.law not in ("uniform", "log_uniform"):
@@ -47,8 +50,9 @@ class HyperparameterLaw:
             raise self._wrong("low", "a number above 0, since the law is log_uniform", self.low)
         if not 0 < self.perturbation < 1:
             raise self._wrong("perturbation", "a number between 0 and 1", self.perturbation)
-        if not isinstance(self.limited, bool):
-            raise self._wrong("limited", "true or false", self.limited)
+        for part in ("limited", "symmetric"):
+            if not isinstance(getattr(self, part), bool):
+                raise self._wrong(part, "true or false", getattr(self, part))
         if self.name in PROBABILITIES and not (self.low > 0 and self.high <= 1 and self.limited):
             raise self._wrong(
                 "low, high, limited", "a range within 0 to 1, limited", (self.low, self.high, self.limited)
@@ -67,8 +71,8 @@ class HyperparameterLaw:
         found = sorted(section) if isinstance(section, Mapping) else section
         if not isinstance(section, Mapping) or set(section) - set(known) or not set(needed) <= set(section):
             raise UserError(
-                f"search.hyperparameters.{name}: expected the fields {', '.join(needed)}, and initial and limited where"
-                f" wanted, found {found}. Correct it in config/search."
+                f"search.hyperparameters.{name}: expected the fields {', '.join(needed)}, and initial, limited and"
+                f" symmetric where wanted, found {found}. Correct it in config/search."
             )
         return cls(name=name, **section)
 
@@ -82,9 +86,11 @@ class HyperparameterLaw:
         return min(max(value, self.low), self.high)
 
     def perturb(self, value: float, rng: np.random.Generator) -> float:
-        """`value` times 1 + d, clipped to the range where the law is limited."""
+        """`value` times 1 + d (`symmetric`: times or divided by 1 + |d|), clipped where the law is limited."""
         size = rng.uniform(SMALLEST_CHANGE * self.perturbation, self.perturbation)
-        changed = value * (1 + size * rng.choice([-1.0, 1.0]))
+        up = rng.choice([-1.0, 1.0]) > 0
+        lower = value / (1 + size) if self.symmetric else value * (1 - size)
+        changed = value * (1 + size) if up else lower
         return float(min(max(changed, self.low), self.high) if self.limited else changed)
 
     def _wrong(self, part: str, expected: str, found: object) -> UserError:

@@ -29,6 +29,7 @@ def start(settings: SearchSettings, seed: int) -> dict[str, Any]:
         "kept": [],
         "parents": list(range(settings.population)),
         "hyperparameters": {name: value.tolist() for name, value in values.items()},
+        "finish_after": None,
         "stopped": None,
     }
 
@@ -61,12 +62,11 @@ def conclude(
         best = {"generation": generation, "member": member, "score": scores[member]}
         improved = [*improved, generation]
     best_scores = [*before["best_scores"], best["score"]]
-    reason = tournament.reason_to_stop(
-        best_scores, settings.generations, settings.patience, settings.minimum_improvement
-    )
+    finish_after, reason = _phase(settings, best_scores, before["finish_after"])
     following, parents = values, list(range(settings.population))
     if settings.kind == "pbt" and reason is None:
-        drawn, new = tournament.next_generation(scores, values, settings.hyperparameters, seed, generation)
+        laws = settings.hyperparameters if finish_after is None else {}
+        drawn, new = tournament.next_generation(scores, values, laws, seed, generation)
         parents, following = drawn.tolist(), {name: value.tolist() for name, value in new.items()}
     total = seconds + (before["timing"][-1]["training_seconds"] if before["timing"] else 0.0)
     return {
@@ -82,8 +82,24 @@ def conclude(
         "kept": thinned(improved),
         "parents": parents,
         "hyperparameters": following,
+        "finish_after": finish_after,
         "stopped": reason,
     }
+
+
+def _phase(
+    settings: SearchSettings, best_scores: Sequence[float], finish_after: int | None
+) -> tuple[int | None, str | None]:
+    """Return after which generation the finish began or begins (None: not yet), and why the search ends (None: not
+    yet). Learning rates fall in the finish only, so a search that was to end finishes first."""
+    done, last = len(best_scores), settings.finish_generations
+    if finish_after is None:
+        reason = tournament.reason_to_stop(
+            best_scores, settings.generations - last, settings.patience, settings.minimum_improvement
+        )
+        return (None, reason) if reason is None or last == 0 else (done, None)
+    over = done - finish_after >= last
+    return finish_after, f"{done} generations are done, the last {last} with falling learning rates" if over else None
 
 
 def thinned(generations: Sequence[int]) -> list[int]:

@@ -24,8 +24,9 @@ class SearchSettings:
         population: members.
         generation_epochs: epochs a generation.
         first_generation_epochs: further epochs of the first generation, before its own.
-        generations: at most.
-        patience: generations without improvement after which the search ends; None: never.
+        generations: at most, those of the finish included.
+        patience: generations without improvement after which the search ends, or its finish begins; None: never.
+        finish_generations: last generations, in which the learning rates fall and copies are not perturbed.
         minimum_improvement: relative improvement over `patience` generations that counts as none.
         metric: validation metric that is lowered.
         smoothing: weight of the newest validation in the moving average of the metric.
@@ -41,6 +42,7 @@ class SearchSettings:
     generation_epochs: int
     first_generation_epochs: int
     generations: int
+    finish_generations: int
     patience: int | None
     minimum_improvement: float
     metric: str
@@ -61,6 +63,7 @@ class SearchSettings:
             "generation_epochs": 1,
             "first_generation_epochs": 0,
             "generations": 1,
+            "finish_generations": 0,
             "validate_last_epochs": 1,
             "patience": 1,
             "members_at_once": 1,
@@ -72,6 +75,10 @@ class SearchSettings:
             optional = name in ("patience", "members_at_once", "workers")
             if not (value is None and optional) and not (is_number(value, whole=True) and value >= bound):
                 raise self._wrong(name, f"a whole number of at least {bound}{' or null' if optional else ''}")
+        if self.kind == "random" and self.finish_generations:
+            raise self._wrong("finish_generations", "0 for search.kind=random, whose learning rates fall as config/training says")
+        if self.finish_generations >= self.generations:
+            raise self._wrong("finish_generations", f"fewer than search.generations ({self.generations})")
         if not (is_number(self.minimum_improvement) and self.minimum_improvement >= 0):
             raise self._wrong("minimum_improvement", "a number of at least 0")
         if not (is_number(self.smoothing) and 0 < self.smoothing <= 1):

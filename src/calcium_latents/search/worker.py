@@ -95,7 +95,7 @@ class Worker:
                 states = self.folder.members(before["generation"], self.groups)
                 parents = [states[before["parents"][member]] for member in members]
                 streams = [states[member]["stream"] for member in members]
-            record = self.trainer.train(generation, members, values, parents, streams)
+            record = self.trainer.train(generation, members, values, parents, streams, before["finish_after"])
             self.folder.save_group(generation, number, record)
         return True
 

@@ -16,9 +16,10 @@ from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.models.streams import Streams
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
+from calcium_latents.training.reduced_rank import reduced_rank_nll
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.trials import EpochBatches
-from calcium_latents.training.validation import METRICS, validation_metrics
+from calcium_latents.training.validation import METRICS, REDUCED_RANK, validation_metrics
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,11 @@ class LFADSTraining(lightning.LightningModule):
         self.evaluated.eval()
         batch = self.store.batch(self.validation_trials)
         metrics = validation_metrics(self.evaluated, batch, self.seed, self.streams, wanted)
+        if REDUCED_RANK in wanted:
+            training = torch.as_tensor(self.batches.trials)
+            metrics[REDUCED_RANK] = reduced_rank_nll(
+                self.evaluated, self.store, training, self.validation_trials, self.seed
+            )
         self.evaluated.train()
         averages = {f"training_{name}": total / self._count for name, total in self._sums.items()}
         self._sums, self._count = {}, 0

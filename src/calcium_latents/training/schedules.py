@@ -11,15 +11,19 @@ class LearningRateSchedule:
     Attributes:
         warmup_steps: steps until the peak (0: none).
         final_fraction: last learning rate over the peak.
+        hold_fraction: share of all steps before the half cosine starts, the warm-up included.
     """
 
     warmup_steps: int = 0
     final_fraction: float = 1.0
+    hold_fraction: float = 0.0
 
     def factor(self, step: int, steps: int) -> float:
         """Factor on the learning rate at `step` (from 0) of `steps`."""
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps))))
+        held = self.hold_fraction * steps
+        passed = min(1.0, max(0.0, step - held) / max(1.0, steps - held))
+        cosine = 0.5 * (1 + math.cos(math.pi * passed))
         return warm * (self.final_fraction + (1 - self.final_fraction) * cosine)
 
 

@@ -2,7 +2,7 @@
 
 The published metric scores samples that the encoder has seen: a model can lower it by copying noise. The others score
 what the encoder has not seen, single samples or whole neurons (co-smoothing); those named `event` leave out the sizes
-of events, in which a model can be overconfident.
+of events, in which a model can be overconfident. `reduced_rank_nll` (see `reduced_rank`) leaves out the readouts too.
 """
 
 from collections.abc import Collection
@@ -19,14 +19,15 @@ from calcium_latents.seeds import integer
 FOLDS = 4
 SHOWN = {"blind_nll": "blind", "blind_event_nll": "blind"}
 SHOWN |= {"held_out_neuron_nll": "neurons", "held_out_event_nll": "neurons"}
-METRICS = ("reconstruction_nll", *SHOWN)
+REDUCED_RANK = "reduced_rank_nll"
+METRICS = ("reconstruction_nll", *SHOWN, REDUCED_RANK)
 
 
 @torch.no_grad()
 def validation_metrics(
     model: LFADS, batch: Batch, seed: int, streams: Streams, wanted: Collection[str] = METRICS
 ) -> dict[str, Tensor]:
-    """Metrics on a batch of validation trials, `[P]` each; `streams` give the one posterior draw.
+    """Metrics on a batch of validation trials alone, `[P]` each; `streams` give the one posterior draw.
 
     Returns those of `wanted` (default all):
         reconstruction_nll: negative log-likelihood with one posterior draw, everything shown (published).
@@ -35,7 +36,7 @@ def validation_metrics(
         blind_event_nll, held_out_event_nll: the last two for whether there was an event, whatever its size.
     """
     every = Weights.all(model, batch)
-    totals = {name: 0.0 for name in METRICS if name in wanted}
+    totals = {name: 0.0 for name in METRICS if name in wanted and name != REDUCED_RANK}
     if "reconstruction_nll" in totals:
         totals["reconstruction_nll"] = log_likelihood(
             model, model.posterior(batch, streams=streams).factors, batch, every
