@@ -123,3 +123,7 @@ def test_what_is_shipped_is_valid(composed, name):
     assert [len(group) for group in settings.groups("cpu")] == [1] * 4
     assert [list(group) for group in settings.groups("gpu")] == [[0, 1, 2, 3]]
     assert [settings.epochs_after(g) for g in range(3)] == [0, 3, 5]
+    published = name == "pbt_published"
+    assert {law.symmetric for law in settings.hyperparameters.values()} == {not published}
+    drawn = {name for name, law in settings.hyperparameters.items() if law.initial is None}
+    assert ("learning_rate" in drawn) == (name == "random") and {"generator_l2", "inferred_inputs_kl"} <= drawn
