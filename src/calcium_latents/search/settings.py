@@ -76,9 +76,7 @@ class SearchSettings:
             if not (value is None and optional) and not (is_number(value, whole=True) and value >= bound):
                 raise self._wrong(name, f"a whole number of at least {bound}{' or null' if optional else ''}")
         if self.kind == "random" and self.finish_generations:
-            raise self._wrong(
-                "finish_generations", "0 for search.kind=random (see config/training)"
-            )
+            raise self._wrong("finish_generations", "0 for search.kind=random (see config/training)")
         if self.finish_generations >= self.generations:
             raise self._wrong("finish_generations", f"fewer than search.generations ({self.generations})")
         if not (is_number(self.minimum_improvement) and self.minimum_improvement >= 0):
