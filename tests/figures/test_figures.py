@@ -52,8 +52,8 @@ EXPECTED_TEXT = {
     "selection_metric": [
         "blind samples",
         "held-out neurons",
-        "reconstruction (published)",
-        "blind samples: event or none",
+        "reconstruction\n(published)",
+        "blind samples:\nevent or none",
         "held-out neurons: event or none",
         "Spearman",
         "finished runs alone",

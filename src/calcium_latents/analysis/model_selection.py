@@ -1,10 +1,10 @@
 """Does a validation metric choose the runs and snapshots that recover the latents best?
 
-RADICaL selects by the reconstruction likelihood of uncorrupted validation trials. There every sample is also
-an input, so a model can improve by copying it. The alternatives score samples that the encoder does not see:
-blind samples, or held-out neurons; in full, or only whether there was an event. Each metric is a negative
-log-likelihood (lower is better); it ranks well if its Spearman correlation with latent recovery is near -1, so
-`agreement` is minus that correlation.
+RADICaL selects by the reconstruction likelihood of uncorrupted validation trials. There every sample is also an input,
+so a model can improve by copying it. The alternatives score samples that the encoder does not see: blind samples, or
+held-out neurons; in full, or only whether there was an event; by the model's own readouts, or by reduced-rank regression
+of events on its factors. Each metric is minus a log-likelihood, or minus a gain in it (lower is better); it ranks well if
+its Spearman correlation with latent recovery is near -1, so `agreement` is minus that correlation.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ METRICS: dict[str, str] = {
     "held_out_neuron_nll": "held-out neurons",
     "blind_event_nll": "blind samples: event or none",
     "held_out_event_nll": "held-out neurons: event or none",
-    "reduced_rank_nll": "blind samples: reduced-rank regression",
+    "reduced_rank_nll": "blind samples: reduced rank",
 }
 
 

@@ -44,10 +44,11 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     for number, (axis, metric, letter) in enumerate(zip(axes, metrics, LETTERS, strict=False)):
         _against_metric(axis, points.dropna(subset=[metric]), metric, models)
         interval = f"[{quality.loc[metric, 'lower']:+.2f}, {quality.loc[metric, 'upper']:+.2f}]"
-        lines = [METRICS[metric], f"agreement {quality.loc[metric, 'agreement']:+.2f} {interval}"]
+        name = METRICS[metric].replace(": ", ":\n").replace(" (", "\n(")
+        lines = [name if "\n" in name else f"{name}\n", f"{quality.loc[metric, 'agreement']:+.2f} {interval}"]
         if np.isfinite(finished.loc[metric, "agreement"]):
             lines.append(f"finished runs alone {finished.loc[metric, 'agreement']:+.2f}")
-        axis.set_title("\n".join(lines), fontsize=6.5)
+        axis.set_title("\n".join(lines), fontsize=6)
         if number % columns == 0:
             axis.set_ylabel("latent recovery, R²\n(mean of latents)")
         if number:
@@ -66,7 +67,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     title = (
         f"{_verdict(quality, finished)}\n"
         f"{dataset}; {count}, larger = later in its run, at the right edge: beyond it;\n"
-        "agreement: minus Spearman's ρ, 95 % bootstrap over runs"
+        "above panels: agreement = minus Spearman's ρ, 95 % bootstrap over runs"
     )
     legend = fig.legend(handles=handles, loc="outside lower center", ncols=3, title=title)
     legend.get_title().set_multialignment("center")
@@ -87,7 +88,7 @@ def _against_metric(axis, points: pd.DataFrame, metric: str, models: list[str]) 
         axis.plot(place.iloc[-1], run["r2"].iloc[-1], look["marker"], color=look["color"], **last)
     best = points.loc[points[metric].idxmin()]
     axis.plot(best[metric], best["r2"], "o", ms=10, mfc="none", mec=style.BLACK, mew=0.6, zorder=5)
-    axis.set_xlabel("validation loss (nats per sample)")
+    axis.set_xlabel("loss (nats per sample)", fontsize=6.5)
     axis.xaxis.set_major_locator(style.few_ticks())
     axis.set_xlim(low - 0.08 * (high - low), high)
 

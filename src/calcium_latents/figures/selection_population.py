@@ -51,7 +51,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
             name = f"{_wrapped(metric)}\n" if row == 0 else ""
             axis.set_title(f"{name}{_agreement(scores.loc[metric])}", fontsize=6)
             if row == len(datasets) - 1:
-                axis.set_xlabel("loss (nats per sample)", fontsize=6.5)
+                axis.set_xlabel("loss (nats per sample)", fontsize=5.8)
         scatter[row, 0].set_ylabel(f"{_noise(members)}\nR² (mean of latents)", fontsize=6.5)
         _choices(choices[row], members, scores, colour, marker)
         choices[row].set_title(f"choices, {_noise(members)}", fontsize=6.5)
