@@ -2,9 +2,9 @@
 
 RADICaL selects by the reconstruction likelihood of uncorrupted validation trials. There every sample is also an input,
 so a model can improve by copying it. The alternatives score samples that the encoder does not see: blind samples, or
-held-out neurons; in full, or only whether there was an event; by the model's own readouts, or by reduced-rank regression
-of events on its factors. Each metric is minus a log-likelihood, or minus a gain in it (lower is better); it ranks well if
-its Spearman correlation with latent recovery is near -1, so `agreement` is minus that correlation.
+held-out neurons; in full, or only whether there was an event; by the model's own readouts, or by reduced-rank
+regression of events on its factors. Each metric is minus a log-likelihood, or minus a gain in it (lower is better); it
+ranks well if its Spearman correlation with latent recovery is near -1, so `agreement` is minus that correlation.
 """
 
 from collections.abc import Sequence
