@@ -39,8 +39,10 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     fig = style.figure(1.4 + 2.5 * rows)
     widths = [1.0] * (columns - 1) + [0.8 if rows == 1 else 1.0]
     axes = fig.subplots(rows, columns, squeeze=False, width_ratios=widths).ravel()
-    for spare in axes[len(metrics) : -1]:
+    left = len(metrics) % columns  # the panel of choices takes what is left of the last row
+    for spare in axes[len(metrics) :]:
         spare.remove()
+    choices = fig.add_subplot(axes[0].get_gridspec()[rows - 1, left:])
     for number, (axis, metric, letter) in enumerate(zip(axes, metrics, LETTERS, strict=False)):
         _against_metric(axis, points.dropna(subset=[metric]), metric, models)
         interval = f"[{quality.loc[metric, 'lower']:+.2f}, {quality.loc[metric, 'upper']:+.2f}]"
@@ -54,8 +56,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         if number:
             axis.sharey(axes[0])
         style.panel_letter(axis, letter, x=-0.04, y=1.2)
-    _chosen(axes[-1], quality, finished)
-    style.panel_letter(axes[-1], LETTERS[len(metrics)], x=-0.04, y=1.2)
+    _chosen(choices, quality, finished)
+    style.panel_letter(choices, LETTERS[len(metrics)], x=-0.04, y=1.2)
     handles = []
     for model in models:
         look = style.appearance(model, models)
