@@ -185,6 +185,35 @@ def test_a_mutated_learning_rate_takes_effect_after_a_restore(composed, events_p
     assert not torch.equal(own[1]["model"]["generator_gates"], record["members"][1]["model"]["generator_gates"])
 
 
+def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
+    from types import SimpleNamespace
+
+    from omegaconf import OmegaConf
+
+    from calcium_latents.search.group_training import GroupTrainer
+    from calcium_latents.search.settings import SearchSettings
+    from calcium_latents.training.lfads_module import OptimizationOptions
+    from calcium_latents.training.schedules import LearningRateSchedule
+
+    section = OmegaConf.to_container(composed("search.finish_generations=1").search, resolve=True)
+    schedule = LearningRateSchedule(final_fraction=0.1, hold_fraction=0.6)
+    options = OptimizationOptions(steps=1, batch_size=1, learning_rate=schedule)
+    trainer = GroupTrainer(SimpleNamespace(), SearchSettings.from_mapping(section), options, 1, "cpu")
+
+    def factors(finish_after, *epochs):
+        made = trainer._options(finish_after, 4)
+        return [made.learning_rate.factor(4 * epoch, made.steps) for epoch in epochs]
+
+    # generations end after 3, 5 and 7 epochs; a finish of one generation begins after the second, or, at the end of
+    # patience, after the first
+    assert factors(None, 0, 3, 5) == [1, 1, 1]
+    assert factors(2, 5, 6, 7) == pytest.approx([1, 0.55, 0.1])
+    assert factors(1, 3, 4, 5) == pytest.approx([1, 0.55, 0.1])
+    section |= {"kind": "random", "finish_generations": 0}
+    trainer.settings = SearchSettings.from_mapping(section)
+    assert factors(None, 0, 0.6 * 7, 7) == pytest.approx([1, 1, 0.1])
+
+
 def test_a_diverged_member_is_replaced(search, tmp_path, monkeypatch):
     from calcium_latents.search import group_training
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from calcium_latents.models.lfads.batches import TrialStore
-from calcium_latents.training.reduced_rank import FOLDS, reduced_rank_nll
+from calcium_latents.training.reduced_rank import reduced_rank_nll
+from calcium_latents.training.validation import FOLDS
 
 TRIALS, BINS, NEURONS, LATENTS = 40, 30, 12, 2
 TRAINING, VALIDATION = torch.arange(0, 30), torch.arange(30, 40)

@@ -20,8 +20,8 @@ from torch import Tensor
 from calcium_latents.models.lfads.batches import Batch, TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.seeds import integer
+from calcium_latents.training.validation import FOLDS
 
-FOLDS = 4
 TRIALS_AT_ONCE = 96
 MOST_TRIALS = 512  # of training: more would make the readouts little better
 SMALLEST_VARIANCE = 1e-9  # of a direction of the factors, over the largest
