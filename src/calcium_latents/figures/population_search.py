@@ -176,7 +176,7 @@ def _decades(axis: Axes) -> None:
         axis.yaxis.set_major_locator(LogLocator(numticks=4))
         return
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))))
-    for mantissas in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8)):
+    for mantissas in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)):
         ticks = [(m, power) for power in powers for m in mantissas if low <= m * 10.0**power <= high]
         if len(ticks) >= 2:
             break
@@ -213,7 +213,7 @@ def _title(history: pd.DataFrame, config: Mapping[str, Any], best: tuple[int, in
     return (
         f"{name}; {dataset}, seed {config['seed']}: {history['member'].nunique()} members, {last} generations,"
         f" {int(history['epoch'].max())} epochs each\n"
-        f"best model: member {best[1]} after generation {best[0]}, score {score:.4f};"
+        f"best model: member {best[1]} after generation {best[0]}, score {score:.5g};"
         f" members lost to divergence: {lost or 'none'}"
     )
 
