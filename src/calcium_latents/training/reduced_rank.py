@@ -20,9 +20,9 @@ from torch import Tensor
 from calcium_latents.models.lfads.batches import Batch, TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.seeds import integer
-from calcium_latents.training.validation import FOLDS
+from calcium_latents.training.lfads_inference import TRIALS_AT_ONCE
+from calcium_latents.training.validation import FOLDS, factors_without
 
-TRIALS_AT_ONCE = 96
 MOST_TRIALS = 512  # of training: more would make the readouts little better
 SMALLEST_VARIANCE = 1e-9  # of a direction of the factors, over the largest
 
@@ -100,8 +100,7 @@ def _sums(model: LFADS, store: TrialStore, trials: Tensor, random: torch.Generat
         event_count += torch.bincount(batch.event_neuron, minlength=N)
         for fold in range(FOLDS):
             hidden = fold_of == fold
-            shown = (~hidden).to(batch.event_value.dtype)[None] * FOLDS / (FOLDS - 1)
-            factors = model.posterior(batch, shown).factors.permute(1, 3, 2, 0).flatten(2).double()  # [P, F, B T]
+            factors = factors_without(model, batch, hidden).permute(1, 3, 2, 0).flatten(2).double()  # [P, F, B T]
             rows += factors.sum(2) / FOLDS
             second += factors @ factors.mT / FOLDS
             sampled += _at_sampled(factors, batch) / FOLDS

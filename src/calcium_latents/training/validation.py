@@ -23,6 +23,12 @@ REDUCED_RANK = "reduced_rank_nll"
 METRICS = ("reconstruction_nll", *SHOWN, REDUCED_RANK)
 
 
+def factors_without(model: LFADS, batch: Batch, hidden: Tensor) -> Tensor:
+    """Factors `[T, P, B, F]` at the posterior mean, with a fold of events, `hidden` `[E]`, hidden from the encoder."""
+    shown = (~hidden).to(batch.event_value.dtype)[None] * FOLDS / (FOLDS - 1)
+    return model.posterior(batch, shown).factors
+
+
 @torch.no_grad()
 def validation_metrics(
     model: LFADS, batch: Batch, seed: int, streams: Streams, wanted: Collection[str] = METRICS
@@ -55,8 +61,7 @@ def validation_metrics(
             names = [name for name in totals if SHOWN.get(name) == kind]
             if not names:
                 continue
-            shown = (~hidden).to(batch.event_value.dtype)[None] * FOLDS / (FOLDS - 1)
-            factors = model.posterior(batch, shown).factors
+            factors = factors_without(model, batch, hidden)
             events = hidden.to(batch.event_value.dtype).expand_as(every.events)
             for name in names:
                 weights = Weights(zeros, events, neurons=neurons, sizes=not name.endswith("event_nll"))
