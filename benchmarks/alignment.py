@@ -12,9 +12,14 @@ import time
 
 import numpy as np
 
-from calcium_latents.analysis.bar_code_alignment import Alignment, PublishedOptions, coordinate_ascent, published
-from calcium_latents.analysis.bar_codes import FOURIER, VON_MISES, alignment_loss, unit_norm
 from calcium_latents.seeds import generator
+from calcium_latents.studies.digital_twin.bar_codes.bar_code_alignment import (
+    Alignment,
+    PublishedOptions,
+    coordinate_ascent,
+    published,
+)
+from calcium_latents.studies.digital_twin.bar_codes.bar_codes import FOURIER, VON_MISES, alignment_loss, unit_norm
 
 ROTATIONS, TYPES, HARMONICS = 8, 10, 4
 PAPER = 13_047

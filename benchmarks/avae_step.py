@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
+from calcium_latents.models.avae_plus.training import STEPS_PER_ROUND, AvaePlusFit, AvaePlusOptions
+from calcium_latents.models.traces.bins import BinOptions, fit_bins
 from calcium_latents.seeds import generator
-from calcium_latents.training.avae_fit import AvaeFit, AvaeOptions
-from calcium_latents.training.avae_plus_fit import STEPS_PER_ROUND, AvaePlusFit, AvaePlusOptions
-from calcium_latents.training.trace_bins import BinOptions, fit_bins
 
 TRAINING, STOPPING, HIDDEN, LATENTS, BETA = 600, 150, 128, 8, 0.5
 TOGETHER = (1, 2, 5, 10)

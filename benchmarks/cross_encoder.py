@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import torch
 
-from calcium_latents.models.cross_encoder import CrossEncoder, CrossEncoderSizes
-from calcium_latents.models.streams import Streams
-from calcium_latents.training.activity_noise import ActivityNoise
+from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
+from calcium_latents.models.cross_encoder.network import CrossEncoder, CrossEncoderSizes
 from calcium_latents.training.optimizer import PopulationAdam
+from calcium_latents.training.streams import Streams
 
 
 class Trainer:

@@ -16,10 +16,10 @@ import numpy as np
 import scipy.sparse as sparse
 
 from calcium_latents.seeds import generator
-from calcium_latents.simulation.culture import grow_culture
-from calcium_latents.simulation.culture_parameters import CultureParameters
-from calcium_latents.simulation.gcamp6s import fluorescence
-from calcium_latents.simulation.izhikevich import BLOCK, draw_parameters, simulate_spikes
+from calcium_latents.simulation.culture.culture import grow_culture
+from calcium_latents.simulation.culture.culture_parameters import CultureParameters
+from calcium_latents.simulation.culture.gcamp6s import fluorescence
+from calcium_latents.simulation.culture.izhikevich import BLOCK, draw_parameters, simulate_spikes
 
 TRACES = 200
 

@@ -14,11 +14,16 @@ import time
 import numpy as np
 import torch
 
-from calcium_latents.analysis.gabor_search import Counter, SearchSettings, brute_force, search
-from calcium_latents.analysis.optimal_gabors import GaborGrid
-from calcium_latents.analysis.probe import ModelProbe, TruthProbe
 from calcium_latents.models.digital_twin import CoreSizes, DigitalTwin
-from calcium_latents.simulation.visual_cortex_recording import simulate_visual_cortex
+from calcium_latents.simulation.visual_cortex.visual_cortex_recording import simulate_visual_cortex
+from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import (
+    Counter,
+    SearchSettings,
+    brute_force,
+    search,
+)
+from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GaborGrid
+from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
 
 SHAPE = (26, 26)
 

@@ -15,10 +15,10 @@ import time
 
 import numpy as np
 
-from calcium_latents.analysis.contributions import largest, summarise
-from calcium_latents.analysis.influence import influence_degrees, influence_matrix
-from calcium_latents.analysis.top_influence import top_of_degrees, top_pairs, top_partners
 from calcium_latents.seeds import generator
+from calcium_latents.studies.latent_contributions.contributions import largest, summarise
+from calcium_latents.studies.latent_contributions.influence import influence_degrees, influence_matrix
+from calcium_latents.studies.latent_contributions.top_influence import top_of_degrees, top_pairs, top_partners
 
 TOP = 20
 

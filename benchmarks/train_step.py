@@ -19,8 +19,8 @@ from calcium_latents.models.lfads import LFADS, LFADSSizes
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
-from calcium_latents.models.streams import Streams
 from calcium_latents.training.optimizer import PopulationAdam
+from calcium_latents.training.streams import Streams
 
 PENALTIES = ("generator", "controller", "initial_condition_encoder", "controller_input_encoder")
 

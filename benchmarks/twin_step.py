@@ -25,10 +25,10 @@ from torch.nn import functional
 
 from calcium_latents.models.digital_twin import CoreSizes, DigitalTwin
 from calcium_latents.models.digital_twin.normalisation import EPSILON
+from calcium_latents.models.digital_twin.orthogonal_momentum import OrthogonalMomentum
 from calcium_latents.models.digital_twin.penalties import Penalties, group_norm, roughness
 from calcium_latents.models.digital_twin.twin import poisson_loss
 from calcium_latents.seeds import generator
-from calcium_latents.training.orthogonal_momentum import OrthogonalMomentum
 
 NAMES = ("plain", "float32", "bfloat16")
 LEARNING_RATE = 1e-3

@@ -81,7 +81,7 @@ def test_unknown_modules_are_an_error(source):
 
 
 def test_figures_do_not_depend_on_models():
-    modules = import_closure(["calcium_latents.commands.figure", "calcium_latents.figures.radical_figure2"])
+    modules = import_closure(["calcium_latents.commands.figure", "calcium_latents.studies.radical.figures.figure2"])
     assert not [name for name in modules if ".models." in name or ".training." in name]
 
 

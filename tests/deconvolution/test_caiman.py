@@ -6,7 +6,7 @@ import pytest
 
 from calcium_latents.deconvolution import caiman, deconvolve, oasis
 from calcium_latents.errors import UserError
-from calcium_latents.simulation.lorenz_recording import simulate_lorenz_recording
+from calcium_latents.simulation.lorenz.lorenz_recording import simulate_lorenz_recording
 
 SMALL = {"conditions": 2, "trials_per_condition": 12, "neurons": 5}
 

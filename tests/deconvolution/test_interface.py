@@ -9,7 +9,7 @@ import xarray as xr
 from calcium_latents.deconvolution import deconvolve, interface, oasis
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
-from calcium_latents.simulation.lorenz_recording import simulate_lorenz_recording
+from calcium_latents.simulation.lorenz.lorenz_recording import simulate_lorenz_recording
 
 SMALL = {"conditions": 2, "trials_per_condition": 20, "neurons": 5}
 

@@ -7,9 +7,10 @@ import pytest
 from test_figures import check_layout, texts  # noqa: F401  (a fixture)
 
 from calcium_latents.errors import UserError
-from calcium_latents.figures import avae_figure1, draw_figure
+from calcium_latents.figures import draw_figure
 from calcium_latents.recordings import read_recording, write_recording
-from calcium_latents.simulation.culture_recording import add_noise, simulate_cultures
+from calcium_latents.simulation.culture.culture_recording import add_noise, simulate_cultures
+from calcium_latents.studies.avae.figures import figure1 as avae_figure1
 
 
 @pytest.fixture(scope="module")

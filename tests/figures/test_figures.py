@@ -22,9 +22,9 @@ import matplotlib
 import pandas as pd
 import pytest
 
-from calcium_latents.analysis.model_selection import METRICS
 from calcium_latents.errors import UserError
 from calcium_latents.figures import FIGURES, draw_figure, parse_inputs, style
+from calcium_latents.studies.radical.model_selection import METRICS
 
 EXPECTED_TEXT = {
     "radical_figure2": [

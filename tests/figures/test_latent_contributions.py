@@ -5,10 +5,10 @@ import pandas as pd
 from fake_contributions import PROVENANCE, jumping_recording
 from test_figures import check_layout, texts  # noqa: F401  (a fixture)
 
-from calcium_latents.analysis.contribution_run import run
 from calcium_latents.figures import draw_figure
-from calcium_latents.figures.latent_contributions import _verdict
 from calcium_latents.recordings.netcdf import write_dataset
+from calcium_latents.studies.latent_contributions.contribution_run import run
+from calcium_latents.studies.latent_contributions.figures.latent_contributions import _verdict
 
 
 def test_without_transitions(tmp_path, texts):  # noqa: F811

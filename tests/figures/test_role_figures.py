@@ -4,9 +4,10 @@ import fake_roles
 import pandas as pd
 import pytest
 
-from calcium_latents.analysis import roles
 from calcium_latents.errors import UserError
-from calcium_latents.figures import draw_figure, lagged_influence, transition_roles
+from calcium_latents.figures import draw_figure
+from calcium_latents.studies.latent_contributions import roles
+from calcium_latents.studies.latent_contributions.figures import lagged_influence, transition_roles
 
 
 @pytest.fixture(scope="module")

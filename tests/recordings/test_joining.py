@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter1d
 
-from calcium_latents.commands import join_recordings as command
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
 from calcium_latents.recordings.joining import bridge_gaps, join_recordings
 from calcium_latents.recordings.readers import read_user_file
 from calcium_latents.recordings.traces_matrix import resample_traces, trace_matrix
 from calcium_latents.seeds import generator
+from calcium_latents.studies.avae.commands import join_recordings as command
 
 ALLEN = "population/allen_brain_observatory_552195520_30hz.mat"
 ZEBRAFISH = "population/zebrafish_dp_ogb1_7.5hz.mat"

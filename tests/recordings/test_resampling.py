@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calcium_latents.commands import resample as command
 from calcium_latents.deconvolution import deconvolve
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
 from calcium_latents.recordings.readers import read_user_file
 from calcium_latents.recordings.resampling import interpolation_weights, overlap_weights, resample
 from calcium_latents.seeds import generator
+from calcium_latents.studies.cross_encoder.commands import resample as command
 
 ALLEN = "population/allen_brain_observatory_552195520_30hz.mat"
 ZEBRAFISH = "population/zebrafish_dp_ogb1_7.5hz.mat"

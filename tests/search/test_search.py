@@ -37,8 +37,8 @@ def assert_same(first, second):
 
 
 def test_what_a_search_leaves(whole, events_path):
+    from calcium_latents.models.lfads.snapshots import load_model, snapshot_rates
     from calcium_latents.recordings import read_inferred, read_recording
-    from calcium_latents.training.snapshots import load_model, snapshot_rates
 
     assert {path.name for path in whole.iterdir()} == FILES
     table = pd.read_csv(whole / "metrics.csv")
@@ -91,8 +91,8 @@ def test_the_score_is_the_moving_average_of_a_generation():
 
 def test_a_search_interrupted_anywhere_goes_on_to_the_same_bytes(whole, search, tmp_path, monkeypatch):
     """Ended at one step, then while a state is written, then between a generation's states and its conclusion."""
+    from calcium_latents.models.lfads import training as lfads_module
     from calcium_latents.search import folder, worker
-    from calcium_latents.training import lfads_module
 
     def ends(place, name, after):
         original, calls = getattr(place, name), []
@@ -190,9 +190,9 @@ def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
 
     from omegaconf import OmegaConf
 
+    from calcium_latents.models.lfads.training import OptimizationOptions
     from calcium_latents.search.group_training import GroupTrainer
     from calcium_latents.search.settings import SearchSettings
-    from calcium_latents.training.lfads_module import OptimizationOptions
     from calcium_latents.training.schedules import LearningRateSchedule
 
     section = OmegaConf.to_container(composed("search.finish_generations=1").search, resolve=True)

@@ -11,7 +11,7 @@ import yaml
 
 from calcium_latents.configuration import check, load_configuration, merge, read_scale
 from calcium_latents.errors import UserError
-from calcium_latents.simulation.parameters import LorenzRecordingParameters
+from calcium_latents.simulation.lorenz.parameters import LorenzRecordingParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 SCALES = sorted(path.stem for path in (ROOT / "config/scale").glob("*.yaml"))
@@ -113,12 +113,12 @@ def test_the_schema_knows_every_parameter_of_the_simulation():
 
 
 def test_schemas_know_every_parameter_of_the_other_studies():
-    from calcium_latents.analysis import contribution_run, roles_benchmark
-    from calcium_latents.analysis.clustering import Settings
-    from calcium_latents.analysis.solvable_network import SolvableNetworkParameters
-    from calcium_latents.commands import score_avae
-    from calcium_latents.simulation.culture_parameters import CultureGroup, CultureSet
-    from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
+    from calcium_latents.metrics.clustering import Settings
+    from calcium_latents.simulation.culture.culture_parameters import CultureGroup, CultureSet
+    from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
+    from calcium_latents.studies.avae.commands import score_avae
+    from calcium_latents.studies.cross_encoder.solvable_network import SolvableNetworkParameters
+    from calcium_latents.studies.latent_contributions import contribution_run, roles_benchmark
 
     def properties(study):
         return yaml.safe_load((ROOT / f"workflow/schemas/{study}.schema.yaml").read_text())["properties"]
@@ -139,10 +139,10 @@ def test_schemas_know_every_parameter_of_the_other_studies():
 
 @pytest.mark.parametrize("scale", ["smoke", "quick", "paper"])
 def test_every_population_and_network_of_a_scale_is_valid(scale):
-    from calcium_latents.analysis import roles_benchmark
-    from calcium_latents.analysis.solvable_network import SolvableNetworkParameters
-    from calcium_latents.simulation.culture_parameters import CultureSet
-    from calcium_latents.simulation.latent_population_parameters import LatentPopulationParameters
+    from calcium_latents.simulation.culture.culture_parameters import CultureSet
+    from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
+    from calcium_latents.studies.cross_encoder.solvable_network import SolvableNetworkParameters
+    from calcium_latents.studies.latent_contributions import roles_benchmark
 
     section = read_scale(ROOT, scale)["cross_encoder"]
     for dataset in section["datasets"].values():
@@ -156,16 +156,16 @@ def test_every_population_and_network_of_a_scale_is_valid(scale):
 @pytest.mark.parametrize("scale", ["smoke", "quick", "paper"])
 def test_every_parameter_of_the_digital_twin_is_valid(scale):
     """The schema leaves the commands' parameters open: the commands' own classes know them."""
-    from calcium_latents.analysis import gabor_study
-    from calcium_latents.analysis.gabor_clusters import ClusterSettings
-    from calcium_latents.analysis.gabor_search import SearchSettings
-    from calcium_latents.analysis.gabor_selection import ScanParameters
-    from calcium_latents.analysis.mei_study import MeiStudyParameters
-    from calcium_latents.analysis.optimal_gabors import DifferenceGrid, GaborGrid
-    from calcium_latents.analysis.tuning_experiments import ExperimentSettings
-    from calcium_latents.commands.align_bar_codes import study_options
     from calcium_latents.configuration import merge
-    from calcium_latents.simulation.visual_cortex_parameters import VisualCortexExperiment
+    from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import VisualCortexExperiment
+    from calcium_latents.studies.digital_twin.commands.align_bar_codes import study_options
+    from calcium_latents.studies.digital_twin.optimal_stimuli import gabor_study
+    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_clusters import ClusterSettings
+    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import SearchSettings
+    from calcium_latents.studies.digital_twin.optimal_stimuli.mei_study import MeiStudyParameters
+    from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
+    from calcium_latents.studies.digital_twin.second_scan.gabor_selection import ScanParameters
+    from calcium_latents.studies.digital_twin.tuning.tuning_experiments import ExperimentSettings
 
     section = read_scale(ROOT, scale)["digital_twin"]
     for dataset in section["datasets"].values():

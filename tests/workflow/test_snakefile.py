@@ -240,25 +240,25 @@ def test_a_second_run_has_nothing_to_do(finished):
     ("module", "reruns", "spares"),
     [
         (
-            "figures/radical_supplementary1.py",
+            "studies/radical/figures/supplementary1.py",
             {"radical_supplementary1"},
             {"train", "evaluate", "radical_figure2"},
         ),
-        ("analysis/held_out.py", {"score_recording"}, {"train", "simulate", "evaluate"}),
-        ("analysis/latent_recovery.py", {"evaluate", "claims"}, {"train", "simulate", "deconvolve"}),
+        ("metrics/held_out.py", {"score_recording"}, {"train", "simulate", "evaluate"}),
+        ("metrics/latent_recovery.py", {"evaluate", "claims"}, {"train", "simulate", "deconvolve"}),
         (
-            "simulation/lorenz.py",
+            "simulation/lorenz/lorenz.py",
             {"simulate", "train"},
             {"import_recording", "deconvolve", "compare_with_spikes"},
         ),
         (
-            "models/cross_encoder.py",
+            "models/cross_encoder/network.py",
             {"train", "score_cross_encoder", "contributions"},
             {"simulate_population", "solvable_network", "roles_benchmark", "evaluate"},
         ),
         ("theory/ring.py", {"solvable_network", "cross_encoder_figure1"}, {"train", "simulate_population"}),
         (
-            "training/avae_fit.py",
+            "models/avae/training.py",
             {"train", "score_avae", "compare_conditions", "avae_figure6_tauopathy"},
             {"simulate_cultures", "add_noise", "score_cross_encoder"},
         ),
@@ -268,11 +268,11 @@ def test_a_second_run_has_nothing_to_do(finished):
             {"simulate_visual_cortex", "simulate_cultures", "import_recording"},
         ),
         (
-            "analysis/tuning_indices.py",
+            "studies/digital_twin/tuning/tuning_indices.py",
             {"run_experiments", "digital_twin_recovery"},
             {"train", "find_optimal_stimuli", "find_meis"},
         ),
-        ("simulation/gcamp6s.py", {"simulate_cultures", "add_noise"}, {"simulate", "join_recordings"}),
+        ("simulation/culture/gcamp6s.py", {"simulate_cultures", "add_noise"}, {"simulate", "join_recordings"}),
         (
             "models/lfads/decoder.py",
             {"train", "evaluate"},

@@ -25,10 +25,10 @@ rule evaluate:
     params:
         options=parameters("evaluation"),
         label=parameters("datasets", "{dataset}", "label_hz"),
-        code=code("commands.evaluate"),
+        code=code("studies.radical.commands.evaluate"),
     message:
         "Score all methods on {wildcards.study}/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.evaluate --recording {input.recording} --inferred {input.inferred}"
+        "python -m calcium_latents.studies.radical.commands.evaluate --recording {input.recording} --inferred {input.inferred}"
         " --dataset {wildcards.dataset} --frequency-hz {params.label} --parameters {params.options}"
         " --scores {output.scores} --lag-sweep {output.lag_sweep} --predictions {output.predictions} > {log} 2>&1"

@@ -48,11 +48,11 @@ rule simulate_cultures:
     params:
         options=lambda wildcards: shlex.quote(json.dumps(AVAE["sets"][wildcards.set])),
         seed=SEED,
-        code=code("commands.simulate_cultures"),
+        code=code("studies.avae.commands.simulate_cultures"),
     message:
         "Simulate cultures: {wildcards.set}"
     shell:
-        "python -m calcium_latents.commands.simulate_cultures --parameters {params.options} --seed {params.seed}"
+        "python -m calcium_latents.studies.avae.commands.simulate_cultures --parameters {params.options} --seed {params.seed}"
         " --recording {output.recording} --statistics {output.statistics} > {log} 2>&1"
 
 
@@ -78,11 +78,11 @@ rule add_noise:
         noise=lambda wildcards: AVAE["datasets"][wildcards.dataset]["noise"],
         label=lambda wildcards: shlex.quote(AVAE["datasets"][wildcards.dataset]["label"]),
         seed=SEED,
-        code=code("commands.add_noise"),
+        code=code("studies.avae.commands.add_noise"),
     message:
         "Add noise: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.add_noise --recording {input.recording} --noise {params.noise} --label {params.label}"
+        "python -m calcium_latents.studies.avae.commands.add_noise --recording {input.recording} --noise {params.noise} --label {params.label}"
         " --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
@@ -112,11 +112,11 @@ rule join_recordings:
             AVAE["datasets"].get(wildcards.dataset, {}).get("label", wildcards.dataset)
         ),
         seed=SEED,
-        code=code("commands.join_recordings"),
+        code=code("studies.avae.commands.join_recordings"),
     message:
         "Join recordings: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.join_recordings {params.recordings} --rate-hz {params.rate}"
+        "python -m calcium_latents.studies.avae.commands.join_recordings {params.recordings} --rate-hz {params.rate}"
         " --longest-gap-s {params.gap} --label {params.label} --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
@@ -151,11 +151,11 @@ rule score_avae:
         options=lambda wildcards: shlex.quote(
             json.dumps({**AVAE["scores"], "map": wildcards.dataset in MAPPED})
         ),
-        code=code("commands.score_avae"),
+        code=code("studies.avae.commands.score_avae"),
     message:
         "Score all fits on avae/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.score_avae --recording {input.recording} {params.embeddings} --dataset {wildcards.dataset}"
+        "python -m calcium_latents.studies.avae.commands.score_avae --recording {input.recording} {params.embeddings} --dataset {wildcards.dataset}"
         " --label {params.label} --parameters {params.options} --reconstruction {output.reconstruction} --clustering {output.clustering}"
         " --separation {output.separation} --correlations {output.correlations} --tsne {output.tsne} > {log} 2>&1"
 
@@ -186,11 +186,11 @@ rule compare_conditions:
             AVAE["datasets"].get(wildcards.dataset, {}).get("label", wildcards.dataset)
         ),
         seed=SEED,
-        code=code("commands.compare_conditions"),
+        code=code("studies.avae.commands.compare_conditions"),
     message:
         "Compare conditions of avae/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.compare_conditions --recording {input.recording} {params.embeddings}"
+        "python -m calcium_latents.studies.avae.commands.compare_conditions --recording {input.recording} {params.embeddings}"
         " --dataset {wildcards.dataset} --label {params.label} --seed {params.seed} --separability {output.separability}"
         " --heterogeneity {output.heterogeneity} > {log} 2>&1"
 

@@ -29,11 +29,11 @@ rule solvable_network:
     params:
         options=shlex.quote(json.dumps(CROSS_ENCODER["solvable_network"])),
         seed=SEED,
-        code=code("commands.solvable_network"),
+        code=code("studies.cross_encoder.commands.solvable_network"),
     message:
         "Simulate the solvable network"
     shell:
-        "python -m calcium_latents.commands.solvable_network --parameters {params.options} --seed {params.seed} --ring {output.ring}"
+        "python -m calcium_latents.studies.cross_encoder.commands.solvable_network --parameters {params.options} --seed {params.seed} --ring {output.ring}"
         " --spectra {output.spectra} --gaussian-process {output.process} --table {output.checks} > {log} 2>&1"
 
 
@@ -59,7 +59,7 @@ rule simulate_population:
             json.dumps(CROSS_ENCODER["datasets"][wildcards.dataset]["parameters"])
         ),
         seed=lambda wildcards: CROSS_ENCODER["datasets"][wildcards.dataset].get("seed", SEED),
-        code=code("commands.simulate", "simulation.latent_population"),
+        code=code("commands.simulate", "simulation.latent_population.latent_population"),
     message:
         "Simulate cross_encoder/{wildcards.dataset}"
     shell:
@@ -90,11 +90,11 @@ rule resample_recording:
         rate=CROSS_ENCODER["rate_hz"],
         responses=response_arguments,
         seed=SEED,
-        code=code("commands.resample"),
+        code=code("studies.cross_encoder.commands.resample"),
     message:
         "Resample {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.resample --recording {input.recording} --rate-hz {params.rate} {params.responses}"
+        "python -m calcium_latents.studies.cross_encoder.commands.resample --recording {input.recording} --rate-hz {params.rate} {params.responses}"
         " --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
@@ -130,11 +130,11 @@ rule score_cross_encoder:
             CROSS_ENCODER["datasets"].get(wildcards.dataset, {}).get("label", wildcards.dataset)
         ),
         options=shlex.quote(json.dumps(CROSS_ENCODER["running_speed"])),
-        code=code("commands.score_cross_encoder"),
+        code=code("studies.cross_encoder.commands.score_cross_encoder"),
     message:
         "Score all fits on cross_encoder/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.score_cross_encoder --recording {input.recording} --metrics {input.metrics}"
+        "python -m calcium_latents.studies.cross_encoder.commands.score_cross_encoder --recording {input.recording} --metrics {input.metrics}"
         " --inferred {input.inferred} --dataset {wildcards.dataset} --label {params.label} --parameters {params.options}"
         " --scores {output.scores} --normalised {output.normalised} --latents {output.latents}"
         " --running-speed {output.running_speed} --latent-recovery {output.latent_recovery} > {log} 2>&1"

@@ -33,11 +33,11 @@ rule simulate_visual_cortex:
         ),
         label=image_label,
         seed=SEED,
-        code=code("commands.simulate_visual_cortex"),
+        code=code("studies.digital_twin.commands.simulate_visual_cortex"),
     message:
         "Simulate visual cortex: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.simulate_visual_cortex --parameters {params.options} --label {params.label}"
+        "python -m calcium_latents.studies.digital_twin.commands.simulate_visual_cortex --parameters {params.options} --label {params.label}"
         " --seed {params.seed} --output {output.responses} > {log} 2>&1"
 
 
@@ -64,11 +64,11 @@ rule import_image_responses:
         label=image_label,
         folder=lambda wildcards: shlex.quote(str(image_response_folder(wildcards.dataset))),
         seed=SEED,
-        code=code("commands.import_image_responses"),
+        code=code("studies.digital_twin.commands.import_image_responses"),
     message:
         "Import responses to images: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.import_image_responses --parameters {params.options} --label {params.label}"
+        "python -m calcium_latents.studies.digital_twin.commands.import_image_responses --parameters {params.options} --label {params.label}"
         " --folder {params.folder} --seed {params.seed} --output {output.responses} > {log} 2>&1"
 
 
@@ -97,11 +97,11 @@ rule score_image_predictions:
         ).replace("--embedding", "--prediction"),
         label=image_label,
         seed=SEED,
-        code=code("commands.score_image_predictions"),
+        code=code("studies.digital_twin.commands.score_image_predictions"),
     message:
         "Score predictions of responses to images: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.score_image_predictions --responses {input.responses} {params.predictions}"
+        "python -m calcium_latents.studies.digital_twin.commands.score_image_predictions --responses {input.responses} {params.predictions}"
         " --dataset {wildcards.dataset} --label {params.label} --seed {params.seed} --output {output.scores} > {log} 2>&1"
 
 
@@ -130,11 +130,11 @@ rule align_bar_codes:
         options=shlex.quote(json.dumps(TWIN["bar_codes"])),
         label=image_label,
         seed=SEED,
-        code=code("commands.align_bar_codes"),
+        code=code("studies.digital_twin.commands.align_bar_codes"),
     message:
         "Align bar codes: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.align_bar_codes --responses {input.responses} --predictions {input.predictions}"
+        "python -m calcium_latents.studies.digital_twin.commands.align_bar_codes --responses {input.responses} --predictions {input.predictions}"
         " --dataset {wildcards.dataset} --label {params.label} --parameters {params.options} --seed {params.seed}"
         " --output {output.bar_codes} --table {output.table} --timing {output.timing} > {log} 2>&1"
 
@@ -164,11 +164,11 @@ rule find_optimal_stimuli:
         gpu=resource("find_optimal_stimuli", "gpu"),
     params:
         options=shlex.quote(json.dumps(TWIN["optimal_stimuli"])),
-        code=code("commands.find_optimal_stimuli"),
+        code=code("studies.digital_twin.commands.find_optimal_stimuli"),
     message:
         "Find optimal Gabors and differences of Gaussians: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.find_optimal_stimuli --responses {input.responses} --checkpoint {input.checkpoint}"
+        "python -m calcium_latents.studies.digital_twin.commands.find_optimal_stimuli --responses {input.responses} --checkpoint {input.checkpoint}"
         " --predictions {input.predictions} --bar-codes {input.bar_codes} --parameters {params.options}"
         " --gabors {output.gabors} --differences {output.differences} --check {output.check} > {log} 2>&1"
 
@@ -197,11 +197,11 @@ rule run_experiments:
         gpu=resource("run_experiments", "gpu"),
     params:
         options=shlex.quote(json.dumps(TWIN["experiments"])),
-        code=code("commands.run_experiments"),
+        code=code("studies.digital_twin.commands.run_experiments"),
     message:
         "Run experiments in silico: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.run_experiments --responses {input.responses} --checkpoint {input.checkpoint}"
+        "python -m calcium_latents.studies.digital_twin.commands.run_experiments --responses {input.responses} --checkpoint {input.checkpoint}"
         " --bar-codes {input.bar_codes} --gabors {input.gabors} --parameters {params.options}"
         " --tuning {output.tuning} --indices {output.indices} > {log} 2>&1"
 
@@ -235,11 +235,11 @@ rule find_meis:
     params:
         options=shlex.quote(json.dumps(TWIN["meis"])),
         seed=SEED,
-        code=code("commands.find_meis"),
+        code=code("studies.digital_twin.commands.find_meis"),
     message:
         "Find most exciting images: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.find_meis --responses {input.responses} --checkpoint {input.checkpoint}"
+        "python -m calcium_latents.studies.digital_twin.commands.find_meis --responses {input.responses} --checkpoint {input.checkpoint}"
         " --predictions {input.predictions} --bar-codes {input.bar_codes} --gabors {input.gabors} --differences {input.differences}"
         " --scores {input.scores} --parameters {params.options} --seed {params.seed} --output {output.meis}"
         " --comparison {output.comparison} --clusters {output.clusters} > {log} 2>&1"
@@ -274,11 +274,11 @@ rule summarise_properties:
         options=shlex.quote(json.dumps(TWIN["properties"])),
         label=image_label,
         seed=SEED,
-        code=code("commands.summarise_properties"),
+        code=code("studies.digital_twin.commands.summarise_properties"),
     message:
         "Summarise properties of neurons and clusters: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.summarise_properties --responses {input.responses} --indices {input.indices}"
+        "python -m calcium_latents.studies.digital_twin.commands.summarise_properties --responses {input.responses} --indices {input.indices}"
         " --comparison {input.comparison} --scores {input.scores} --bar-codes {input.bar_codes} --dataset {wildcards.dataset}"
         " --label {params.label} --parameters {params.options} --seed {params.seed} --properties {output.properties}"
         " --cluster-tests {output.tests} --independence {output.independence} --combinations {output.combinations}"
@@ -309,11 +309,11 @@ rule select_gabors:
         gpu=resource("select_gabors", "gpu"),
     params:
         options=shlex.quote(json.dumps(TWIN["gabor_selection"])),
-        code=code("commands.select_gabors"),
+        code=code("studies.digital_twin.commands.select_gabors"),
     message:
         "Select Gabors for a second scan: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.select_gabors --responses {input.responses} --checkpoint {input.checkpoint}"
+        "python -m calcium_latents.studies.digital_twin.commands.select_gabors --responses {input.responses} --checkpoint {input.checkpoint}"
         " --gabors {input.gabors} --parameters {params.options} --output {output.gabors} --coverage {output.coverage}"
         " --curves {output.curves} > {log} 2>&1"
 
@@ -340,11 +340,11 @@ rule record_gabor_scan:
     params:
         options=shlex.quote(json.dumps(TWIN["gabor_scan"])),
         seed=SEED,
-        code=code("commands.record_gabor_scan"),
+        code=code("studies.digital_twin.commands.record_gabor_scan"),
     message:
         "Record a second scan of the same neurons: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.record_gabor_scan --responses {input.responses} --gabors {input.gabors}"
+        "python -m calcium_latents.studies.digital_twin.commands.record_gabor_scan --responses {input.responses} --gabors {input.gabors}"
         " --parameters {params.options} --seed {params.seed} --output {output.scan} > {log} 2>&1"
 
 
@@ -374,11 +374,11 @@ rule compare_gabor_scan:
     params:
         options=shlex.quote(json.dumps(TWIN["scan_agreement"])),
         seed=SEED,
-        code=code("commands.compare_gabor_scan"),
+        code=code("studies.digital_twin.commands.compare_gabor_scan"),
     message:
         "Compare recorded and predicted size tuning: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.compare_gabor_scan --scan {input.scan} --responses {input.responses}"
+        "python -m calcium_latents.studies.digital_twin.commands.compare_gabor_scan --scan {input.scan} --responses {input.responses}"
         " --checkpoint {input.checkpoint} --gabors {input.gabors} --scan-gabors {input.scan_gabors} --glm {input.glm}"
         " --parameters {params.options} --seed {params.seed} --output {output.agreement} > {log} 2>&1"
 

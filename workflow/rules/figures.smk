@@ -1,4 +1,7 @@
 # figures, a rule each, named as the figure; what it reads stands in FIGURES of its study. And the table of claims.
+from calcium_latents.figures import FIGURES as FIGURE_MODULES
+
+
 for study, figures in FIGURES.items():
     for figure, inputs in figures.items():
         drawing = figure.partition("-")[0]
@@ -31,7 +34,7 @@ for study, figures in FIGURES.items():
                 drawing=drawing,
                 inputs=lambda wildcards, input: named(input),
                 stem=lambda wildcards, output: os.path.splitext(output.png)[0],
-                code=code("commands.figure", f"figures.{drawing}"),
+                code=code("commands.figure", FIGURE_MODULES[drawing].removeprefix("calcium_latents.")),
             message:
                 f"Draw {study}/{figure}"
             shell:
@@ -41,7 +44,7 @@ for study, figures in FIGURES.items():
 
 # the command imports them by name
 CLAIM_MODULES = [
-    f"analysis.{path.stem}" for path in (SOURCE / "calcium_latents/analysis").glob("claims_*.py")
+    f"studies.{path.parent.name}.claims" for path in (SOURCE / "calcium_latents/studies").glob("*/claims.py")
 ]
 
 

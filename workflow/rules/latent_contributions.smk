@@ -30,11 +30,11 @@ rule contributions:
         method=lambda wildcards: APPLICATIONS[wildcards.application]["method"],
         options=lambda wildcards: shlex.quote(json.dumps(APPLICATIONS[wildcards.application]["parameters"])),
         seed=SEED,
-        code=code("commands.contributions"),
+        code=code("studies.latent_contributions.commands.contributions"),
     message:
         "Contributions of neurons: {wildcards.application}"
     shell:
-        "python -m calcium_latents.commands.contributions --recording {input.recording} {params.files} --method {params.method}"
+        "python -m calcium_latents.studies.latent_contributions.commands.contributions --recording {input.recording} {params.files} --method {params.method}"
         " --parameters {params.options} --seed {params.seed} --output {output.contributions} --transitions {output.transitions}"
         " --summary {output.summary} --identities {output.identities} > {log} 2>&1"
 
@@ -57,11 +57,11 @@ rule roles_benchmark:
     params:
         options=shlex.quote(json.dumps(CONTRIBUTIONS["roles_benchmark"])),
         seed=SEED,
-        code=code("commands.roles_benchmark"),
+        code=code("studies.latent_contributions.commands.roles_benchmark"),
     message:
         "Score roles of neurons in simulated networks"
     shell:
-        "python -m calcium_latents.commands.roles_benchmark --parameters {params.options} --seed {params.seed}"
+        "python -m calcium_latents.studies.latent_contributions.commands.roles_benchmark --parameters {params.options} --seed {params.seed}"
         " --scores {output.scores} --example {output.example} > {log} 2>&1"
 
 

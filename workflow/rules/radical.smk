@@ -28,11 +28,11 @@ rule describe_simulation:
         gpu=resource("describe_simulation", "gpu"),
     params:
         label=lambda wildcards: RADICAL["datasets"][wildcards.dataset]["label_hz"],
-        code=code("commands.describe_simulation"),
+        code=code("studies.radical.commands.describe_simulation"),
     message:
         "Describe radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.describe_simulation --recording {input.recording}"
+        "python -m calcium_latents.studies.radical.commands.describe_simulation --recording {input.recording}"
         " --dataset {wildcards.dataset} --frequency-hz {params.label} --simulation {output.simulation} --calibration {output.calibration}"
         " --spike-inference {output.spike_inference} > {log} 2>&1"
 
@@ -58,11 +58,11 @@ rule convergence:
     params:
         dataset=CONVERGENCE,
         options=shlex.quote(json.dumps(RADICAL["evaluation"])),
-        code=code("commands.convergence"),
+        code=code("studies.radical.commands.convergence"),
     message:
         "Score the snapshots of training"
     shell:
-        "python -m calcium_latents.commands.convergence --recording {input.recording} --snapshots {input.snapshots}"
+        "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording} --snapshots {input.snapshots}"
         " --dataset {params.dataset} --parameters {params.options} --output {output.table} > {log} 2>&1"
 
 

@@ -25,11 +25,11 @@ rule score_population:
         gpu=resource("score_population", "gpu"),
     params:
         options=shlex.quote(json.dumps(RADICAL["evaluation"])),
-        code=code("commands.score_population"),
+        code=code("studies.radical.commands.score_population"),
     message:
         "Score the members of random searches on radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.score_population --recording {input.recording} --checkpoints {input.checkpoints}"
+        "python -m calcium_latents.studies.radical.commands.score_population --recording {input.recording} --checkpoints {input.checkpoints}"
         " --dataset {wildcards.dataset} --parameters {params.options} --output {output.recovery} > {log} 2>&1"
 
 

@@ -21,11 +21,11 @@ rule import_recording:
         entry=import_parameters,
         base=lambda wildcards: shlex.quote(RECORDING_FOLDERS[wildcards.dataset]),
         seed=SEED,
-        code=code("commands.import_recording"),
+        code=code("studies.recordings.commands.import_recording"),
     message:
         "Import {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.import_recording --parameters {params.entry} --base-directory {params.base}"
+        "python -m calcium_latents.studies.recordings.commands.import_recording --parameters {params.entry} --base-directory {params.base}"
         " --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
@@ -49,11 +49,11 @@ rule hide_samples:
     params:
         fraction=SETTINGS["recordings"]["held_out_fraction"],
         seed=SEED,
-        code=code("commands.hide_samples"),
+        code=code("studies.recordings.commands.hide_samples"),
     message:
         "Hide samples of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.hide_samples --recording {input.recording} --fraction {params.fraction}"
+        "python -m calcium_latents.studies.recordings.commands.hide_samples --recording {input.recording} --fraction {params.fraction}"
         " --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
@@ -78,11 +78,11 @@ rule cut_windows:
         windows=window_parameters,
         base=lambda wildcards: shlex.quote(RECORDING_FOLDERS[wildcards.dataset]),
         seed=SEED,
-        code=code("commands.cut_windows"),
+        code=code("studies.recordings.commands.cut_windows"),
     message:
         "Cut {wildcards.dataset} into trials"
     shell:
-        "python -m calcium_latents.commands.cut_windows --recording {input.recording} --parameters {params.windows}"
+        "python -m calcium_latents.studies.recordings.commands.cut_windows --recording {input.recording} --parameters {params.windows}"
         " --base-directory {params.base} --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
@@ -90,7 +90,7 @@ rule score_recording:
     input:
         recording="results/{scale}/recordings/{dataset}/deconvolved.nc",
         shown="results/{scale}/recordings/{dataset}/shown.nc",
-        # baselines, smoothing among them, are made by the command itself (analysis/held_out.py)
+        # baselines, smoothing among them, are made by the command itself (metrics/held_out.py)
         inferred=lambda wildcards: [
             box("recordings", wildcards.dataset, f"{run}/inferred.nc")
             for run in trained("recordings", wildcards.dataset)
@@ -111,11 +111,11 @@ rule score_recording:
         gpu=resource("score_recording", "gpu"),
     params:
         seed=SEED,
-        code=code("commands.score_recording"),
+        code=code("studies.recordings.commands.score_recording"),
     message:
         "Score held-out samples of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.score_recording --recording {input.recording} --shown {input.shown} --inferred {input.inferred}"
+        "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording} --shown {input.shown} --inferred {input.inferred}"
         " --seed {params.seed} --scores {output.scores} --comparison {output.comparison} > {log} 2>&1"
 
 
@@ -139,11 +139,11 @@ rule write_event_rates:
         gpu=resource("write_event_rates", "gpu"),
     params:
         seed=SEED,
-        code=code("commands.write_event_rates"),
+        code=code("studies.recordings.commands.write_event_rates"),
     message:
         "Write event rates of {wildcards.dataset} ({wildcards.model}, seed {wildcards.seed})"
     shell:
-        "python -m calcium_latents.commands.write_event_rates --recording {input.recording} --inferred {input.inferred}"
+        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --inferred {input.inferred}"
         " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb} > {log} 2>&1"
 
 

@@ -1,4 +1,5 @@
 # parameters -> recording with ground truth
+from calcium_latents.commands.simulate import SIMULATORS
 
 
 rule simulate:
@@ -22,7 +23,7 @@ rule simulate:
         common=parameters("simulation"),
         dataset=parameters("datasets", "{dataset}", "parameters"),
         seed=SEED,
-        code=lambda wildcards: code("commands.simulate", f"simulation.{section(wildcards)['simulator']}"),
+        code=lambda wildcards: code("commands.simulate", SIMULATORS[section(wildcards)["simulator"]].removeprefix("calcium_latents.")),
     message:
         "Simulate {wildcards.study}/{wildcards.dataset}"
     shell:

@@ -20,11 +20,11 @@ rule compare_with_spikes:
     params:
         method=SETTINGS["spike_ground_truth"]["deconvolution"]["method"],
         options=shlex.quote(json.dumps(SETTINGS["spike_ground_truth"]["deconvolution"]["options"])),
-        code=deconvolution_code("commands.spike_ground_truth", "spike_ground_truth"),
+        code=deconvolution_code("studies.spike_ground_truth.commands.spike_ground_truth", "spike_ground_truth"),
     message:
         "Compare events with real spikes"
     shell:
-        "python -m calcium_latents.commands.spike_ground_truth --folder {input.folders} --method {params.method}"
+        "python -m calcium_latents.studies.spike_ground_truth.commands.spike_ground_truth --folder {input.folders} --method {params.method}"
         " --parameters {params.options} --output {output.table} > {log} 2>&1"
 
 

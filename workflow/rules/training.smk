@@ -98,9 +98,9 @@ rule smooth:
         gpu=resource("smooth", "gpu"),
     params:
         options=parameters("smoothing", "{model}"),
-        code=code("commands.smooth"),
+        code=code("studies.radical.commands.smooth"),
     message:
         "Smooth {wildcards.study}/{wildcards.dataset}: {wildcards.model}"
     shell:
-        "python -m calcium_latents.commands.smooth --recording {input.recording} --name {wildcards.model} --parameters {params.options}"
+        "python -m calcium_latents.studies.radical.commands.smooth --recording {input.recording} --name {wildcards.model} --parameters {params.options}"
         " --seed {wildcards.seed} --output {output.inferred} > {log} 2>&1"

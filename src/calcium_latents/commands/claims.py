@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from calcium_latents.analysis.claims import claims_table, to_html
+    from calcium_latents.claims.table import claims_table, to_html
     from calcium_latents.errors import UserError
     from calcium_latents.figures import parse_inputs
     from calcium_latents.files import atomic_path

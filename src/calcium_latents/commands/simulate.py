@@ -5,11 +5,17 @@ from importlib import import_module
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
+#: Name of a simulator -> its module, which has a function `simulate_NAME`.
+SIMULATORS = {
+    "lorenz_recording": "calcium_latents.simulation.lorenz.lorenz_recording",
+    "latent_population": "calcium_latents.simulation.latent_population.latent_population",
+}
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Call `simulate_NAME` of the module `calcium_latents.simulation.NAME` and write the recording."""
+    """Call `simulate_NAME` of a module of `calcium_latents.simulation` and write the recording."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--simulator", required=True, help="a module of calcium_latents.simulation: lorenz_recording")
+    parser.add_argument("--simulator", required=True, choices=SIMULATORS)
     add_parameters(parser, "parameters of the simulation")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True, help="recording (.nc)")
@@ -18,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import write_recording
 
-    module = f"calcium_latents.simulation.{options.simulator}"
+    module = SIMULATORS[options.simulator]
     simulate = getattr(import_module(module), f"simulate_{options.simulator}")
     recording = simulate(options.parameters, options.seed)
     write_recording(recording, options.output, provenance(options.parameters, [__spec__.name, module], options.seed))

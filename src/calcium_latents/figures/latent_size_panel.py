@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from calcium_latents.analysis import explained_variance as ev
 from calcium_latents.figures import style
+from calcium_latents.metrics import explained_variance as ev
 
 SHIFT = 1.035  # factor between the models' places on the logarithmic axis, so that error bars stand apart
 

@@ -10,12 +10,12 @@ import torch
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.models.lfads.family import LFADSFamily, optimization_options
 from calcium_latents.models.lfads.objective import Hyperparameters
+from calcium_latents.models.lfads.training import LFADSTraining, OptimizationOptions
 from calcium_latents.search.member_state import join_members, split_members
 from calcium_latents.search.settings import SearchSettings
 from calcium_latents.training.fitting import fit
-from calcium_latents.training.lfads_family import LFADSFamily, optimization_options
-from calcium_latents.training.lfads_module import LFADSTraining, OptimizationOptions
 
 MUST_BE_FINITE = ("training_total", "training_gradient_norm")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.objective import Hyperparameters
+from calcium_latents.models.lfads.validation import METRICS
 from calcium_latents.parameter_section import is_number
 from calcium_latents.search.laws import HyperparameterLaw, read_laws
-from calcium_latents.training.validation import METRICS
 
 KINDS = ("random", "pbt")
 #: fields without influence on the result

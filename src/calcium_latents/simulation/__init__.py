@@ -1,0 +1,1 @@
+"""Worlds with known truth, a folder each; what several worlds share (indicator, laser scanning) stands here."""

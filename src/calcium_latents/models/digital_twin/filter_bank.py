@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.hermite_functions import hermite_functions, rotation_matrix
+from calcium_latents.models.digital_twin.hermite_functions import hermite_functions, rotation_matrix
 
 OVERSAMPLING = 2
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
-from calcium_latents.models.lfads.compiled_likelihood import compiled_likelihood
+from calcium_latents.models.lfads.compiled.likelihood import compiled_likelihood
 from calcium_latents.models.lfads.model import LFADS
 
 

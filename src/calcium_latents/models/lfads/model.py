@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calcium_latents.models.lfads import compiled_decoder, compiled_encoder, priors
 from calcium_latents.models.lfads import decoder as decoding
 from calcium_latents.models.lfads import encoder as encoding
+from calcium_latents.models.lfads import priors
 from calcium_latents.models.lfads.batches import Batch
+from calcium_latents.models.lfads.compiled import decoder as compiled_decoder
+from calcium_latents.models.lfads.compiled import encoder as compiled_encoder
 from calcium_latents.models.lfads.inputs import DIRECTIONS, add_bias, project_events
 from calcium_latents.models.lfads.sizes import LFADSSizes
-from calcium_latents.models.streams import Streams
+from calcium_latents.training.streams import Streams
 
 
 class Posterior(NamedTuple):

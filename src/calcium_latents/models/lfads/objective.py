@@ -14,7 +14,7 @@ from torch import Tensor
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.likelihood import Weights, log_likelihood
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.streams import Streams
+from calcium_latents.training.streams import Streams
 
 SIGMOID_PENALTY_WEIGHT = 1e-4  # fixed in the original code
 

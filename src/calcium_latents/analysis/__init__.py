@@ -1,4 +1,0 @@
-"""Pure functions from arrays to tidy tables.
-
-Latent recovery, statistics, convergence, held-out scores, claims.
-"""

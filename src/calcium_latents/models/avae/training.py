@@ -1,0 +1,135 @@
+"""Training of the published autoencoder: mini-batches, decaying learning rate, early stopping (facts of its code)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calcium_latents.models.avae.network import Avae, AvaeSizes, divergence
+from calcium_latents.training.optimizer import PopulationAdam
+from calcium_latents.training.streams import Streams
+
+
+@dataclass(frozen=True)
+class AvaeOptions:
+    """How to optimise; Hydra group `training`.
+
+    Attributes:
+        epochs: at most.
+        batch_size: traces a step; also what the loss is divided by, the last, smaller batch of an epoch included.
+        learning_rate, learning_rate_decay: at first, and the factor on it after every epoch.
+        adam_betas, adam_epsilon, gradient_clip: of Adam, and the bound on the global norm.
+        patience, smallest_gain: training stops after so many epochs whose loss on the test set (the authors have no
+            third one) was not smaller by `smallest_gain` than the smallest before; the last weights are kept. The loss
+            is that of a trace, divided by the number of training batches.
+        together: members of equal sizes that are trained as one batched program (more on a GPU).
+    """
+
+    epochs: int = 200
+    batch_size: int = 256
+    learning_rate: float = 5e-4
+    learning_rate_decay: float = 0.99
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    adam_epsilon: float = 1e-6
+    gradient_clip: float = 1.0
+    patience: int = 5
+    smallest_gain: float = 0.005
+    together: int = 1
+
+
+class AvaeFit:
+    """Trains M models of equal sizes on their own neurons, each until it stops; see `member_queue.Fit`.
+
+    Args:
+        values: normalised traces [N, T].
+        training, stopping: neurons to train on and to stop by, [M, n] and [M, m].
+        hidden, latents: sizes.
+        betas: weight of the divergence of each model.
+        seeds: one a model.
+        options: see `AvaeOptions`.
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        training: np.ndarray,
+        stopping: np.ndarray,
+        hidden: int,
+        latents: int,
+        betas: Sequence[float],
+        seeds: Sequence[int],
+        options: AvaeOptions,
+    ):
+        self.options, self.most_rounds = options, options.epochs
+        self.streams = Streams(seeds)
+        self.model = Avae(AvaeSizes(len(seeds), values.shape[1], hidden, latents), self.streams)
+        self.values = torch.as_tensor(values)
+        self.training, self.stopping = torch.as_tensor(training), torch.as_tensor(stopping)
+        self.betas = torch.tensor(betas)
+        self.epoch = 0
+        self.best = torch.full((len(seeds),), torch.inf)
+        self.worse = torch.zeros(len(seeds), dtype=torch.long)
+        self.stopped = torch.zeros(len(seeds), dtype=torch.bool)
+        self._rows: list[dict[str, Any]] = []
+
+    def start(self, device: torch.device) -> None:
+        """Move to `device`."""
+        self.model.to(device)
+        for name in ("values", "training", "stopping", "betas", "best", "worse", "stopped"):
+            setattr(self, name, getattr(self, name).to(device))
+        self.streams = self.streams.to(device)
+        self.learning_rate = torch.full((len(self.betas),), self.options.learning_rate, device=device)
+        betas, clip = tuple(self.options.adam_betas), self.options.gradient_clip
+        self.optimizer = PopulationAdam(
+            self.model.parameters(), self.learning_rate, betas, self.options.adam_epsilon, clip
+        )
+
+    def round(self) -> bool:
+        """One epoch of every model that has not stopped."""
+        options, members = self.options, len(self.betas)
+        rate = options.learning_rate * options.learning_rate_decay**self.epoch
+        self.optimizer.set_learning_rate(torch.where(self.stopped, 0.0, rate))
+        order = self.streams.uniform(members, self.training.shape[1]).argsort(1)
+        neurons = self.training.gather(1, order)
+        batches = neurons.split(options.batch_size, 1)
+        total = torch.zeros(members, device=self.values.device)
+        for batch in batches:
+            loss = self._loss(batch) / options.batch_size
+            self.optimizer.zero_grad()
+            loss.sum().backward()
+            self.optimizer.step()
+            total += loss.detach() * options.batch_size
+        with torch.no_grad():
+            held_out = self._loss(self.stopping) / self.stopping.shape[1] / len(batches)
+        running = ~self.stopped
+        gained = held_out < self.best - options.smallest_gain
+        self.best = torch.where(gained & running, held_out, self.best)
+        self.worse = torch.where(gained, 0, self.worse + 1)
+        self.epoch += 1
+        for member in running.nonzero().flatten().tolist():
+            row = {"member": member, "epoch": self.epoch, "training_loss": float(total[member]) / neurons.shape[1]}
+            self._rows.append(row | {"stopping_loss": float(held_out[member])})
+        # a model that is not finite any more never gains, and stops
+        self.stopped = self.stopped | (self.worse >= options.patience)
+        return bool(self.stopped.all())
+
+    def results(self) -> list[dict[str, Any]]:
+        """Weights of each model."""
+        state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
+        # copies: a view would be saved with the weights of all
+        return [{name: value[m : m + 1].clone() for name, value in state.items()} for m in range(len(self.betas))]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Losses of a trace by epoch."""
+        return self._rows
+
+    def _loss(self, neurons: Tensor) -> Tensor:
+        """Squared error plus weighted divergence, summed over traces `[M, b]`: `[M]`."""
+        x = self.values[neurons]
+        noise = self.streams.normal(*neurons.shape, self.model.sizes.latents)
+        reconstruction, mean, log_variance = self.model(x, noise)
+        error = (reconstruction - x).square().sum((1, 2))
+        return error + self.betas * divergence(mean, log_variance).sum(1)

@@ -1,0 +1,1 @@
+"""Our autoencoder of single-neuron traces, which generalises to other cultures."""

@@ -1,0 +1,1 @@
+"""The neural cross-encoder and what it is trained on."""

@@ -1,0 +1,264 @@
+"""Lightning module of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+
+from calcium_latents.errors import UserError
+from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
+from calcium_latents.models.cross_encoder.network import CrossEncoder
+from calcium_latents.models.lfads.trials import EpochBatches
+from calcium_latents.training.optimizer import PopulationAdam
+from calcium_latents.training.schedules import LearningRateSchedule
+
+TARGETS = ("linear_prediction", "activity")
+PARAMETERS = ("readout", "encoder", "all")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Steps during which one group of parameters is optimised.
+
+    Attributes:
+        target: "linear_prediction" (distillation: what the best linear model predicts) or "activity".
+        parameters: "readout", "encoder" or "all".
+        steps: optimiser steps.
+        learning_rate: its peak.
+    """
+
+    target: str
+    parameters: str
+    steps: int
+    learning_rate: float
+
+    def __post_init__(self):
+        for name, choices in (("target", TARGETS), ("parameters", PARAMETERS)):
+            if getattr(self, name) not in choices:
+                found = getattr(self, name)
+                raise UserError(f"training.blocks: {name}: expected one of {choices}, found {found!r}.")
+        if self.steps < 1:
+            raise UserError(f"training.blocks: steps: expected 1 or more, found {self.steps}.")
+
+
+@dataclass(frozen=True)
+class CrossEncoderOptions:
+    """How to optimise; Hydra group `training`.
+
+    Attributes:
+        blocks: see `Block`, in order; at the end of each, every member goes back to its best weights so far.
+        batch_size: pairs a step, the same for all members.
+        schedule: of the learning rate over a block.
+        adam_betas, adam_epsilon: of Adam.
+        l2: weight of half the squared norm of the trained parameters; its gradient is added before Adam.
+        noise: added to the sources.
+        validate_every: steps between validations.
+        checkpoint_every: steps between states from which an interrupted run goes on.
+    """
+
+    blocks: tuple[Block, ...]
+    batch_size: int = 2048
+    schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
+    adam_betas: tuple[float, float] = (0.85, 0.95)
+    adam_epsilon: float = 1e-8
+    l2: float = 1e-5
+    noise: ActivityNoise = field(default_factory=ActivityNoise)
+    validate_every: int = 50
+    checkpoint_every: int = 1000
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all blocks."""
+        return sum(block.steps for block in self.blocks)
+
+    def block_at(self, step: int) -> tuple[int, Block, int]:
+        """Return the number of the block at `step`, the block, and the step within it."""
+        for number, block in enumerate(self.blocks):
+            if step < block.steps:
+                return number, block, step
+            step -= block.steps
+        raise ValueError("past the last block")
+
+
+@dataclass
+class PairTensors:
+    """Scaled pairs as tensors.
+
+    Attributes:
+        inputs, outputs: `[n, A]`, `[n, B]` of each part: training, validation, test.
+        linear_prediction: `[n, B]` of the training pairs by the best linear model.
+    """
+
+    inputs: tuple[Tensor, Tensor, Tensor]
+    outputs: tuple[Tensor, Tensor, Tensor]
+    linear_prediction: Tensor
+
+    def to(self, device: torch.device) -> "PairTensors":
+        """The same on another device."""
+        return PairTensors(
+            tuple(x.to(device) for x in self.inputs),
+            tuple(y.to(device) for y in self.outputs),
+            self.linear_prediction.to(device),
+        )
+
+
+class CrossEncoderTraining(lightning.LightningModule):
+    """Trains a population of cross-encoders and keeps every member's best weights.
+
+    Args:
+        model: the population.
+        pairs: see `PairTensors`.
+        options: see `CrossEncoderOptions`.
+        batches: batch sampler of rows of the training set (with its noisy copies).
+        seed: of the noise.
+
+    After fitting, `model` holds every member's best weights by validation R2; `history` has a row per validation and
+    member, `timing` the seconds of training.
+    """
+
+    def __init__(
+        self,
+        model: CrossEncoder,
+        pairs: PairTensors,
+        options: CrossEncoderOptions,
+        batches: EpochBatches,
+        seed: int,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.pairs, self.options, self.batches, self.seed = model, pairs, options, batches, seed
+        self.on_checkpoint: Callable[[dict], None] | None = None
+        self.step, self.seconds = 0, 0.0
+        self.history: list[dict] = []
+        self.timing: list[dict] = []
+        self.best_r2 = torch.full((model.sizes.population,), -torch.inf)
+        self.best: dict[str, Tensor] = {}
+        self._resumed: dict[str, Any] | None = None
+
+    def configure_optimizers(self) -> PopulationAdam:
+        """Adam with one learning rate for all members, which every block sets."""
+        optimizer = PopulationAdam(
+            self.model.parameters(),
+            torch.zeros(self.model.sizes.population),
+            tuple(self.options.adam_betas),
+            self.options.adam_epsilon,
+        )
+        if self._resumed is not None:
+            optimizer.load_state_dict(self._resumed["optimizer"])
+        return optimizer
+
+    def on_fit_start(self) -> None:
+        """Move pairs to the device and make the noisy copies."""
+        self.pairs = self.pairs.to(self.device)
+        self.best_r2 = self.best_r2.to(self.device)
+        self.best = {name: value.to(self.device) for name, value in self.best.items()}
+        self.random = torch.Generator(self.device).manual_seed(self.seed)
+        self.inputs = self.options.noise.training_set(self.pairs.inputs[0], self.random)
+        if self._resumed is not None:
+            self.random.set_state(self._resumed["random"])
+        if not self.best:
+            self._validate()
+
+    def training_step(self, rows: Tensor, _: int) -> None:
+        """One optimiser step of every member on `rows` `[b]` of the training set."""
+        start = time.perf_counter()
+        options, optimizer = self.options, self.optimizers()
+        _, block, within = options.block_at(self.step)
+        if within == 0:
+            optimizer.optimizer.state.clear()
+        rate = block.learning_rate * options.schedule.factor(within, block.steps)
+        optimizer.optimizer.set_learning_rate(torch.full((self.model.sizes.population,), rate, device=self.device))
+        inputs, pair = self.inputs[rows], rows % len(self.pairs.inputs[0])
+        if not options.noise.copies:
+            inputs = options.noise.add(inputs, self.random)
+        distilled = block.target == "linear_prediction"
+        outputs = (self.pairs.linear_prediction if distilled else self.pairs.outputs[0])[pair]
+        parameters = self._set_trained(block.parameters)
+        # the loss is the mean over pairs of the squared distance summed over target neurons; its gradient is known
+        prediction = self.model(inputs)
+        self.manual_backward(prediction, gradient=(prediction.detach() - outputs).mul_(2 / len(rows)))
+        with torch.no_grad():
+            torch._foreach_add_([p.grad for p in parameters], parameters, alpha=options.l2)
+        optimizer.step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - start
+        self.step += 1
+        ends = within + 1 == block.steps
+        if ends or self.step % options.validate_every == 0:
+            self._validate()
+        if ends:
+            self.model.load_state_dict(self.best)
+        if self.on_checkpoint is not None and (self.step % options.checkpoint_every == 0 or self.step == options.steps):
+            self.on_checkpoint(self.training_state())
+
+    @torch.no_grad()
+    def r2(self, part: int) -> Tensor:
+        """R2 of every member on a part, `[P]`: one minus squared error over squares about the training mean."""
+        return explained_variance(self.model, self.pairs.inputs[part], self.pairs.outputs[part], self.training_mean)
+
+    @property
+    def training_mean(self) -> Tensor:
+        """Mean of the scaled targets over training pairs, `[B]`."""
+        return self.pairs.outputs[0].mean(0)
+
+    def training_state(self) -> dict[str, Any]:
+        """Everything from which `resume` continues to the same bytes."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "best_r2": self.best_r2,
+            "optimizer": self.optimizers().optimizer.state_dict(),
+            "random": self.random.get_state(),
+            "history": self.history,
+            "timing": self.timing,
+            "seconds": self.seconds,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Continue from `training_state()` of an interrupted run with the same configuration."""
+        self.step = self.batches.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.best, self.best_r2, self._resumed = state["best"], state["best_r2"], state
+        self.history, self.timing, self.seconds = state["history"], state["timing"], state["seconds"]
+
+    def _set_trained(self, group: str) -> list[torch.nn.Parameter]:
+        chosen = list(self.model.parameters()) if group == "all" else self.model.groups()[group]
+        known = {id(parameter) for parameter in chosen}
+        for parameter in self.model.parameters():
+            parameter.grad = None
+            parameter.requires_grad_(id(parameter) in known)
+        return chosen
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        value = self.r2(1)
+        better = torch.nan_to_num(value, nan=-torch.inf) > self.best_r2
+        state = self.model.state_dict()
+        if not self.best:
+            self.best = {name: parameter.clone() for name, parameter in state.items()}
+            better = torch.ones_like(better)
+        self.best_r2 = torch.where(better, value, self.best_r2)
+        for name, parameter in state.items():
+            self.best[name][better] = parameter[better]
+        number = self.options.block_at(max(self.step - 1, 0))[0]
+        dead = self.model.dead_fraction(self.pairs.inputs[1])
+        for member, size in enumerate(self.model.sizes.latent_sizes):
+            row = {"step": self.step, "block": number, "member": member, "latent_size": size}
+            row |= {"validation_r2": float(value[member]), "dead_fraction": float(dead[member])}
+            self.history.append(row | {"exponent": float(self.model.exponent[member])})
+        self.timing.append({"step": self.step, "training_seconds": self.seconds})
+
+
+@torch.no_grad()
+def explained_variance(model: CrossEncoder, inputs: Tensor, outputs: Tensor, mean: Tensor, block: int = 2048) -> Tensor:
+    """R2 `[P]` of a population on pairs `[n, A]`, `[n, B]`, in blocks of pairs: memory stays bounded."""
+    error = 0.0
+    for x, y in zip(inputs.split(block), outputs.split(block), strict=True):
+        error = error + (model(x) - y).square().sum((1, 2), dtype=torch.float64)
+    return 1 - (error / (outputs - mean).square().sum(dtype=torch.float64)).float()

@@ -1,0 +1,233 @@
+"""Lightning module of the digital twin: Poisson loss and penalties, Adam, the best weights by validation kept."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+
+from calcium_latents.errors import UserError
+from calcium_latents.models.digital_twin.image_pairs import ImagePairs
+from calcium_latents.models.digital_twin.orthogonal_momentum import OrthogonalMomentum
+from calcium_latents.models.digital_twin.penalties import Penalties
+from calcium_latents.models.digital_twin.precision import PRECISIONS, compute_dtype
+from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
+from calcium_latents.models.lfads.trials import EpochBatches
+from calcium_latents.recordings.image_responses import TRAINING, VALIDATION
+from calcium_latents.training.schedules import LearningRateSchedule
+
+MASKS = ("signed", "nonnegative")
+OPTIMISERS = ("adam", "orthogonal")
+CALIBRATION_IMAGES = 1024  # over which the statistics of normalisation are taken after training
+
+
+@dataclass(frozen=True)
+class DigitalTwinOptions:
+    """How to optimise; Hydra group `training`.
+
+    Attributes:
+        steps: optimiser steps at most.
+        batch_size: images a step (published: 256).
+        optimiser: of the filters: "adam" (published) or "orthogonal", see `orthogonal_momentum`; all other parameters
+            have Adam.
+        learning_rate: of the filters, at its peak (published: 0.002).
+        readout_factor: learning rate of all other parameters over that of the filters.
+        schedule: of the learning rate.
+        adam_betas: of Adam.
+        gradient_clip: bound on the gradient's norm.
+        penalties: see `Penalties`.
+        masks: "signed" (published) or "nonnegative": only then a bar code's sign means something.
+        validate_every: steps between validations.
+        patience: validations without a new best before the learning rate is cut by 10 and training goes on from the
+            best weights; null: never (published: 5).
+        stages: stages of the learning rate (published: 2); training ends with the last.
+        precision: of convolutions: "float32", "bfloat16", or "auto": bfloat16 on a GPU and on CPUs that multiply
+            matrices of it (AMX), where a step takes a quarter of the time. Results and in-silico experiments: float32.
+        checkpoint_every: steps between states from which an interrupted run goes on.
+    """
+
+    steps: int = 10_000
+    batch_size: int = 256
+    optimiser: str = "adam"
+    learning_rate: float = 2e-3
+    readout_factor: float = 1.0
+    schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    gradient_clip: float = float("inf")
+    penalties: Penalties = field(default_factory=Penalties)
+    masks: str = "signed"
+    validate_every: int = 50
+    patience: int | None = 5
+    stages: int = 2
+    precision: str = "auto"
+    checkpoint_every: int = 500
+
+    def __post_init__(self):
+        for name, choices in (("precision", PRECISIONS), ("masks", MASKS), ("optimiser", OPTIMISERS)):
+            if getattr(self, name) not in choices:
+                raise UserError(f"training.{name}: expected one of {choices}, found {getattr(self, name)!r}.")
+        for name in ("steps", "batch_size", "validate_every", "stages"):
+            if getattr(self, name) < 1:
+                raise UserError(f"training.{name}: expected 1 or more, found {getattr(self, name)}.")
+
+
+class DigitalTwinTraining(lightning.LightningModule):
+    """Trains a digital twin.
+
+    Args:
+        twin: the model.
+        pairs: images and responses.
+        options: see `DigitalTwinOptions`.
+        batches: batch sampler of the training images.
+
+    After fitting, `twin` holds the best weights by validation loss; `history` has a row per validation, `timing` the
+    seconds of training.
+    """
+
+    def __init__(self, twin: DigitalTwin, pairs: ImagePairs, options: DigitalTwinOptions, batches: EpochBatches):
+        super().__init__()
+        self.automatic_optimization = False
+        self.twin, self.options, self.batches = twin, options, batches
+        self.parts = pairs.part
+        self.images, self.response = pairs.images, pairs.response
+        self.on_checkpoint: Callable[[dict], None] | None = None
+        self.step, self.seconds, self.stage, self.waited = 0, 0.0, 0, 0
+        self.history: list[dict] = []
+        self.timing: list[dict] = []
+        self.best_loss = float("inf")
+        self.best: dict[str, Tensor] = {}
+        self._resumed: dict[str, Any] | None = None
+
+    def configure_optimizers(self) -> OrthogonalMomentum:
+        """Two groups: the filters, and all other parameters."""
+        filters = [layer.coefficients for layer in self.twin.core.layers]
+        known = {id(parameter) for parameter in filters}
+        others = [parameter for parameter in self.twin.parameters() if id(parameter) not in known]
+        groups = [{"params": filters, "orthogonal": self.options.optimiser == "orthogonal"}, {"params": others}]
+        optimizer = OrthogonalMomentum(groups, self.options.learning_rate, tuple(self.options.adam_betas))
+        if self._resumed is not None:
+            optimizer.load_state_dict(self._resumed["optimizer"])
+        return optimizer
+
+    def on_fit_start(self) -> None:
+        """Move images and responses to the device."""
+        self.images, self.response = self.images.to(self.device), self.response.to(self.device)
+        self.best = {name: value.to(self.device) for name, value in self.best.items()}
+        self.dtype_of_steps = compute_dtype(self.options.precision, self.device)
+        if not self.best:
+            self._validate()
+
+    def training_step(self, rows: Tensor, _: int) -> None:
+        """One optimiser step on the images `rows` [b]."""
+        start = time.perf_counter()
+        options, optimizer = self.options, self.optimizers()
+        rate = options.learning_rate * options.schedule.factor(self.step, options.steps) * 0.1**self.stage
+        for group, factor in zip(optimizer.optimizer.param_groups, (1.0, options.readout_factor), strict=True):
+            group["lr"] = rate * factor
+        self.twin.train()
+        self.twin.compute_dtype = self.dtype_of_steps
+        loss = poisson_loss(self.twin(self.images[rows]), self.response[rows]) + options.penalties.value(self.twin)
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(loss)
+        if options.gradient_clip < float("inf"):
+            torch.nn.utils.clip_grad_norm_(self.twin.parameters(), options.gradient_clip)
+        optimizer.step()
+        if options.masks == "nonnegative":
+            with torch.no_grad():
+                self.twin.masks.clamp_(min=0)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - start
+        self.step += 1
+        if self.step % options.validate_every == 0 or self.step == options.steps:
+            self._validate()
+        going_on = self.stage < options.stages  # else the state would be gone on from beyond the end
+        if going_on and self.on_checkpoint is not None and self.step % options.checkpoint_every == 0:
+            self.on_checkpoint(self.training_state())
+
+    def on_fit_end(self) -> None:
+        """Keep the best weights."""
+        self.twin.load_state_dict(self.best)
+
+    @torch.no_grad()
+    def calibrate(self) -> None:
+        """Take normalisation's statistics over training images by the final weights, in full precision."""
+        recalibrate(self.twin, self.images[self.calibration_rows()])
+
+    def calibration_rows(self) -> Tensor:
+        """Indices of the training images over which statistics of the trained model are taken."""
+        return torch.nonzero(self.parts == TRAINING).flatten()[:CALIBRATION_IMAGES].to(self.images.device)
+
+    @torch.no_grad()
+    def rates(self, images: Tensor, block: int = 256) -> Tensor:
+        """Rates [n, N] in units of the responses' scale, in evaluation mode."""
+        self.twin.eval()
+        return torch.cat([self.twin(part) for part in images.split(block)])
+
+    def training_state(self) -> dict[str, Any]:
+        """Everything from which `resume` continues to the same bytes."""
+        names = ("step", "stage", "waited", "best", "best_loss", "history", "timing", "seconds")
+        state = {name: copy.deepcopy(getattr(self, name)) for name in names}
+        return state | {"twin": self.twin.state_dict(), "optimizer": self.optimizers().optimizer.state_dict()}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Continue from `training_state()` of an interrupted run with the same configuration."""
+        for name in ("step", "stage", "waited", "best", "best_loss", "history", "timing", "seconds"):
+            setattr(self, name, state[name])
+        self.batches.step = self.step
+        self.twin.load_state_dict(state["twin"])
+        self._resumed = state
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        rows = torch.nonzero(self.parts == VALIDATION).flatten().to(self.images.device)
+        self.twin.compute_dtype = self.dtype_of_steps
+        rate = self.rates(self.images[rows])
+        response = self.response[rows]
+        loss = float(poisson_loss(rate, response)) / self.twin.neurons
+        correlation = float(torch.nanmean(column_correlation(rate, response)))
+        if loss < self.best_loss:
+            self.best_loss, self.waited = loss, 0
+            self.best = {name: value.clone() for name, value in self.twin.state_dict().items()}
+        else:
+            self.waited += 1
+        self.history.append({"step": self.step, "validation_loss": loss, "validation_correlation": correlation})
+        self.timing.append({"step": self.step, "training_seconds": self.seconds})
+        if not self.best:
+            raise UserError(
+                f"training: the validation loss is {loss} at step {self.step}. Lower training.learning_rate."
+            )
+        if self.options.patience is not None and self.waited >= self.options.patience:
+            self.stage, self.waited = self.stage + 1, 0
+            self.twin.load_state_dict(self.best)
+            if self.stage >= self.options.stages:
+                self.trainer.should_stop = True
+
+
+def recalibrate(twin: DigitalTwin, images: Tensor, block: int = 64) -> None:
+    """Set normalisation's running statistics to the mean over `images` [n, y, x] of those of blocks, in float32."""
+    layers = [layer.normalisation for layer in twin.core.layers]
+    momentum = [layer.momentum for layer in layers]
+    twin.train()
+    twin.compute_dtype = torch.float32
+    with torch.no_grad():
+        for number, part in enumerate(images.split(block)):
+            for layer in layers:
+                layer.momentum = 1 / (number + 1)
+            twin.core(part)
+    for layer, value in zip(layers, momentum, strict=True):
+        layer.momentum = value
+    twin.eval()
+
+
+def column_correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson correlation [N] of the columns of [n, N], over entries that are not NaN in `b`; NaN where one is flat."""
+    seen = ~b.isnan()
+    count = seen.sum(0)
+    a, b = a * seen, b.nan_to_num() * seen
+    a, b = (a - a.sum(0) / count) * seen, (b - b.sum(0) / count) * seen
+    return (a * b).sum(0) / (a.square().sum(0) * b.square().sum(0)).sqrt()

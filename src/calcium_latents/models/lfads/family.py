@@ -1,0 +1,185 @@
+"""LFADS, AutoLFADS and RADICaL for the training command."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import torch
+import xarray as xr
+from torch.utils.data import DataLoader
+
+from calcium_latents.errors import UserError
+from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.inference import infer_rates, to_inferred
+from calcium_latents.models.lfads.model import LFADS
+from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions
+from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
+from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.training import LFADSTraining, OptimizationOptions
+from calcium_latents.models.lfads.trials import TRAINING, VALIDATION, EpochBatches, TrialOptions, prepare_trials
+from calcium_latents.seeds import integer
+from calcium_latents.training.family import FitResult, configured
+from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
+from calcium_latents.training.streams import Streams
+
+OBSERVATIONS = {"zero_inflated_gamma": ZeroInflatedGammaObservation, "poisson": PoissonObservation}
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """How a model starts.
+
+    Attributes:
+        input_scale: "none" feeds events as they are (published); "root_mean_square" divides them by the training
+            samples' root mean square, without which the encoders start blind on sparse, small events.
+        readout: "zero" biases (published) or "moments", at which the readout starts with each neuron's event
+            fraction, mean and variance.
+        readout_gain: factor on the readout's weights; 1 is published, less starts with rates near their means, so that
+            early noise in the factors costs little.
+        generator_gain: factor on the generator's recurrent weights; 1 is published, more makes it oscillate.
+    """
+
+    input_scale: str = "none"
+    readout: str = "zero"
+    readout_gain: float = 1.0
+    generator_gain: float = 1.0
+
+    def __post_init__(self):
+        for name, choices in (
+            ("input_scale", ("none", "root_mean_square")),
+            ("readout", ("zero", "moments")),
+        ):
+            if getattr(self, name) not in choices:
+                found = getattr(self, name)
+                raise UserError(f"model.initialisation.{name}: expected one of {choices}, found {found!r}.")
+
+    @torch.no_grad()
+    def apply(self, model: LFADS, moments: Moments) -> None:
+        """Set the model's starting point from the moments of the training trials' events."""
+        if self.input_scale == "root_mean_square":
+            model.input_scale.fill_(float(1 / moments.root_mean_square))
+        if self.readout == "moments":
+            model.readout_bias[:] = model.observation.biases_from_moments(moments)
+        model.readout_weight *= self.readout_gain
+        model.generator_gates *= self.generator_gain
+        model.generator_candidate *= self.generator_gain
+
+
+@dataclass
+class LFADSFamily:
+    """A member of the LFADS family as the config describes it; see `training.family.ModelFamily`.
+
+    Attributes:
+        name: of the model in results.
+        observation: "zero_inflated_gamma" (RADICaL) or "poisson" (LFADS).
+        sizes: fields of `LFADSSizes` except neurons.
+        initialisation: fields of `Initialisation`.
+        objective: fields of `ObjectiveOptions`.
+        hyperparameters: fields of `Hyperparameters`, one value each.
+    """
+
+    name: str
+    observation: str
+    sizes: dict[str, Any]
+    initialisation: dict[str, Any]
+    objective: dict[str, Any]
+    hyperparameters: dict[str, float]
+    _trials: Any = field(default=None, init=False, repr=False)
+    _store: Any = field(default=None, init=False, repr=False)
+    _moments: Any = field(default=None, init=False, repr=False)
+
+    def build(self, neurons: int, event_minimum: float, streams: Streams) -> LFADS:
+        """A population of untrained models, their first weights drawn from `streams`."""
+        if self.observation not in OBSERVATIONS:
+            raise UserError(f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}.")
+        observation = OBSERVATIONS[self.observation](neurons, len(streams), event_minimum)
+        return LFADS(LFADSSizes(neurons=neurons, **self.sizes), observation, streams)
+
+    def prepare(
+        self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
+    ) -> tuple[LFADSTraining, DataLoader, int]:
+        """Return the module, its batches and the number of steps; see `ModelFamily.prepare`."""
+        self.load(recording, path, data)
+        options = optimization_options(training)
+        module, loader = self.training(options, seed, range(int(search["population"])))
+        return module, loader, options.steps
+
+    def load(self, recording: xr.Dataset, path: str, data: Mapping) -> None:
+        """Prepare a recording's trials, for `training`. Raises UserError when they do not fit the model."""
+        self._trials = prepare_trials(recording, TrialOptions(**data), path)
+        self._store = TrialStore(self._trials.events)
+        self._moments = Moments(self._trials.events[self._trials.indices(TRAINING)])
+
+    def training(
+        self,
+        options: OptimizationOptions,
+        seed: int,
+        members: Sequence[int],
+        module: type[LFADSTraining] = LFADSTraining,
+    ) -> tuple[LFADSTraining, DataLoader]:
+        """Return the module of some members of a population, and the batches, which are the same for all.
+
+        Args:
+            options: of training.
+            seed: of the run.
+            members: numbers of the members, from 0; a member's random numbers do not depend on who else is there.
+            module: what trains them.
+        """
+        trials, store = self._trials, self._store
+        train = trials.indices(TRAINING)
+        model = self.build(store.neurons, trials.event_minimum, member_streams(seed, members, "initial weights"))
+        Initialisation(**self.initialisation).apply(model, self._moments)
+        batches = EpochBatches(train, options.batch_size, seed)
+        trained = module(
+            model,
+            Hyperparameters.uniform(self.hyperparameters, model.population),
+            store,
+            trials.indices(VALIDATION),
+            options,
+            ObjectiveOptions(**self.objective),
+            batches,
+            member_streams(seed, members, "training"),
+            seed,
+        )
+        return trained, DataLoader(range(store.trials), batch_sampler=batches, collate_fn=torch.tensor)
+
+    def result(self, module: LFADSTraining, recording: xr.Dataset) -> FitResult:
+        """Infer every trial and collect what the fit leaves; see `ModelFamily.result`."""
+        device = module.store.value.device  # Lightning has taken the model, but not the trials, back to the CPU
+        model = module.evaluated.to(device)
+        streams = member_streams(module.seed, range(model.population), "posterior").to(device)
+        rates = infer_rates(
+            model,
+            module.store,
+            module.options.posterior_samples,
+            streams,
+            keep_distribution=module.options.keep_distribution,
+        )
+        return FitResult(
+            inferred=to_inferred(rates, self._trials, recording, self.name),
+            checkpoint={
+                "family": configured(self),
+                "neurons": module.store.neurons,
+                "event_minimum": self._trials.event_minimum,
+                "population": module.model.population,
+                "state": model.cpu().state_dict(),
+            },
+            metrics=pd.DataFrame(module.history),
+            timing=pd.DataFrame(module.timing),
+            snapshots=module.snapshots,
+        )
+
+
+def member_streams(seed: int, members: Iterable[int], purpose: str) -> Streams:
+    """Random streams of some members for one purpose; a member's does not depend on who else is there."""
+    return Streams([integer(seed, purpose, member) for member in members])
+
+
+def optimization_options(training: Mapping) -> OptimizationOptions:
+    """Options from the Hydra group `training`."""
+    parts = {
+        "learning_rate": LearningRateSchedule(**training["learning_rate"]),
+        "ramp": PenaltyRamp(**training["ramp"]),
+    }
+    return OptimizationOptions(**{**training, **parts})

@@ -1,0 +1,1 @@
+"""Reduced-rank regression in closed form."""

@@ -1,0 +1,1 @@
+"""What models of single-neuron traces share: bins, augmentation, partitions, inference of latents."""

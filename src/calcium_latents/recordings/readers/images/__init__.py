@@ -1,0 +1,1 @@
+"""A user's responses to images: arrays or NWB."""

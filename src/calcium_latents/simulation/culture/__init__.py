@@ -1,0 +1,1 @@
+"""Cultures of Izhikevich neurons under GCaMP6s."""

@@ -1,0 +1,1 @@
+"""Populations whose responses are a nonlinear function of few latents."""

@@ -1,0 +1,1 @@
+"""Populations driven by Lorenz systems, through an indicator and a laser scan."""

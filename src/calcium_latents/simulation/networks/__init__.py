@@ -1,0 +1,1 @@
+"""Recurrent networks whose dynamics are known: rings, low-rank networks, attractors."""

@@ -1,0 +1,1 @@
+"""Intervals, partitions and contrasts between them."""

@@ -1,0 +1,1 @@
+"""Study `avae` (Abante et al. 2025): autoencoders of single neurons' traces."""

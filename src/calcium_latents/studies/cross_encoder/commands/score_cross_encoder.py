@@ -1,0 +1,67 @@
+"""Score all fits on one dataset: explained variance by latent size, latents against running speed and the truth."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import add_parameters, method_of, run_command
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the scores, the normalised scores, what Figure 4 draws, and the tables of running speed and recovery."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recording", required=True, help="recording that was fitted (.nc)")
+    parser.add_argument("--metrics", required=True, nargs="+", help="tables at .../MODEL/seed-NUMBER/metrics.csv")
+    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument("--dataset", required=True, help="its name in the tables")
+    parser.add_argument("--label", help="its name in print; default: the dataset's name")
+    add_parameters(parser, "shifts (number of shifted copies of the running speed, default 500)")
+    parser.add_argument("--scores", required=True, help="table (.csv)")
+    parser.add_argument("--normalised", required=True, help="table (.csv)")
+    parser.add_argument("--latents", required=True, help="inferred latents, running speed, true latents (.nc)")
+    parser.add_argument("--running-speed", required=True, help="table (.csv); only a header without running speed")
+    parser.add_argument("--latent-recovery", help="table (.csv); only a header without true latents")
+    options = parser.parse_args(arguments)
+
+    import pandas as pd
+
+    from calcium_latents.errors import UserError
+    from calcium_latents.files import atomic_path
+    from calcium_latents.metrics import explained_variance
+    from calcium_latents.provenance import provenance
+    from calcium_latents.recordings import read_inferred, read_recording
+    from calcium_latents.recordings.netcdf import write_dataset
+    from calcium_latents.studies.cross_encoder import running_speed
+
+    unknown = set(options.parameters) - {"shifts"}
+    if unknown:
+        raise UserError(f"--parameters: expected shifts, found {sorted(unknown)}.")
+    recording = read_recording(options.recording)
+    metrics = {method_of(path): pd.read_csv(path) for path in options.metrics}
+    needed = ["factors", "part", "source_neuron", "neuron"]
+    runs = {method_of(path): read_inferred(path, needed) for path in options.inferred}
+    if set(metrics) != set(runs):
+        raise UserError(
+            f"expected --metrics and --inferred of the same runs, found {sorted(set(metrics) ^ set(runs))}."
+        )
+    name, label = options.dataset, options.label or options.dataset
+    known = {run: explained_variance.describe(recording, inferred) for run, inferred in runs.items()}
+    scores = explained_variance.collect_scores(metrics, name, label, known)
+    tables = {
+        options.scores: scores,
+        options.normalised: explained_variance.normalise(scores),
+        options.running_speed: running_speed.running_speed_table(recording, runs, name, label, **options.parameters),
+    }
+    if options.latent_recovery:
+        recovery = running_speed.latent_recovery_table(recording, runs, name, label)
+        tables[options.latent_recovery] = recovery
+    for path, table in tables.items():
+        with atomic_path(Path(path)) as temporary:
+            table.to_csv(temporary, index=False)
+    shown = running_speed.latents_for_display(recording, runs)
+    shown.attrs |= {"dataset": name, "label": label}
+    config = {"dataset": name, "label": label, **options.parameters}
+    write_dataset(shown, options.latents, provenance(config, [__spec__.name], 0))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,187 @@
+"""Cross-encoder, Figure 1: the solvable ring network beside its closed forms.
+
+Inputs:
+    ring: netCDF of `solvable_network.ring_network_box`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.lines import Line2D
+
+from calcium_latents.figures import style
+from calcium_latents.figures.inputs import Inputs
+from calcium_latents.recordings.netcdf import read_dataset
+from calcium_latents.theory import ring
+
+REQUIRED = ("ring",)
+OPTIONAL = ()
+VARIABLES = [
+    "latents", "exact_latents", "activity", "correlation", "exact_correlation", "angular_distance", "eigenvalue",
+    "finite_eigenvalue", "infinite_eigenvalue", "participation_ratio", "latent_participation_ratio",
+    "correlation_error_max", "correlation_error_rms", "period_error_equal", "period_error_exact",
+    "period_error_random",
+]  # fmt: skip
+COLOURS = {"equal": style.BLUE, "random": style.ORANGE}
+MARKERS = {"equal": "o", "random": "^"}
+EXACT = {"color": style.BLACK, "lw": 0.9, "ls": "--"}
+
+
+@style.styled
+def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    box = read_dataset(inputs["ring"][0], VARIABLES)
+    fig = style.figure(5.0)
+    axes = fig.subplots(2, 3)
+    for axis, panel, letter in zip(
+        axes.flat, (_activity, _latents, _correlation, _spectrum, _share, _periods), "abcdef", strict=True
+    ):
+        panel(axis, box)
+        style.panel_letter(axis, letter, x=-0.16, y=1.06)
+    neurons = box.attrs["neurons"]
+    handles = [
+        Line2D([], [], color=COLOURS[spacing], marker=MARKERS[spacing], label=f"network, {spacing} angles")
+        for spacing in COLOURS
+    ]
+    handles.append(Line2D([], [], **EXACT, label="closed form"))
+    fig.legend(
+        handles=handles, loc="outside lower center", ncols=3, title=f"N = {neurons} neurons (a–e); no fitted parameters"
+    )
+    return style.save(fig, output_stem)
+
+
+def _activity(axis, box: xr.Dataset) -> None:
+    """Which neurons are active, and where the closed form says that they are."""
+    times, angles = box["time"].values, box["neuron_angle"].values
+    axis.pcolormesh(times, angles, box["activity"].values.T, cmap="Greys", vmax=3, rasterized=True)
+    exact = box["exact_latents"].isel(start=0).values
+    phase = np.unwrap(np.arctan2(exact[:, 1], exact[:, 0]))
+    for edge in (-np.pi / 2, np.pi / 2):
+        line = (phase + edge) % (2 * np.pi)
+        line[np.abs(np.diff(line, append=line[-1])) > np.pi] = np.nan
+        axis.plot(times, line, **EXACT)
+    axis.set(
+        xlabel="time (time constants)",
+        ylabel="neuron's angle (rad)",
+        ylim=(0, 2 * np.pi),
+        title="active neurons (grey)",
+    )
+    axis.set_yticks([0, np.pi, 2 * np.pi], ["0", "π", "2π"])
+
+
+def _latents(axis, box: xr.Dataset) -> None:
+    """Trajectories from several initial states, and the limit cycle."""
+    for spacing in ("random", "equal"):
+        for start in range(box.sizes["start"]):
+            path = box["latents"].sel(spacing=spacing).isel(start=start).values
+            axis.plot(*path.T, color=COLOURS[spacing], lw=1.4, alpha=0.8)
+            axis.plot(*path[0], color=COLOURS[spacing], marker=MARKERS[spacing], ms=3)
+    for path in box["exact_latents"].values:
+        axis.plot(*path.T, **EXACT)
+    radius = np.hypot(*box["latents"].sel(spacing="equal").isel(time=-1).values.T).mean()
+    axis.set(xlabel="latent κ₁", ylabel="latent κ₂", aspect="equal", title=f"radius {radius:.4f} (exact 1)")
+
+
+def _correlation(axis, box: xr.Dataset) -> None:
+    """Pairwise correlations against angular distance, and Eq. 6."""
+    for spacing in ("random", "equal"):
+        one = box.sel(spacing=spacing)
+        axis.plot(
+            one["angular_distance"],
+            one["correlation"],
+            MARKERS[spacing],
+            color=COLOURS[spacing],
+            ms=2.5,
+            mew=0,
+            alpha=0.7,
+        )
+    distance = np.array([0, np.pi])
+    axis.plot(distance, ring.pairwise_correlation(distance), **EXACT)
+    largest, rms = (
+        float(box[name].sel(spacing=spacing))
+        for name, spacing in (("correlation_error_max", "equal"), ("correlation_error_rms", "random"))
+    )
+    axis.set(xlabel="angular distance (rad)", ylabel="correlation", title="Eq. 6 is exact for equal angles")
+    if largest > 1e-6:
+        axis.set_title("Eq. 6 for equal angles")
+    axis.set_xticks([0, np.pi / 2, np.pi], ["0", "π/2", "π"])
+    style.note(axis, f"largest error {largest:.0e} (equal)\nrms error {rms:.3f} (random)", x=0.03, y=0.03)
+
+
+def _spectrum(axis, box: xr.Dataset) -> None:
+    """Eigenvalues of the correlation matrix / N."""
+    rank = box["rank"].values
+    for spacing in ("random", "equal"):
+        values = box["eigenvalue"].sel(spacing=spacing).values
+        shown = values > 1e-9
+        axis.plot(
+            rank[shown],
+            values[shown],
+            MARKERS[spacing],
+            color=COLOURS[spacing],
+            ms=2.5,
+            mew=0,
+            alpha=0.8,
+            rasterized=True,
+        )
+    finite = box["finite_eigenvalue"].values
+    axis.plot(rank[finite > 1e-12], finite[finite > 1e-12], color=style.GREY, lw=0.9)
+    axis.plot(rank, box["infinite_eigenvalue"].values, **EXACT)
+    axis.set(xscale="log", yscale="log", xlabel="rank n", ylabel="eigenvalue of the correlation / N")
+    axis.set_title("power law n⁻² (infinite N)")
+    axis.set_ylim(bottom=0.3 * box["infinite_eigenvalue"].values[-1])
+    style.note(axis, f"grey: exact, N = {box.attrs['neurons']}\n(rank N/2)", x=0.03, y=0.03)
+
+
+def _share(axis, box: xr.Dataset) -> None:
+    """Cumulative share of variance: two latents, but more than two components."""
+    infinite = np.cumsum(box["infinite_eigenvalue"].values[:60])
+    rank = np.arange(1, infinite.size + 1)
+    for spacing in ("random", "equal"):
+        values = box["eigenvalue"].sel(spacing=spacing).values
+        share = np.cumsum(values)[: rank.size] / values.sum()
+        size = 2.5 if spacing == "equal" else 5  # the one behind stays visible
+        axis.plot(rank[: share.size], share, MARKERS[spacing], color=COLOURS[spacing], ms=size, mew=0)
+    axis.plot(rank, infinite, **EXACT)
+    ratios = [
+        f"{spacing}: {float(box['participation_ratio'].sel(spacing=spacing)):.3f}; latents "
+        f"{float(box['latent_participation_ratio'].sel(spacing=spacing)):.3f}"
+        for spacing in COLOURS
+    ]
+    axis.set(xscale="log", xlabel="components", ylabel="share of variance", ylim=(None, 1.0))
+    ratio, latents = (
+        float(box[name].sel(spacing="equal")) for name in ("participation_ratio", "latent_participation_ratio")
+    )
+    axis.set_title(f"dimensions: {ratio:.2f} (latents {latents:.2f})")
+    style.note(axis, "participation ratio\n" + "\n".join(ratios), x=0.98, y=0.05, ha="right")
+
+
+def _periods(axis, box: xr.Dataset) -> None:
+    """Relative error of the period against the number of neurons."""
+    sizes = box["size"].values
+    random = np.abs(box["period_error_random"].values)
+    mean = np.nanmean(box["period_error_random"].values, axis=1)
+    axis.plot(np.repeat(sizes, random.shape[1]), random.ravel(), ".", color=COLOURS["random"], ms=2.5, mew=0, alpha=0.6)
+    axis.plot(sizes, mean, MARKERS["random"], color=COLOURS["random"], ms=4, mec=style.BLACK, mew=0.5)
+    axis.plot(sizes, box["period_error_equal"].values, MARKERS["equal"], color=COLOURS["equal"])
+    dense = np.geomspace(sizes.min(), sizes.max(), 50)
+    axis.plot(dense, 2 * np.pi**2 / 3 / dense**2, **EXACT)
+    axis.plot(dense, [ring.random_period_error(size) for size in dense], **EXACT)
+    axis.set(xscale="log", yscale="log", xlabel="neurons N", ylabel="period / 2π − 1")
+    gap = np.abs(box["period_error_equal"] - box["period_error_exact"]).max()
+    slow = (box["period_error_equal"].values > 0).all() and (mean > 0).all()
+    axis.set_title("finite networks turn too slowly" if slow else "periods of finite networks")
+    axis.set_ylim(0.03 * box["period_error_exact"].values.min(), 4 * np.nanmax(random))
+    middle = np.sqrt(sizes.min() * sizes.max())
+    law = {"size": 6, "color": "0.3", "va": "bottom"}
+    axis.text(middle, 2.5 * 2 * np.pi**2 / 3 / middle**2, "(2π²/3) / N²", **law)
+    axis.text(1.6 * middle, 2.5 * ring.random_period_error(middle), "π² / (2N)", **law)
+    turning = np.isfinite(random).sum(axis=1)
+    count = f"{turning.max()}" if turning.min() == turning.max() else f"{turning.min()}–{turning.max()}"
+    style.note(
+        axis,
+        f"equal: return map within {float(gap):.0e}\n{count} random networks each;\nblack edge: their mean",
+        x=0.03,
+        y=0.03,
+    )

@@ -1,0 +1,1 @@
+"""Study `digital_twin` (Ustyuzhaninov et al.): responses to images, bar codes, experiments in silico."""

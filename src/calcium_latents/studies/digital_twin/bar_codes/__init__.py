@@ -1,0 +1,1 @@
+"""Bar codes of neurons: alignment and clusters."""

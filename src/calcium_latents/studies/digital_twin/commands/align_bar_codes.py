@@ -1,0 +1,96 @@
+"""Align a model's bar codes, cluster them, map them, and compare every way to align with known types of neurons."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import add_parameters, run_command
+
+PARAMETERS = (
+    "settings of bar_codes.bar_code_study.StudyOptions (clusters, method, metric, temperature, temperatures, starts, "
+    "angles, restarts, perplexity, resamples, permutations) and published, an object of settings of "
+    "bar_codes.bar_code_alignment.PublishedOptions"
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write bar_codes.nc, the table of agreement and the table of times."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--predictions", required=True, help="what the digital twin says about all images (.nc)")
+    parser.add_argument("--responses", help="responses that it was fitted to (.nc), for the neurons' true types")
+    parser.add_argument("--dataset", required=True, help="its name in the tables")
+    parser.add_argument("--label", help="its name in print; default: the dataset's name")
+    add_parameters(parser, PARAMETERS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", required=True, help="aligned bar codes, clusters, map (.nc)")
+    parser.add_argument("--table", required=True, help="agreement of clusters with types, by method (.csv)")
+    parser.add_argument("--timing", required=True, help="seconds of alignment, by method (.csv); vary from run to run")
+    options = parser.parse_args(arguments)
+
+    from calcium_latents.files import atomic_path
+    from calcium_latents.provenance import provenance
+    from calcium_latents.recordings.netcdf import read_dataset, write_dataset
+    from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import study
+
+    settings = study_options(options.parameters)
+    predictions = read_dataset(options.predictions, ["bar_code", "feature_covariance", "neuron"])
+    types = None
+    if options.responses:
+        types = true_types(read_dataset(options.responses), predictions, options.responses)
+    box, table, timing = study(
+        predictions["bar_code"].values,
+        options.seed,
+        options.dataset,
+        options.label or options.dataset,
+        settings,
+        types,
+        predictions["neuron"].values,
+        predictions["feature_covariance"].values,
+    )
+    config = {"parameters": options.parameters, "predictions": predictions.attrs["config_digest"]}
+    write_dataset(box, options.output, provenance(config, [__spec__.name], options.seed))
+    for path, rows in ((options.table, table), (options.timing, timing)):
+        with atomic_path(Path(path)) as temporary:
+            rows.to_csv(temporary, index=False)
+
+
+def study_options(parameters: dict):
+    """Return StudyOptions of the command's `--parameters`.
+
+    Raises:
+        UserError: a name or a value that it does not know.
+    """
+    from dataclasses import fields
+
+    from calcium_latents.errors import UserError
+    from calcium_latents.studies.digital_twin.bar_codes.bar_code_alignment import PublishedOptions
+    from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import StudyOptions
+
+    given = dict(parameters)
+    parts = {"published": (PublishedOptions, dict(given.pop("published", None) or {})), "": (StudyOptions, given)}
+    for name, (made_of, values) in parts.items():
+        known = {field.name for field in fields(made_of)} - {"published"}
+        if unknown := set(values) - known:
+            raise UserError(f"--parameters: {name}: expected {sorted(known)}, found {sorted(unknown)}.")
+    if isinstance(given.get("temperatures"), list):
+        given["temperatures"] = tuple(given["temperatures"])
+    return StudyOptions(**given, published=PublishedOptions(**parts["published"][1]))
+
+
+def true_types(responses, predictions, path: str):
+    """Return the true type of every neuron of `predictions`, None if `responses` knows none.
+
+    Raises:
+        UserError: the two boxes have not the same neurons in the same order.
+    """
+    import numpy as np
+
+    from calcium_latents.recordings.fields import fail
+
+    if not np.array_equal(responses["neuron"].values, predictions["neuron"].values):
+        expected, found = f"the {predictions.sizes['neuron']} neurons of the predictions", "others"
+        fail(path, "neuron", expected, found, "Give the responses that the model was fitted to.")
+    return responses["neuron_type"].values.astype(str) if "neuron_type" in responses else None
+
+
+if __name__ == "__main__":
+    run_command(main)

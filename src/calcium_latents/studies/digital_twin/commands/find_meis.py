@@ -1,0 +1,92 @@
+"""Find the images that excite neurons and clusters of a digital twin most, and compare them with its best Gabors."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import add_parameters, run_command
+
+GABOR_COLUMNS = ("y_px", "x_px", "size_px", "frequency_cpp", "contrast", "orientation_rad", "phase_rad")
+DIFFERENCE_COLUMNS = ("y_px", "x_px", "centre_px", "surround_px", "surround_weight", "contrast")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write images (.nc) and indices (.csv); for simulated neurons also what the true neurons answer to the images."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--responses", required=True, help="responses the twin was fitted to (.nc)")
+    parser.add_argument("--checkpoint", required=True, help="of the twin (.pt)")
+    parser.add_argument("--predictions", required=True, help="of the twin (.nc): places of neurons without a Gabor")
+    parser.add_argument("--bar-codes", required=True, help="clusters (.nc)")
+    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
+    parser.add_argument("--differences", required=True, help="optimal differences of Gaussians (.csv)")
+    parser.add_argument("--scores", help="scores (.csv): best predicted neurons come first; default: a random order")
+    add_parameters(parser, "fields of mei_study.MeiStudyParameters (neurons_per_cluster, images: {...}, ...)")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--output", required=True, help="images (.nc)")
+    parser.add_argument("--comparison", required=True, help="indices of stimuli at equal energy (.csv)")
+    parser.add_argument("--clusters", help="drive of each cluster's template (.csv)")
+    options = parser.parse_args(arguments)
+
+    import numpy as np
+
+    from calcium_latents.figures.inputs import read_tables
+    from calcium_latents.files import atomic_path
+    from calcium_latents.provenance import provenance
+    from calcium_latents.recordings.image_predictions import read_image_predictions
+    from calcium_latents.recordings.image_responses import read_image_responses
+    from calcium_latents.recordings.netcdf import read_dataset, write_dataset
+    from calcium_latents.simulation.visual_cortex.gabors import difference_of_gaussians, gabor
+    from calcium_latents.studies.digital_twin.optimal_stimuli import mei_study as study
+    from calcium_latents.studies.digital_twin.optimal_stimuli.stimulus_comparison import compare_stimuli, rates_at_norm
+    from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
+
+    def table(name, columns):
+        return read_tables({name: [Path(getattr(options, name))]}, name, columns)
+
+    parameters = study.MeiStudyParameters.from_mapping(options.parameters)
+    responses = read_image_responses(options.responses)
+    probe = ModelProbe.from_checkpoint(options.checkpoint)
+    climbed = ModelProbe.from_checkpoint(options.checkpoint, parameters.precision).twin.requires_grad_(False)
+    neurons, shape = responses["neuron"].values, probe.image_shape
+    gabors = table("gabors", ("neuron", "source", "stimulus", *GABOR_COLUMNS))
+    differences = table("differences", ("neuron", "source", "stimulus", *DIFFERENCE_COLUMNS))
+    own = study.rows_of(gabors, neurons, "own", GABOR_COLUMNS)
+    shared = study.rows_of(gabors, neurons, "cluster", GABOR_COLUMNS)
+    own_differences = study.rows_of(differences, neurons, "own", DIFFERENCE_COLUMNS)
+    masks = read_image_predictions(options.predictions)["mask_centre_px"].values
+    centre_px = np.where(np.isfinite(own[:, :2]), own[:, :2], masks)
+    clustered = study.Clustered(
+        cluster=read_dataset(options.bar_codes, ["cluster"])["cluster"].values.astype(int),
+        centre_px=centre_px,
+        score=study.scores_of(
+            neurons, table("scores", ("neuron", "method", study.SCORE)) if options.scores else None, options.seed
+        ),
+        rate_unit=probe.twin.response_scale.cpu().numpy().astype(float),
+        gabors=gabor(shape, *shared.T),
+    )
+    meis = study.mei_study(climbed.own_rates, shape, clustered, parameters, options.seed)
+    stimuli = study.compared_images(
+        meis, centre_px, gabor(shape, *own.T), difference_of_gaussians(shape, *own_differences.T), options.seed
+    )
+    norm, index = parameters.images.norm, np.arange(len(neurons))
+    compared = compare_stimuli(probe.own_rates, index, stimuli, norm, parameters.comparison)
+    if responses.attrs["simulated"]:
+        truth = TruthProbe(responses)
+        true = compare_stimuli(truth.own_rates, index, stimuli, norm, parameters.comparison)
+        compared = compared.join(true.drop(columns="neuron").add_prefix("true_"))
+        true_rates = rates_at_norm(truth.own_rates, index, stimuli["mei"], norm)
+        meis["mei_true_rate"] = study.described("mei_true_rate", true_rates)
+        meis["neuron_type"] = responses["neuron_type"]
+    compared["neuron"] = neurons
+    compared.insert(1, "cluster", clustered.cluster)
+    meis = meis.assign_coords(neuron=("neuron", neurons))
+    meis.attrs = {"label": responses.attrs["label"], "norm": norm, "score": study.SCORE if options.scores else "random"}
+    write_dataset(meis, options.output, provenance(options.parameters, [__spec__.name], options.seed))
+    with atomic_path(Path(options.comparison)) as temporary:
+        compared.to_csv(temporary, index=False)
+    if options.clusters:
+        with atomic_path(Path(options.clusters)) as temporary:
+            study.cluster_table(meis).to_csv(temporary, index=False)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,93 @@
+"""Find the Gabor and the difference of Gaussians that drive each neuron, and each cluster of neurons, most."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import add_parameters, run_command
+
+SECTIONS = ("gabors", "differences", "search", "difference_search", "clusters", "check")
+PARAMETERS = (
+    "sections gabors, differences (grids of optimal_gabors), search and difference_search "
+    "(gabor_search.SearchSettings), clusters (gabor_clusters.ClusterSettings), check "
+    "(gabor_study.CheckSettings); share_places (default true: all places of the twin's scan at the cost of "
+    "one, see gabor_translation), precision of the search (see its module; default float32, as "
+    "are the rates of what it finds, and the check), seed"
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the optima of the model, of the true neurons where they are known, and a check against the whole grid."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
+    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
+    parser.add_argument("--predictions", required=True, help="its predictions, with the centres of masks (.nc)")
+    parser.add_argument("--bar-codes", required=True, help="clusters of neurons (.nc)")
+    add_parameters(parser, PARAMETERS)
+    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
+    parser.add_argument("--differences", required=True, help="optimal differences of Gaussians (.csv)")
+    parser.add_argument("--check", required=True, help="the search against the whole grid (.csv)")
+    options = parser.parse_args(arguments)
+
+    import pandas as pd
+
+    from calcium_latents.errors import UserError
+    from calcium_latents.files import atomic_path
+    from calcium_latents.recordings.fields import fail
+    from calcium_latents.recordings.image_predictions import read_image_predictions
+    from calcium_latents.recordings.image_responses import read_image_responses
+    from calcium_latents.recordings.netcdf import read_dataset
+    from calcium_latents.studies.digital_twin.optimal_stimuli import gabor_study as study
+    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_clusters import ClusterSettings
+    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import SearchSettings
+    from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
+    from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
+
+    given = dict(options.parameters)
+    seed, share = int(given.pop("seed", 0)), bool(given.pop("share_places", True))
+    precision = given.pop("precision", "float32")
+    sections = {name: dict(given.pop(name, {}) or {}) for name in SECTIONS}
+    if given:
+        raise UserError(f"--parameters: expected {PARAMETERS}; found {sorted(given)}.")
+    responses = read_image_responses(options.responses)
+    predictions = read_image_predictions(options.predictions)
+    clusters = read_dataset(options.bar_codes, ["cluster"])["cluster"].values
+    names = responses["neuron"].values
+    for path, count in ((options.predictions, predictions.sizes["neuron"]), (options.bar_codes, len(clusters))):
+        if count != len(names):
+            fail(path, "neuron", f"the {len(names)} neurons of {options.responses}", f"{count}", "Use one data set.")
+    if "mask_centre_px" not in predictions:
+        fail(options.predictions, "mask_centre_px", "centres of masks", "none", "Give predictions of the digital twin.")
+    probes = {"model": (ModelProbe.from_checkpoint(options.checkpoint), predictions["mask_centre_px"].values)}
+    if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
+        probes["truth"] = (TruthProbe(responses), responses["position_px"].values)
+    shape = {"image_shape": (responses.sizes["y"], responses.sizes["x"])}
+    grids = [GaborGrid.from_mapping(sections["gabors"] | shape)]
+    # amplitudes of both families agree unless other ones are asked for
+    contrasts = tuple(grids[0].contrasts)
+    sections["differences"].setdefault("contrasts", [*(-value for value in contrasts[::-1]), *contrasts])
+    grids.append(DifferenceGrid.from_mapping(sections["differences"] | shape))
+    settings = [SearchSettings.from_mapping(sections["search"])]
+    settings.append(SearchSettings.from_mapping(study.DIFFERENCE_SEARCH.to_dict() | sections["difference_search"]))
+    together = ClusterSettings.from_mapping(sections["clusters"])
+    check = study.CheckSettings.from_mapping(sections["check"])
+    fast = ModelProbe.from_checkpoint(options.checkpoint, precision) if precision != "float32" else None
+    tables: dict[str, list[pd.DataFrame]] = {options.gabors: [], options.differences: []}
+    for source, (probe, starts) in probes.items():
+        neurons = study.Neurons(names, clusters, starts)
+        for path, grid, how in zip(tables, grids, settings, strict=True):
+            table, stages = study.optima_tables(
+                probe, source, grid, neurons, how, together, share, seed, fast if source == "model" else None
+            )
+            tables[path].append(table)
+            shown = ", ".join(f"{stage} {count}" for stage, count in stages.items())
+            print(f"{grid.SECTION}, {source}: images shown: {shown}; the whole grid: {grid.size}")
+    found = {path: pd.concat(parts, ignore_index=True) for path, parts in tables.items()}
+    model = study.Neurons(names, clusters, probes["model"][1])
+    found[options.check] = study.check_search(probes["model"][0], grids[0], model, settings[0], check, share)
+    for path, table in found.items():
+        with atomic_path(Path(path)) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.8g")
+
+
+if __name__ == "__main__":
+    run_command(main)

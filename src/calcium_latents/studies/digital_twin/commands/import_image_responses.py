@@ -1,0 +1,31 @@
+"""Read a user's recording of responses to images, whatever its format, as ImageResponses.
+
+The fields of the entry that `--parameters` holds are described in `recordings.readers.images.image_responses`.
+"""
+
+import argparse
+
+from calcium_latents.commands.cli import add_parameters, run_command
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the ImageResponses."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_parameters(parser, "the entry of the recording")
+    parser.add_argument("--label", required=True, help="name of the data set in print")
+    parser.add_argument("--folder", default=".", help="what the entry's paths are relative to")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of validation and test images")
+    parser.add_argument("--output", required=True, help="responses (.nc)")
+    options = parser.parse_args(arguments)
+
+    from calcium_latents.provenance import provenance
+    from calcium_latents.recordings.image_responses import write_image_responses
+    from calcium_latents.recordings.readers.images.image_responses import read_image_entry
+
+    responses = read_image_entry(options.parameters, options.folder, options.label, options.seed)
+    described = {"entry": options.parameters, "label": options.label}
+    write_image_responses(responses, options.output, provenance(described, [__spec__.name], options.seed))
+
+
+if __name__ == "__main__":
+    run_command(main)

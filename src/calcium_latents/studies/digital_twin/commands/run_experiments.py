@@ -1,0 +1,82 @@
+"""Show orientations, phases, sizes, contrasts and plaids about optimal Gabors to the model and to the true neurons."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import add_parameters, run_command
+
+PARAMETERS = "fields of tuning.tuning_experiments.ExperimentSettings, stimuli (own, cluster) and seed"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write tuning curves and the indices that sum them up; true neurons see the model's stimuli."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
+    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
+    parser.add_argument("--bar-codes", required=True, help="clusters of neurons (.nc)")
+    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
+    add_parameters(parser, PARAMETERS)
+    parser.add_argument("--tuning", required=True, help="tuning curves (.nc)")
+    parser.add_argument("--indices", required=True, help="tuning indices (.csv)")
+    options = parser.parse_args(arguments)
+
+    import hashlib
+
+    import pandas as pd
+
+    from calcium_latents.files import atomic_path
+    from calcium_latents.provenance import provenance
+    from calcium_latents.recordings.fields import fail
+    from calcium_latents.recordings.image_responses import read_image_responses
+    from calcium_latents.recordings.netcdf import read_dataset, write_dataset
+    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import Counter
+    from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
+    from calcium_latents.studies.digital_twin.tuning import tuning_experiments as experiments
+    from calcium_latents.studies.digital_twin.tuning.tuning_tables import (
+        GABOR_COLUMNS,
+        indices_of,
+        measure,
+        tuning_dataset,
+    )
+
+    given = dict(options.parameters)
+    seed, stimuli = int(given.pop("seed", 0)), list(given.pop("stimuli", ("own", "cluster")))
+    settings = experiments.ExperimentSettings.from_mapping(given)
+    responses = read_image_responses(options.responses)
+    clusters = read_dataset(options.bar_codes, ["cluster"])["cluster"].values
+    names = responses["neuron"].values
+    gabors = pd.read_csv(options.gabors)
+    missing = [name for name in GABOR_COLUMNS if name not in gabors]
+    if missing:
+        fail(options.gabors, "columns", f"{missing}", f"{list(gabors.columns)}", "Find the optimal stimuli again.")
+    chosen = {}
+    for stimulus in stimuli:
+        rows = gabors[(gabors["source"] == "model") & (gabors["stimulus"] == stimulus)].set_index("neuron")
+        absent = [name for name in names if name not in rows.index]
+        if absent or rows.index.duplicated().any():
+            found = f"{len(rows)}, without neuron {absent[0]}" if absent else "some twice"
+            expected = f"one row of source model and stimulus {stimulus} for every neuron"
+            fail(options.gabors, "neuron", expected, found, "Find the optimal stimuli of this data set.")
+        chosen[stimulus] = rows.loc[names].reset_index()
+    if len(clusters) != len(names):
+        fail(options.bar_codes, "neuron", f"{len(names)} neurons", f"{len(clusters)}", "Use one data set.")
+    probes = {"model": Counter(ModelProbe.from_checkpoint(options.checkpoint))}
+    if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
+        probes["truth"] = Counter(TruthProbe(responses))
+    found = measure(probes, chosen, settings)
+    for source, counter in probes.items():
+        print(f"experiments, {source}: images shown: {counter.images}")
+    types = responses["neuron_type"].values.astype(str) if "neuron_type" in responses else None
+    about = {"neuron": names, "cluster": clusters, "neuron_type": types}
+    table = indices_of(found, chosen, settings, about)
+    dataset = tuning_dataset(found, chosen, settings, names, probes["model"].image_shape)
+    files = {"checkpoint": options.checkpoint, "gabors": options.gabors}
+    config = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] for name, path in files.items()}
+    origin = provenance({"parameters": options.parameters, **config}, [__spec__.name], seed)
+    write_dataset(dataset, options.tuning, origin)
+    with atomic_path(Path(options.indices)) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.8g")
+
+
+if __name__ == "__main__":
+    run_command(main)

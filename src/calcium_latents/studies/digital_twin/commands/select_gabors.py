@@ -1,0 +1,62 @@
+"""Choose a few Gabors that drive many neurons, for a second scan, with coverage curves and examples of tuning."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import add_parameters, run_command
+
+PARAMETERS = (
+    "fields of second_scan.gabor_selection.ScanParameters (sizes_px, cycles_per_size, contrasts, orientations, phases, "
+    "gabors, threshold, coverage, random_draws, fractions, examples, compared, curve_sizes_px, curve_contrasts, "
+    "batch), and seed"
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the chosen Gabors, the coverage of sets of them, and size-contrast curves of suboptimal Gabors."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
+    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
+    parser.add_argument("--gabors", required=True, help="optimal Gabors of all neurons (.csv)")
+    add_parameters(parser, PARAMETERS)
+    parser.add_argument("--output", required=True, help="chosen Gabors (.csv)")
+    parser.add_argument("--coverage", required=True, help="share of neurons against fraction of own (.csv)")
+    parser.add_argument("--curves", required=True, help="size-contrast curves of suboptimal Gabors (.csv)")
+    options = parser.parse_args(arguments)
+
+    import pandas as pd
+
+    from calcium_latents.files import atomic_path
+    from calcium_latents.recordings.image_responses import read_image_responses
+    from calcium_latents.studies.digital_twin.probe import ModelProbe
+    from calcium_latents.studies.digital_twin.second_scan import gabor_selection as selection
+    from calcium_latents.studies.digital_twin.second_scan import suboptimal_curves as suboptimal
+
+    given = dict(options.parameters)
+    seed = int(given.pop("seed", 0))
+    parameters = selection.ScanParameters.from_mapping(given)
+    neurons = read_image_responses(options.responses, ["neuron"])["neuron"].values
+    optimal = selection.own_optima(pd.read_csv(options.gabors), neurons, options.gabors)
+    probe = ModelProbe.from_checkpoint(options.checkpoint)
+    grid = selection.centre_grid(probe.image_shape, parameters)
+    own = optimal["rate"].to_numpy()
+    fractions = selection.fractions_of_own(selection.predicted_rates(probe, grid, parameters.batch), own)
+    asked = (fractions, parameters.gabors, parameters.threshold)
+    chosen = {
+        selection.GREEDY: selection.choose_greedily(*asked),
+        selection.SINGLY: selection.choose_one_by_one(*asked),
+    }
+    compared = suboptimal.compared_neurons(own, parameters, seed)
+    stimuli = suboptimal.suboptimal_gabors(fractions, grid, optimal, compared, parameters)
+    tables = {
+        options.output: selection.chosen_table(fractions, grid, chosen[selection.GREEDY], parameters.threshold),
+        options.coverage: selection.coverage_table(fractions, grid, chosen, parameters, seed),
+        options.curves: suboptimal.size_contrast_curves(probe, stimuli, compared, neurons, parameters),
+    }
+    for path, table in tables.items():
+        with atomic_path(Path(path)) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.8g")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,96 @@
+"""Summarise tuning properties: one table of neurons, tests of clusters, and independence of the properties."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import add_parameters, run_command
+
+INPUTS = {
+    "responses": "responses to images (.nc)",
+    "indices": "indices of in-silico experiments (.csv)",
+    "comparison": "responses to Gabors and differences of Gaussians over those to MEIs (.csv)",
+    "scores": "scores of predictions (.csv)",
+    "bar-codes": "aligned bar codes with clusters (.nc)",
+}
+TABLES = {
+    "properties": "a row a neuron",
+    "cluster-tests": "a row a cluster and property, with random clusters",
+    "independence": "a row a pair of properties",
+    "combinations": "a row a combination of properties, high or low",
+}
+PARAMETERS = (
+    "alpha, shuffles (of the tests of clusters), floor (least correlation of the linear model in the non-linearity "
+    "index), and settings of tuning.property_independence.Settings (permutations, bootstraps, margin_bits, ...)"
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the four tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, what in INPUTS.items():
+        parser.add_argument(f"--{name}", required=True, help=what)
+    parser.add_argument("--dataset", required=True, help="its name in the tables")
+    parser.add_argument("--label", help="its name in print; default: the dataset's name")
+    add_parameters(parser, PARAMETERS)
+    parser.add_argument("--seed", type=int, default=0, help="of random clusters, permutations and bootstraps")
+    for name, what in TABLES.items():
+        parser.add_argument(f"--{name}", required=True, help=f"table (.csv): {what}")
+    options = parser.parse_args(arguments)
+
+    from dataclasses import fields
+
+    from calcium_latents.errors import UserError
+    from calcium_latents.files import atomic_path
+    from calcium_latents.recordings.image_responses import read_image_responses
+    from calcium_latents.recordings.netcdf import read_dataset
+    from calcium_latents.studies.digital_twin.tuning import neuron_properties as tuning
+    from calcium_latents.studies.digital_twin.tuning.cluster_tests import cluster_tests
+    from calcium_latents.studies.digital_twin.tuning.property_independence import Settings, study_independence
+
+    given = dict(options.parameters)
+    tests = {name: given.pop(name) for name in ("alpha", "shuffles") if name in given}
+    floor = {name: given.pop(name) for name in ("floor",) if name in given}
+    unknown = set(given) - {field.name for field in fields(Settings)}
+    if unknown:
+        raise UserError(f"--parameters: expected {PARAMETERS}; found {sorted(unknown)}.")
+    settings = Settings(**given)
+    responses = read_image_responses(options.responses)
+    bar_codes = read_dataset(options.bar_codes, ["cluster", "tsne"])
+    indices, comparison, scores = (_read(path) for path in (options.indices, options.comparison, options.scores))
+    about = (options.dataset, options.label or options.dataset)
+
+    properties = tuning.neuron_properties(indices, comparison, scores, bar_codes, *about, **floor)
+    sources = {tuning.MODEL: tuning.with_invariance(properties)}
+    if ((indices["source"] == tuning.TRUTH) & (indices["stimulus"] == tuning.CLUSTER)).any():
+        true = tuning.neuron_properties(indices, comparison, scores, bar_codes, *about, source=tuning.TRUTH, **floor)
+        sources[tuning.TRUTH] = tuning.with_invariance(true)
+    design = tuning.design_properties(responses, properties.set_index("neuron")["cluster"])
+    if design is not None:
+        sources[tuning.DESIGN] = design
+    numeric = {name: table.select_dtypes("number") for name, table in sources.items()}
+    subsets = tuning.subsets(properties, responses)
+    independence, combinations = study_independence(numeric, subsets, *about, settings, options.seed)
+    tables = {
+        options.properties: properties,
+        options.cluster_tests: cluster_tests(properties, *about, **tests, seed=options.seed),
+        options.independence: independence,
+        options.combinations: combinations,
+    }
+    for path, table in tables.items():
+        with atomic_path(Path(path)) as temporary:
+            table.to_csv(temporary, index=False)
+
+
+def _read(path: str):
+    import pandas as pd
+
+    from calcium_latents.errors import UserError
+
+    try:
+        return pd.read_csv(path)
+    except (OSError, pd.errors.EmptyDataError) as error:
+        raise UserError(f"{path}: expected a CSV table, found none ({error}). Run its step.") from error
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,1 @@
+"""Stimuli that drive neurons best: Gabors, differences of Gaussians, most exciting images."""

@@ -1,0 +1,1 @@
+"""A second scan with Gabors chosen in silico."""

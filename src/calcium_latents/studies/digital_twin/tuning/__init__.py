@@ -1,0 +1,1 @@
+"""Tuning in silico: experiments, indices, and how properties of neurons combine."""

@@ -1,0 +1,1 @@
+"""Study `latent_contributions`: which neurons drive a latent, and when."""

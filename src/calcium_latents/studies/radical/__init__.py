@@ -1,0 +1,1 @@
+"""Study `radical` (Zhu et al. 2022): Lorenz latents seen through two-photon imaging."""

@@ -1,0 +1,44 @@
+"""Measure what a simulation is like: the peak of its latents, and how well its events tell of its spikes."""
+
+import argparse
+from pathlib import Path
+
+from calcium_latents.commands.cli import run_command
+
+NEURONS = 50  # in the comparison over bin widths
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the realised peak, the correlation of events with spikes per neuron, and that over bin widths."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recording", required=True, help="simulated recording with events (.nc)")
+    parser.add_argument("--dataset", required=True, help="its name in the tables")
+    parser.add_argument("--frequency-hz", type=float, required=True, help="the dataset's label")
+    parser.add_argument("--simulation", required=True)
+    parser.add_argument("--calibration", required=True)
+    parser.add_argument("--spike-inference", required=True)
+    options = parser.parse_args(arguments)
+
+    import pandas as pd
+
+    from calcium_latents.files import atomic_path
+    from calcium_latents.metrics.spike_inference import frame_correlation, recording_neurons, spike_inference
+    from calcium_latents.recordings import read_recording
+
+    recording = read_recording(options.recording, ["events", "spikes", "trial_start", "noise_level"])
+    tables = {
+        options.simulation: pd.DataFrame({"realised_peak_hz": [recording.attrs["realised_peak_hz"]]}),
+        options.calibration: frame_correlation(recording).assign(noise_level=recording["noise_level"].values),
+    }
+    for path, table in tables.items():
+        table.insert(0, "dataset", options.dataset)
+        table.insert(1, "frequency_hz", options.frequency_hz)
+        with atomic_path(Path(path)) as temporary:
+            table.to_csv(temporary, index=False)
+    neurons = recording_neurons(recording, options.dataset, indicator="simulated", limit=NEURONS)
+    with atomic_path(Path(options.spike_inference)) as temporary:
+        spike_inference(neurons).to_csv(temporary, index=False)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,118 @@
+"""Does a validation metric choose the runs and snapshots that recover the latents best?
+
+RADICaL selects by the reconstruction likelihood of uncorrupted validation trials. There every sample is also an input,
+so a model can improve by copying it. The alternatives score samples that the encoder does not see: blind samples, or
+held-out neurons; in full, or only whether there was an event; by the model's own readouts, or by reduced-rank
+regression of events on its factors. Each metric is minus a log-likelihood, or minus a gain in it (lower is better); it
+ranks well if its Spearman correlation with latent recovery is near -1, so `agreement` is minus that correlation.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from calcium_latents.errors import UserError
+from calcium_latents.seeds import generator
+from calcium_latents.studies.radical.convergence import RUN, mean_over_latents
+
+#: Column of a convergence table -> name in print.
+METRICS: dict[str, str] = {
+    "reconstruction_nll": "reconstruction (published)",
+    "blind_nll": "blind samples",
+    "held_out_neuron_nll": "held-out neurons",
+    "blind_event_nll": "blind samples: event or none",
+    "held_out_event_nll": "held-out neurons: event or none",
+    "reduced_rank_nll": "blind samples: reduced rank",
+}
+
+
+def selection_quality(
+    table: pd.DataFrame,
+    metrics: Sequence[str] | None = None,
+    latent: str | None = None,
+    finished: bool = False,
+    confidence: float = 0.95,
+    repeats: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score each validation metric by how it ranks snapshots and chooses one, per dataset.
+
+    Args:
+        table: a convergence table with at least one of the columns `METRICS`.
+        metrics: columns to score; default all of `METRICS` that the table has.
+        latent: judge by the recovery of this latent alone; default the mean over latents.
+        finished: compare the last snapshots of runs alone: what a search over hyperparameters has to choose from.
+
+    Returns:
+        Columns dataset, metric, agreement (minus Spearman's rho over all snapshots), lower, upper (bootstrap
+        that resamples runs, then snapshots within them, because snapshots of one run resemble each other),
+        snapshots, runs, chosen_r2 (of the snapshot with the best metric), best_r2, regret = best_r2 -
+        chosen_r2. Fewer than three points have no agreement (NaN).
+    """
+    columns = [name for name in (metrics or METRICS) if name in table]
+    if not columns:
+        raise UserError(f"convergence table: expected one of the columns {list(METRICS)}, found {list(table.columns)}.")
+    if latent is not None:
+        table = table[table["latent"] == latent]
+    points = mean_over_latents(table)
+    if finished:
+        points = points.loc[points.groupby(RUN)["step"].idxmax()]
+    rows = []
+    for dataset, group in points.groupby("dataset"):
+        for metric in columns:
+            valid = group.dropna(subset=[metric, "r2"])
+            if valid.empty:
+                continue
+            lower, upper = _interval(valid, metric, confidence, repeats, seed)
+            chosen = float(valid.loc[valid[metric].idxmin(), "r2"])
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "metric": metric,
+                    "agreement": _agreement(valid[metric], valid["r2"]),
+                    "lower": lower,
+                    "upper": upper,
+                    "snapshots": len(valid),
+                    "runs": valid.groupby(RUN).ngroups,
+                    "chosen_r2": chosen,
+                    "best_r2": float(valid["r2"].max()),
+                    "regret": float(valid["r2"].max()) - chosen,
+                }
+            )
+    columns = [
+        "dataset",
+        "metric",
+        "agreement",
+        "lower",
+        "upper",
+        "snapshots",
+        "runs",
+        "chosen_r2",
+        "best_r2",
+        "regret",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _agreement(metric: np.ndarray, r2: np.ndarray) -> float:
+    if len(r2) < 3 or np.ptp(metric) == 0 or np.ptp(r2) == 0:
+        return np.nan
+    return -float(stats.spearmanr(metric, r2).statistic)
+
+
+def _interval(points: pd.DataFrame, metric: str, confidence: float, repeats: int, seed: int) -> tuple[float, float]:
+    rng = generator(seed, "selection_quality", metric)
+    runs = [run[[metric, "r2"]].to_numpy() for _, run in points.groupby(RUN)]
+    estimates = []
+    for _ in range(repeats):
+        chosen = [runs[i] for i in rng.integers(0, len(runs), len(runs))]
+        sample = np.concatenate([run[rng.integers(0, len(run), len(run))] for run in chosen])
+        estimates.append(_agreement(sample[:, 0], sample[:, 1]))
+    estimates = np.array(estimates)
+    estimates = estimates[np.isfinite(estimates)]
+    if not len(estimates):
+        return np.nan, np.nan
+    tail = (1 - confidence) / 2
+    return tuple(float(bound) for bound in np.quantile(estimates, [tail, 1 - tail]))

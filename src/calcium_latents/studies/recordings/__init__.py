@@ -1,0 +1,1 @@
+"""Study `recordings`: a user's recordings through RADICaL, with baselines."""

@@ -1,0 +1,58 @@
+"""Score what methods say about samples that were hidden from them: likelihood, beside simple baselines."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from calcium_latents.commands.cli import method_of, run_command
+
+WINDOW_S = 10.0  # pieces of the session that the interval is resampled from
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the likelihoods by model and window, and the comparison with each baseline."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
+    parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
+    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scores", required=True, help="table (.csv)")
+    parser.add_argument("--comparison", required=True, help="table (.csv)")
+    options = parser.parse_args(arguments)
+
+    from calcium_latents.files import atomic_path
+    from calcium_latents.metrics import held_out
+    from calcium_latents.recordings import read_inferred, read_recording
+    from calcium_latents.recordings.hiding import hidden_samples
+    from calcium_latents.recordings.windows import stitch_windows
+
+    whole, shown = read_recording(options.recording), read_recording(options.shown)
+    events, hidden = whole["events"].values, hidden_samples(whole, shown)
+    minimum, rate_hz = float(whole.attrs["event_minimum"]), float(whole.attrs["imaging_rate_hz"])
+    training = np.isfinite(events) & ~hidden
+    constant = held_out.fit_constant_rate(events, training, minimum)
+    baselines = {"own": held_out.smoothed_own, "population": held_out.smoothed_population}
+    predictions = {"constant": constant}
+    for name, smoothed in baselines.items():
+        predictions[f"smoothed {name}"] = smoothed(events, training, constant, 1 / rate_hz)[0]
+    # bins that no window covers have no prediction: no method is scored there
+    covered = np.ones(events.shape, bool)
+    for path in options.inferred:
+        model, seed = method_of(path)
+        name = model if model not in predictions else f"{model}, seed {seed}"
+        session = stitch_windows(read_inferred(path), 0.0)
+        predictions[name], where = held_out.predicted(whole, session, constant, minimum)
+        covered &= where
+    scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
+    references = ["constant", *(f"smoothed {name}" for name in baselines)]
+    compared = [held_out.compare_held_out(scores, reference, seed=options.seed) for reference in references]
+    comparison = pd.concat(compared, ignore_index=True)
+    for table, path in ((scores, options.scores), (comparison, options.comparison)):
+        with atomic_path(Path(path)) as temporary:
+            table.to_csv(temporary, index=False)
+
+
+if __name__ == "__main__":
+    run_command(main)

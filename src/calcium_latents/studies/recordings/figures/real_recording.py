@@ -1,0 +1,191 @@
+"""A real recording through RADICaL: events, inferred event rates, factors, and the likelihood of held-out
+samples.
+
+Inputs:
+    recording: events.nc (windows or trials) or deconvolved.nc (continuous, one trial).
+    inferred: the model's inferred.nc on these windows, or on one continuous trial.
+    held_out (optional): CSV of `metrics.held_out.compare_held_out` with the reference "constant" and, to be
+        told which baselines the model beats, with the others.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from calcium_latents.figures import style
+from calcium_latents.figures.inputs import Inputs, read_runs, read_tables
+from calcium_latents.metrics.held_out import LIKELIHOODS
+from calcium_latents.recordings import read_recording
+from calcium_latents.recordings.windows import stitch_windows
+
+REQUIRED = ("recording", "inferred")
+OPTIONAL = ("held_out",)
+SHOWN_S = 20.0
+SHOWN_FACTORS = 5
+CONSTANT = "constant"
+BASELINES = (CONSTANT, "smoothed own", "smoothed population")
+HELD_OUT_COLUMNS = (
+    "likelihood",
+    "model",
+    "reference",
+    "bits_per_event",
+    "lower_bits",
+    "upper_bits",
+    "windows",
+    "events",
+)
+
+
+@style.styled
+def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    recording = read_recording(inputs["recording"][0], ["events", "trial_start"])
+    runs = read_runs(inputs, ("event_rate", "factors", "trial_start"))
+    name = style.in_order(runs)[0]
+    run = runs[name]
+    shown_s = _middle(recording)
+    time, neuron, sizes = _events(recording, shown_s)
+    run = _continuous(run, shown_s)
+    rate, rate_time = run["event_rate"].values, run["time"].values
+    order = _order(rate)
+    with_scores = bool(inputs.get("held_out"))
+    fig = style.figure(6.9 if with_scores else 5.2)
+    parts = fig.subfigures(2, 1, height_ratios=[2.5, 1.1]) if with_scores else [fig]
+    rows = [2.0, 2.0, 1.6] if "factors" in run else [2.0, 2.0]
+    axes = parts[0].subplots(len(rows), 1, sharex=True, height_ratios=rows)
+    row = np.argsort(order, kind="stable")[neuron]
+    area = 0.4 + 2.5 * np.minimum(sizes / np.percentile(sizes, 95), 1) if len(sizes) else 1
+    axes[0].scatter(time, row, s=area, c=style.BLACK, linewidths=0, rasterized=True)
+    axes[0].set(
+        ylim=(rate.shape[1], 0),
+        ylabel="neuron",
+        title=f"deconvolved events (dot area: size); {rate.shape[1]} neurons, by time of peak rate",
+    )
+    shown = rate[:, order].T
+    scale = np.maximum(np.nanpercentile(shown, 99, axis=1), 1e-9)[:, None]
+    edges = (rate_time[0], 2 * rate_time[-1] - rate_time[-2], len(shown), 0)
+    image = axes[1].imshow(
+        shown / scale, aspect="auto", extent=edges, cmap="viridis", vmin=0, vmax=1, interpolation="nearest"
+    )
+    axes[1].set(ylabel="neuron", title=f"event rates inferred by {style.label(name)}")
+    parts[0].colorbar(image, ax=axes[1], label="rate / 99th\npercentile", fraction=0.02, pad=0.01)
+    if "factors" in run:
+        factors = run["factors"].values
+        leading = np.argsort(-np.nanvar(factors, axis=0), kind="stable")[:SHOWN_FACTORS]
+        scaled = (factors[:, leading] - np.nanmean(factors[:, leading], axis=0)) / np.nanstd(
+            factors[:, leading], axis=0
+        )
+        for index in range(len(leading)):
+            axes[2].plot(rate_time, scaled[:, index] - 5 * index, color=style.PURPLE, lw=0.8)
+        axes[2].set(
+            yticks=[-5 * index for index in range(len(leading))],
+            yticklabels=[str(int(f)) for f in leading],
+            ylabel="factor",
+            title=f"the {len(leading)} factors that vary most, z-scored",
+        )
+    axes[-1].set(xlabel="time in the session (s)", xlim=shown_s)
+    for axis, letter in zip(axes, "abc", strict=False):
+        style.panel_letter(axis, letter, x=-0.045, y=1.02)
+    if with_scores:
+        _held_out(parts[1], inputs)
+    return style.save(fig, output_stem)
+
+
+def _middle(recording: xr.Dataset) -> tuple[float, float]:
+    """Return the stretch of the session that is shown (s): `SHOWN_S` around its middle."""
+    start, time = recording["trial_start"].values, recording["time"].values
+    middle = (start[0] + time[0] + start[-1] + time[-1]) / 2
+    return max(middle - SHOWN_S / 2, start[0] + time[0]), min(middle + SHOWN_S / 2, start[-1] + time[-1])
+
+
+def _events(recording: xr.Dataset, shown: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return time in the session (s), neuron and size of the events shown (repeated in overlaps)."""
+    trial, at, neuron = np.nonzero(np.nan_to_num(recording["events"].values) > 0)
+    time = recording["trial_start"].values[trial] + recording["time"].values[at]
+    keep = (time >= shown[0]) & (time <= shown[1])
+    return time[keep], neuron[keep], recording["events"].values[trial, at, neuron][keep]
+
+
+def _continuous(run: xr.Dataset, shown: tuple[float, float]) -> xr.Dataset:
+    """Return the run over the stretch shown, its windows joined; NaN where no trial was."""
+    if run.sizes["trial"] > 1 and "trial_start" in run:
+        start, length = run["trial_start"].values, float(np.ptp(run["time"].values))
+        inside = np.flatnonzero((start + length >= shown[0]) & (start <= shown[1]))
+        run = stitch_windows(run.isel(trial=inside), 0.0)
+        time = run["time"].values
+    else:
+        time = run["time"].values + (float(run["trial_start"][0]) if "trial_start" in run else 0.0)
+    keep = np.flatnonzero((time >= shown[0]) & (time <= shown[1]))
+    return run.isel(trial=0, time=keep).assign_coords(time=time[keep])
+
+
+def _order(rate: np.ndarray) -> np.ndarray:
+    return np.argsort(np.nanargmax(np.where(np.isfinite(rate), rate, -1.0), axis=0), kind="stable")
+
+
+def _held_out(fig, inputs: Inputs) -> None:
+    """Panels d, e: gain over the constant rate of each neuron, in bits per held-out event."""
+    table = read_tables(inputs, "held_out", HELD_OUT_COLUMNS)
+    titles = {
+        "zero_inflated_gamma": "event and its size (zero-inflated gamma)",
+        "bernoulli": "event or none (Bernoulli)",
+    }
+    gains = table[table["reference"] == CONSTANT]
+    axes = fig.subplots(1, len(LIKELIHOODS))
+    for axis, likelihood, letter in zip(axes, LIKELIHOODS, "de", strict=True):
+        part = gains[gains["likelihood"] == likelihood].set_index("model")
+        models = style.in_order(part.index)
+        low, high = _limits(part)
+        for y, model in enumerate(models):
+            value, lower, upper = part.loc[model, ["bits_per_event", "lower_bits", "upper_bits"]]
+            axis.errorbar(
+                value, y, xerr=[[value - lower], [upper - value]], capsize=2, **style.appearance(model, models)
+            )
+            text = f"{value:+.3f}" if model != CONSTANT else "0"
+            at = float(np.clip(value, low, high))
+            axis.text(at, y - 0.18, text, ha="center", va="bottom", fontsize=5.5)
+        axis.axvline(0, color="0.4", lw=0.8, ls=":", zorder=0)
+        verdict = _verdict(table[table["likelihood"] == likelihood])
+        axis.set(
+            yticks=range(len(models)),
+            ylim=(len(models) - 0.6, -0.8),
+            xlim=(low, high),
+            title="\n".join(filter(None, [titles[likelihood], verdict])),
+            xlabel="gain over a constant rate (bits per event)",
+        )
+        axis.set_yticklabels([style.label(model) for model in models] if likelihood == LIKELIHOODS[0] else [])
+        style.panel_letter(axis, letter, x=-0.03)
+    row = table.iloc[0]
+    fig.supxlabel(
+        f"95 % paired bootstrap over {int(row['windows'])} windows; {int(row['events'])} held-out events; "
+        "baselines: event sizes constant per neuron",
+        fontsize=6,
+        color="0.3",
+    )
+
+
+def _limits(gains: pd.DataFrame) -> tuple[float, float]:
+    """Range of gains: all intervals, but for a method so bad that it would squeeze the others into a line."""
+    width = (gains["upper_bits"] - gains["lower_bits"]).max()
+    baselines = gains[gains.index.isin(BASELINES)] if gains.index.isin(BASELINES).any() else gains
+    reach = max(4 * float(np.abs(baselines[["lower_bits", "upper_bits"]].to_numpy()).max()), width, 1e-3)
+    low, high = max(gains["lower_bits"].min(), -reach), min(gains["upper_bits"].max(), reach)
+    pad = 0.12 * max(high - low, 1e-3)
+    return min(low, 0) - pad, max(high, 0) + pad
+
+
+def _verdict(table: pd.DataFrame) -> str:
+    """Say which baselines the model does not beat: those from which its paired interval does not lie above."""
+    models = [name for name in style.in_order(table["model"]) if name not in BASELINES]
+    rows = table[(table["model"] == models[0]) & table["reference"].isin(BASELINES)] if models else table[:0]
+    if rows.empty:
+        return ""
+    unbeaten = style.in_order(rows.loc[rows["lower_bits"] <= 0, "reference"])
+    if not unbeaten:
+        return f"{style.label(models[0])} beats all baselines"
+    if len(unbeaten) == len(rows):
+        return f"{style.label(models[0])} beats no baseline"
+    names = ", ".join(name.removeprefix("smoothed ") for name in unbeaten)
+    return f"{style.label(models[0])} does not beat: {names}"

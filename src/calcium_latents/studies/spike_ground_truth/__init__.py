@@ -1,0 +1,1 @@
+"""Study `spike_ground_truth`: deconvolved events beside real spikes."""
