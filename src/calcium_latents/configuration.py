@@ -33,13 +33,13 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     chosen = {key: value for key, value in config.items() if key not in sections}
     chosen = check(chosen, schemas / "config.schema.yaml", "config/config.yaml (or --config)")
 
-    scales = sorted(path.stem for path in (root / "config/scale").glob("*.yaml"))
+    scales = sorted(path.parent.name for path in (root / "config/scale").glob("*/scale.yaml"))
     if chosen["scale"] not in scales:
         raise UserError(
             f"config/config.yaml (or --config), field 'scale': expected one of {', '.join(scales)}, found"
-            f" {chosen['scale']!r}. A scale is a file in config/scale."
+            f" {chosen['scale']!r}. A scale is a folder in config/scale."
         )
-    scale_file = f"config/scale/{chosen['scale']}.yaml"
+    scale_file = f"config/scale/{chosen['scale']}"
     scale = read_scale(root, chosen["scale"])
     _require_known(scale, sections, scale_file)
     merged = dict(chosen)
@@ -79,11 +79,12 @@ def with_types(value: Any) -> Any:
 
 
 def read_scale(root: Path, name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the sections of config/scale/{name}.yaml, over those of the scale that its `base` names."""
+    """Return the sections of config/scale/{name}, a file each, over those of the scale that scale.yaml names as base."""
+    folder = root / "config/scale" / name
     if name in above:
-        raise UserError(f"config/scale/{name}.yaml, field 'base': scales build on each other: {' > '.join(above)}.")
-    scale = read_yaml(root / f"config/scale/{name}.yaml")
-    base = scale.pop("base", None)
+        raise UserError(f"{folder}/scale.yaml, field 'base': scales build on each other: {' > '.join(above)}.")
+    base = read_yaml(folder / "scale.yaml").get("base")
+    scale = {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml")) if path.stem != "scale"}
     return scale if base is None else merge(read_scale(root, base, (*above, name)), scale)
 
 

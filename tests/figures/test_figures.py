@@ -250,7 +250,7 @@ def test_figures_do_with_little(figure_inputs, tmp_path):
     folder = figure_inputs["real_recording"]["recording"][0].parent
     real = {
         "recording": [folder / "deconvolved.nc"],
-        "inferred": [folder / "whole" / "seed-1" / "inferred.nc"],
+        "inferred": [folder / "whole" / "seed-1" / "output.nc"],
     }
     draw_figure("real_recording", real, tmp_path / "real")
     draw_figure(

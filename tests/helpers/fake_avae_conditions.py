@@ -50,7 +50,7 @@ def dataset(folder: Path, groups: tuple[str, ...], simulated: bool = True) -> di
     files = {"traces": [folder / "traces.nc"], "embeddings": []}
     arguments = []
     for method in METHODS:
-        files["embeddings"].append(folder / method / "seed-1" / "inferred.nc")
+        files["embeddings"].append(folder / method / "seed-1" / "output.nc")
         write_embedding(embedding(traces, method, len(set(groups)) == 2), files["embeddings"][-1], PROVENANCE)
         arguments += ["--embedding", f"{method}={files['embeddings'][-1]}"]
     for name in ("separability", "heterogeneity"):

@@ -142,11 +142,11 @@ def dataset(folder: Path, traces: xr.Dataset, sizes: tuple[int, ...], splits: tu
         betas = BETAS if method == "avae" else (REPORTED_BETA[method],)
         members = list(product(sizes, betas, splits, range(PARTITIONS)))
         boxes[method] = embedding(method, traces, members)
-        write_embedding(boxes[method], folder / method / "seed-1" / "inferred.nc", PROVENANCE)
+        write_embedding(boxes[method], folder / method / "seed-1" / "output.nc", PROVENANCE)
     runs = {(method, 1): box for method, box in boxes.items()}
     table = reconstruction_table(traces, runs, folder.name, traces.attrs["label"])
     table.to_csv(folder / "reconstruction.csv", index=False)
-    return [folder / method / "seed-1" / "inferred.nc" for method in METHODS], table
+    return [folder / method / "seed-1" / "output.nc" for method in METHODS], table
 
 
 def embedding(method: str, traces: xr.Dataset, members: list[tuple]) -> xr.Dataset:

@@ -162,7 +162,7 @@ def fit_and_score(folder, recording, label, knees, tops, ceiling, seeds, linear_
     for model, (knee, top, restarts) in models.items():
         for seed in seeds:
             runs.append(folder / model / f"seed-{seed}")
-            write_inferred(inferred(recording, model, seed), runs[-1] / "inferred.nc", PROVENANCE)
+            write_inferred(inferred(recording, model, seed), runs[-1] / "output.nc", PROVENANCE)
             table = metrics(knee, top, ceiling, restarts, seed + 10 * len(model))
             table.to_csv(runs[-1] / "metrics.csv", index=False)
     outputs = {name: str(folder / f"{name.replace('-', '_')}.csv") for name in ("scores", "normalised")}
@@ -170,7 +170,7 @@ def fit_and_score(folder, recording, label, knees, tops, ceiling, seeds, linear_
     score(
         ["--recording", str(folder / "events.nc"), "--dataset", folder.name, "--label", label]
         + ["--metrics", *(str(run / "metrics.csv") for run in runs)]
-        + ["--inferred", *(str(run / "inferred.nc") for run in runs)]
+        + ["--inferred", *(str(run / "output.nc") for run in runs)]
         + ["--parameters", '{"shifts": 60}', "--latents", str(folder / "latents.nc")]
         + [part for name, path in outputs.items() for part in (f"--{name}", path)]
     )

@@ -48,7 +48,7 @@ def make(folder: Path, neurons: int = 40, trials_per_condition: int = 4) -> dict
             ("smth-sim-fluor", 0): smooth(recording, "fluorescence"),
         }
         for (name, seed), run in runs.items():
-            write_inferred(run, here / name / f"seed-{seed}" / "inferred.nc", PROVENANCE)
+            write_inferred(run, here / name / f"seed-{seed}" / "output.nc", PROVENANCE)
         table, _, predicted = score_runs(recording, runs, sweep=False)
         table = table.assign(dataset=f"lorenz-{hz}hz", frequency_hz=float(hz))
         table.to_csv(here / "scores.csv", index=False)
@@ -57,7 +57,7 @@ def make(folder: Path, neurons: int = 40, trials_per_condition: int = 4) -> dict
         recordings.append(here / "events.nc")
         predictions.append(here / "predictions.nc")
         scores.append(here / "scores.csv")
-    inferred = sorted((folder / "lorenz-7hz").glob("*/seed-*/inferred.nc"))
+    inferred = sorted((folder / "lorenz-7hz").glob("*/seed-*/output.nc"))
     convergence, spikes, simulated, calibration = _tables(folder)
     real = _real(folder)
     return {
@@ -210,11 +210,11 @@ def _real(folder: Path) -> dict[str, list[Path]]:
         recording=windows,
     )
     write_recording(windows, folder / "real" / "events.nc", PROVENANCE)
-    write_inferred(run, folder / "real" / "radical" / "seed-1" / "inferred.nc", PROVENANCE)
+    write_inferred(run, folder / "real" / "radical" / "seed-1" / "output.nc", PROVENANCE)
     whole = make_inferred(event_rate=probability * 21, time=time, model="radical", recording=recording)
-    write_inferred(whole, folder / "real" / "whole" / "seed-1" / "inferred.nc", PROVENANCE)
+    write_inferred(whole, folder / "real" / "whole" / "seed-1" / "output.nc", PROVENANCE)
     return {
         "recording": [folder / "real" / "events.nc"],
-        "inferred": [folder / "real" / "radical" / "seed-1" / "inferred.nc"],
+        "inferred": [folder / "real" / "radical" / "seed-1" / "output.nc"],
         "held_out": [folder / "held.csv"],
     }

@@ -13,7 +13,7 @@ from calcium_latents.studies.cross_encoder.commands import resample as command
 
 ALLEN = "population/allen_brain_observatory_552195520_30hz.mat"
 ZEBRAFISH = "population/zebrafish_dp_ogb1_7.5hz.mat"
-# As in config/scale/paper.yaml.
+# As in config/scale/paper/cross_encoder.yaml.
 OPTIONS = {"s_min": -1.0, "decay_time_limits_s": [0.3, 0.8], "normalise": True, "event_minimum": 0.1}
 
 

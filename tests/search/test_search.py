@@ -13,8 +13,8 @@ import torch
 
 from calcium_latents.errors import UserError
 
-RESULTS = ("inferred.nc", "metrics.csv", "checkpoint.pt")
-FILES = {"checkpoint.pt", "inferred.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
+RESULTS = ("output.nc", "metrics.csv", "checkpoint.pt")
+FILES = {"checkpoint.pt", "output.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
 
 
 class Killed(BaseException):
@@ -63,7 +63,7 @@ def test_what_a_search_leaves(whole, events_path):
     assert (checkpoint["generation"], checkpoint["member"]) == (best["generation"], best["member"])
     assert load_model(whole)[1].population == 1
     assert "members" not in checkpoint
-    assert read_inferred(whole / "inferred.nc")["event_rate"].shape == (20, 12, 6)
+    assert read_inferred(whole / "output.nc")["event_rate"].shape == (20, 12, 6)
     snapshots = list(snapshot_rates(whole, read_recording(events_path), {}))
     assert snapshots[-1].metrics["blind_nll"] == pytest.approx(best["blind_nll"])
     timing = pd.read_csv(whole / "timing.csv")
@@ -355,7 +355,7 @@ def test_a_search_killed_by_the_system_goes_on_and_machines_can_share_it(whole, 
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    assert not (directory / "inferred.nc").exists()
+    assert not (directory / "output.nc").exists()
     worker = subprocess.Popen(command(directory, module="search_worker"), **quiet)
     again = subprocess.run(command(directory), **quiet)
     assert again.returncode == 0, again.stderr

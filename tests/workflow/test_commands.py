@@ -48,8 +48,8 @@ def test_other_errors_keep_their_traceback():
 
 
 def test_method_and_seed_are_read_from_the_path():
-    assert cli.method_of("results/quick/radical/lorenz-7hz/smth-dec/seed-12/inferred.nc") == ("smth-dec", 12)
-    for path in ("inferred.nc", "a/b/inferred.nc", "a/seed-x/inferred.nc"):
+    assert cli.method_of("results/quick/radical/lorenz-7hz/smth-dec/seed-12/output.nc") == ("smth-dec", 12)
+    for path in ("output.nc", "a/b/output.nc", "a/seed-x/output.nc"):
         with pytest.raises(UserError, match="MODEL/seed-NUMBER"):
             cli.method_of(path)
 

@@ -14,7 +14,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.simulation.lorenz.parameters import LorenzRecordingParameters
 
 ROOT = Path(__file__).resolve().parents[2]
-SCALES = sorted(path.stem for path in (ROOT / "config/scale").glob("*.yaml"))
+SCALES = sorted(path.parent.name for path in (ROOT / "config/scale").glob("*/scale.yaml"))
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"data_directory": None}
 
 
@@ -96,14 +96,15 @@ def test_a_section_of_the_config_overrides_single_fields():
     assert settings["radical"]["simulation"] == before["radical"]["simulation"] | {"neurons": 7}
 
 
-@pytest.mark.parametrize("name", ["config/scale/broken.yaml", "config/scale/loop.yaml"])
+@pytest.mark.parametrize("name", ["broken/radical.yaml", "loop/scale.yaml"])
 def test_broken_scale_files_are_explained(tmp_path, name):
-    folder = tmp_path / "config/scale"
-    folder.mkdir(parents=True)
-    (folder / "broken.yaml").write_text("radical: [1, 2\nseeds: {")
-    (folder / "loop.yaml").write_text("base: loop\n")
-    with pytest.raises(UserError, match=Path(name).name):
-        read_scale(tmp_path, Path(name).stem)
+    for file, text in {"broken/radical.yaml": "run: [1, 2\nseeds: {", "loop/scale.yaml": "base: loop\n"}.items():
+        path = tmp_path / "config/scale" / file
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    (tmp_path / "config/scale/broken/scale.yaml").write_text("base: null\n")
+    with pytest.raises(UserError, match=name):
+        read_scale(tmp_path, Path(name).parent.name)
 
 
 def test_the_schema_knows_every_parameter_of_the_simulation():
@@ -183,8 +184,8 @@ def test_every_parameter_of_the_digital_twin_is_valid(scale):
 
 
 def test_the_dataset_of_recordings_that_is_shown_is_valid():
-    """The commented example of paper.yaml, as a user would uncomment it, alone in a run."""
-    (line,) = re.findall(r"^ +# (my-cultures: .*)$", (ROOT / "config/scale/paper.yaml").read_text(), re.MULTILINE)
+    """The commented example of the scale paper, as a user would uncomment it, alone in a run."""
+    (line,) = re.findall(r"^ +# (my-cultures: .*)$", (ROOT / "config/scale/paper/avae.yaml").read_text(), re.MULTILINE)
     change = {"run": ["my-cultures"], "datasets": yaml.safe_load(line)}
     settings = load_configuration(CONFIG | {"scale": "paper", "avae": change}, ROOT)
     assert settings["avae"]["datasets"]["my-cultures"]["conditions"] is True

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCALES = sorted(path.stem for path in (ROOT / "config/scale").glob("*.yaml"))
+SCALES = sorted(path.parent.name for path in (ROOT / "config/scale").glob("*/scale.yaml"))
 CODE = ("Snakefile", "config", "workflow", "profiles", "envs", "src")
 
 

@@ -28,7 +28,7 @@ except UserError as error:
 SCALE = SETTINGS["scale"]
 SEED = SETTINGS["seed"]
 STUDIES = SETTINGS["studies"]
-CHOSEN_BY = f"config/scale/{SCALE}.yaml (or --config)"  # where a study's fields stand, for messages
+CHOSEN_BY = f"config/scale/{SCALE} (or --config)"  # where a study's fields stand, for messages
 FIGURES = {}  # study -> figure -> input name -> files
 CLAIMS = {}  # input name -> files of the table of claims
 TARGETS = {}  # study -> files beside its figures
@@ -98,7 +98,7 @@ def inferred_files(wildcards):
 
 def inferred_of(study, dataset):
     """Return the results of all methods on a dataset."""
-    return [box(study, dataset, f"{run}/inferred.nc") for run in runs(study, dataset)]
+    return [box(study, dataset, f"{run}/output.nc") for run in runs(study, dataset)]
 
 
 def first(name, names):
@@ -289,7 +289,7 @@ def training_code(wildcards):
     try:
         return hydra_digest("calcium_latents.commands.train", ROOT / "config", "train", groups)
     except UserError as error:
-        raise WorkflowError(f"model '{wildcards.model}' of config/scale/{SCALE}.yaml: {error}") from None
+        raise WorkflowError(f"model '{wildcards.model}' of config/scale/{SCALE}: {error}") from None
 
 
 def box(study, dataset, file):
@@ -434,7 +434,7 @@ def applied(wildcards):
     if "model" in choice:
         first = SETTINGS[choice["study"]]["seeds"][0]
         folder = f"{choice['model']}/seed-{first}"
-        files["inferred"] = box(choice["study"], choice["dataset"], f"{folder}/inferred.nc")
+        files["inferred"] = box(choice["study"], choice["dataset"], f"{folder}/output.nc")
         if choice["method"] == "integrated_gradients":
             files["checkpoint"] = box(choice["study"], choice["dataset"], f"{folder}/checkpoint.pt")
     return files

@@ -108,7 +108,7 @@ rule score_image_predictions:
 rule align_bar_codes:
     input:
         responses="results/{scale}/digital_twin/{dataset}/responses.nc",
-        predictions=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/inferred.nc",
+        predictions=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/output.nc",
     output:
         bar_codes="results/{scale}/digital_twin/{dataset}/bar_codes.nc",
         table="results/{scale}/digital_twin/{dataset}/alignment.csv",
@@ -143,7 +143,7 @@ rule find_optimal_stimuli:
     input:
         responses="results/{scale}/digital_twin/{dataset}/responses.nc",
         checkpoint=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/checkpoint.pt",
-        predictions=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/inferred.nc",
+        predictions=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/output.nc",
         bar_codes="results/{scale}/digital_twin/{dataset}/bar_codes.nc",
     output:
         gabors="results/{scale}/digital_twin/{dataset}/optimal_gabors.csv",
@@ -210,7 +210,7 @@ rule find_meis:
     input:
         responses="results/{scale}/digital_twin/{dataset}/responses.nc",
         checkpoint=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/checkpoint.pt",
-        predictions=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/inferred.nc",
+        predictions=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/output.nc",
         bar_codes="results/{scale}/digital_twin/{dataset}/bar_codes.nc",
         gabors="results/{scale}/digital_twin/{dataset}/optimal_gabors.csv",
         differences="results/{scale}/digital_twin/{dataset}/differences_of_gaussians.csv",
@@ -355,7 +355,7 @@ rule compare_gabor_scan:
         checkpoint=f"results/{{scale}}/digital_twin/{{dataset}}/{TWIN_RUN}/checkpoint.pt",
         gabors="results/{scale}/digital_twin/{dataset}/optimal_gabors.csv",
         scan_gabors="results/{scale}/digital_twin/{dataset}/scan_gabors.csv",
-        glm=f"results/{{scale}}/digital_twin/{{dataset}}/{GLM_RUN}/inferred.nc",
+        glm=f"results/{{scale}}/digital_twin/{{dataset}}/{GLM_RUN}/output.nc",
     output:
         agreement="results/{scale}/digital_twin/{dataset}/size_tuning.csv",
     log:

@@ -1,7 +1,6 @@
 # figures, a rule each, named as the figure; what it reads stands in FIGURES of its study. And the table of claims.
 from calcium_latents.figures import FIGURES as FIGURE_MODULES
 
-
 for study, figures in FIGURES.items():
     for figure, inputs in figures.items():
         drawing = figure.partition("-")[0]

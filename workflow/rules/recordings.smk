@@ -92,7 +92,7 @@ rule score_recording:
         shown="results/{scale}/recordings/{dataset}/shown.nc",
         # baselines, smoothing among them, are made by the command itself (metrics/held_out.py)
         inferred=lambda wildcards: [
-            box("recordings", wildcards.dataset, f"{run}/inferred.nc")
+            box("recordings", wildcards.dataset, f"{run}/output.nc")
             for run in trained("recordings", wildcards.dataset)
         ],
     output:
@@ -122,7 +122,7 @@ rule score_recording:
 rule write_event_rates:
     input:
         recording="results/{scale}/recordings/{dataset}/recording.nc",
-        inferred="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/inferred.nc",
+        inferred="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/output.nc",
     output:
         netcdf="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nwb",
@@ -155,7 +155,7 @@ HOLDS_OUT = SETTINGS["recordings"]["held_out_fraction"] > 0
 FIGURES["recordings"] = {
     f"real_recording-{name}": {
         "recording": box("recordings", name, "events.nc"),
-        "inferred": box("recordings", name, f"{run}/inferred.nc"),
+        "inferred": box("recordings", name, f"{run}/output.nc"),
         **({"held_out": box("recordings", name, "held_out_comparison.csv")} if HOLDS_OUT else {}),
     }
     for name in recordings_of("recordings")

@@ -23,7 +23,9 @@ rule simulate:
         common=parameters("simulation"),
         dataset=parameters("datasets", "{dataset}", "parameters"),
         seed=SEED,
-        code=lambda wildcards: code("commands.simulate", SIMULATORS[section(wildcards)["simulator"]].removeprefix("calcium_latents.")),
+        code=lambda wildcards: code(
+            "commands.simulate", SIMULATORS[section(wildcards)["simulator"]].removeprefix("calcium_latents.")
+        ),
     message:
         "Simulate {wildcards.study}/{wildcards.dataset}"
     shell:

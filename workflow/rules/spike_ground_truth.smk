@@ -20,7 +20,9 @@ rule compare_with_spikes:
     params:
         method=SETTINGS["spike_ground_truth"]["deconvolution"]["method"],
         options=shlex.quote(json.dumps(SETTINGS["spike_ground_truth"]["deconvolution"]["options"])),
-        code=deconvolution_code("studies.spike_ground_truth.commands.spike_ground_truth", "spike_ground_truth"),
+        code=deconvolution_code(
+            "studies.spike_ground_truth.commands.spike_ground_truth", "spike_ground_truth"
+        ),
     message:
         "Compare events with real spikes"
     shell:

@@ -12,7 +12,7 @@ rule train:
         workers=search_workers,
     output:
         checkpoint="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/checkpoint.pt",
-        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/inferred.nc",
+        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/output.nc",
         metrics="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/metrics.csv",
         snapshots="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/snapshots.pt",
         timing="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/timing.csv",
@@ -82,7 +82,7 @@ rule smooth:
     input:
         recording="results/{scale}/{study}/{dataset}/events.nc",
     output:
-        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/inferred.nc",
+        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/output.nc",
     log:
         "results/{scale}/logs/{study}/{dataset}/{model}/seed-{seed}/smooth.log",
     benchmark:

@@ -43,7 +43,7 @@ def train(config: DictConfig, directory: Path) -> None:
             table.to_csv(path, index=False)
     with atomic_path(directory / "config.yaml") as path:
         path.write_text(OmegaConf.to_yaml(config, resolve=True))
-    write_left_behind(result.inferred, directory / "inferred.nc", origin)
+    write_left_behind(result.inferred, directory / "output.nc", origin)
     (directory / "resume.pt").unlink(missing_ok=True)
     for path in directory.glob("search/*/origin.json"):  # first: by it, other workers see that the search is over
         path.unlink()

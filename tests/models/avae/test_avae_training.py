@@ -256,7 +256,7 @@ WORDS = [
     "training.patience=2",
     "training.learning_rate=0.01",
 ]
-FILES = ("inferred.nc", "metrics.csv", "checkpoint.pt")
+FILES = ("output.nc", "metrics.csv", "checkpoint.pt")
 
 
 @pytest.fixture(scope="module")
@@ -270,9 +270,9 @@ def whole(recording_path, tmp_path_factory):
 
 
 def test_the_command_writes_what_the_workflow_expects(recording_path, whole):
-    names = {"checkpoint.pt", "inferred.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
+    names = {"checkpoint.pt", "output.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
     assert {path.name for path in whole.iterdir()} == names
-    found = read_embedding(whole / "inferred.nc")
+    found = read_embedding(whole / "output.nc")
     members = 4 + 3 * 2  # two splits; two partitions of the reported combination, one of the three others
     assert found.sizes == {"member": members, "neuron": 24, "latent": 2, "time": 60}
     assert found["latent_size"].values.tolist() == [2] * 6 + [1] * 4
@@ -284,7 +284,7 @@ def test_the_command_writes_what_the_workflow_expects(recording_path, whole):
 
 
 def test_scores_follow_from_the_checkpoint(recording_path, whole):
-    found = read_embedding(whole / "inferred.nc")
+    found = read_embedding(whole / "output.nc")
     saved = torch.load(whole / "checkpoint.pt", weights_only=False)
     model = Avae(AvaeSizes(1, 60, 8, 2), Streams([0]))
     model.load_state_dict(saved["state"])
@@ -309,14 +309,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(recording_path,
     again = run_training(recording_path, tmp_path / "again", *WORDS)
     for name in FILES:
         assert (whole / name).read_bytes() == (again / name).read_bytes(), name
-    other = read_embedding(run_training(recording_path, tmp_path / "other", *WORDS, "seed=2") / "inferred.nc")
-    assert not np.allclose(other["latents"][0], read_embedding(whole / "inferred.nc")["latents"][0], atol=1e-3)
-    np.testing.assert_array_equal(other["part"], read_embedding(whole / "inferred.nc")["part"])
+    other = read_embedding(run_training(recording_path, tmp_path / "other", *WORDS, "seed=2") / "output.nc")
+    assert not np.allclose(other["latents"][0], read_embedding(whole / "output.nc")["latents"][0], atol=1e-3)
+    np.testing.assert_array_equal(other["part"], read_embedding(whole / "output.nc")["part"])
 
 
 def test_fits_together_are_the_fits_alone(recording_path, whole, tmp_path):
     together = run_training(recording_path, tmp_path / "run", *WORDS, "training.together=3")
-    one, other = (read_embedding(path / "inferred.nc") for path in (whole, together))
+    one, other = (read_embedding(path / "output.nc") for path in (whole, together))
     for name in one.data_vars:
         if one[name].dtype.kind == "f":
             np.testing.assert_allclose(other[name], one[name], rtol=1e-3, atol=1e-3, err_msg=name)
@@ -334,7 +334,7 @@ def test_a_member_that_diverges_does_not_cost_the_others(recording_path, whole, 
 
     monkeypatch.setattr(AvaeFit, "_loss", loss)
     run = run_training(recording_path, tmp_path / "run", *WORDS)
-    one, other = (read_embedding(path / "inferred.nc") for path in (whole, run))
+    one, other = (read_embedding(path / "output.nc") for path in (whole, run))
     np.testing.assert_array_equal(one["latents"][:6], other["latents"][:6])
     assert np.isfinite(other["residual"]).all()
     table = pd.read_csv(run / "metrics.csv")

@@ -23,7 +23,7 @@ WORDS = [
     "training.refinements=4",
     "training.together=3",
 ]
-FILES = ("inferred.nc", "metrics.csv", "checkpoint.pt")
+FILES = ("output.nc", "metrics.csv", "checkpoint.pt")
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def whole(recording_path, tmp_path_factory):
 
 
 def test_the_command_writes_what_the_workflow_expects(recording_path, whole):
-    names = {"checkpoint.pt", "inferred.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
+    names = {"checkpoint.pt", "output.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
     assert {path.name for path in whole.iterdir()} == names
-    found = read_embedding(whole / "inferred.nc")
+    found = read_embedding(whole / "output.nc")
     assert found.sizes == {"member": 8, "neuron": 40, "latent": 4, "time": 60}
     assert found["split"].values.tolist() == ["neuron"] * 3 + ["culture"] * 3 + ["neuron", "culture"]
     assert (found["hidden"] == 8).all() and (found["beta"] == 1).all()
@@ -56,15 +56,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(recording_path,
     again = run_training(recording_path, tmp_path / "again", *WORDS)
     for name in FILES:
         assert (whole / name).read_bytes() == (again / name).read_bytes(), name
-    other = read_embedding(run_training(recording_path, tmp_path / "other", *WORDS, "seed=2") / "inferred.nc")
-    first = read_embedding(whole / "inferred.nc")
+    other = read_embedding(run_training(recording_path, tmp_path / "other", *WORDS, "seed=2") / "output.nc")
+    first = read_embedding(whole / "output.nc")
     assert not np.allclose(other["residual"], first["residual"], rtol=1e-3)
     np.testing.assert_array_equal(other["part"], first["part"])
 
 
 def test_fits_together_are_the_fits_alone(recording_path, whole, tmp_path):
     run = run_training(recording_path, tmp_path / "run", *WORDS, "training.together=1")
-    one, other = (read_embedding(path / "inferred.nc") for path in (whole, run))
+    one, other = (read_embedding(path / "output.nc") for path in (whole, run))
     for name in ("latents", "latents_sd", "residual", "error", "reconstruction"):
         np.testing.assert_allclose(other[name], one[name], rtol=0.02, atol=0.02, err_msg=name)
     np.testing.assert_array_equal(other["part"], one["part"])
@@ -81,7 +81,7 @@ def test_a_member_that_diverges_does_not_cost_the_others(recording_path, whole, 
 
     monkeypatch.setattr(AvaePlusFit, "_losses", losses)
     run = run_training(recording_path, tmp_path / "run", *WORDS)
-    one, other = (read_embedding(path / "inferred.nc") for path in (whole, run))
+    one, other = (read_embedding(path / "output.nc") for path in (whole, run))
     same = [np.allclose(one["latents"][k], other["latents"][k], atol=1e-4, equal_nan=True) for k in range(8)]
     assert same == [True, False, True, True, False, True, True, True]
     assert np.isfinite(other["residual"]).all()
@@ -122,4 +122,4 @@ def test_a_state_of_another_configuration_is_not_continued(recording_path, whole
     torch.save({"origin": {"config_digest": "other"}, "state": {"turn": 2}}, directory / "resume.pt")
     run_training(recording_path, directory, *WORDS)
     assert "starting anew" in capsys.readouterr().err
-    assert (directory / "inferred.nc").read_bytes() == (whole / "inferred.nc").read_bytes()
+    assert (directory / "output.nc").read_bytes() == (whole / "output.nc").read_bytes()

@@ -46,7 +46,7 @@ TWIN = [
 ]
 GLM = ["model=poisson_glm", "training=closed_form", "model.penalties=3", "model.folds=2"]
 MODELS = {"digital_twin": TWIN, "poisson_glm": GLM}
-FILES = ("inferred.nc", "metrics.csv", "checkpoint.pt")
+FILES = ("output.nc", "metrics.csv", "checkpoint.pt")
 
 
 def run(responses, directory, *overrides):
@@ -73,9 +73,9 @@ def runs(responses, tmp_path_factory):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_command_writes_what_the_workflow_expects(responses, runs, name):
-    names = {"checkpoint.pt", "inferred.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
+    names = {"checkpoint.pt", "output.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
     assert {path.name for path in runs[name].iterdir()} == names
-    found, recorded = read_image_predictions(runs[name] / "inferred.nc"), read_image_responses(responses)
+    found, recorded = read_image_predictions(runs[name] / "output.nc"), read_image_responses(responses)
     assert found.attrs["model"] == name and found.attrs["seed"] == 1
     assert {"config_digest", "code_digest", "versions"} <= set(found.attrs)
     assert found["rate"].shape == (85, 6) and (found["rate"] >= 0).all()
@@ -96,7 +96,7 @@ def test_validations_are_those_asked_for(runs):
 
 
 def test_rates_follow_from_the_twins_checkpoint_and_from_bar_codes_and_masks(responses, runs):
-    found, images = read_image_predictions(runs["digital_twin"] / "inferred.nc"), read_image_responses(responses)
+    found, images = read_image_predictions(runs["digital_twin"] / "output.nc"), read_image_responses(responses)
     images = torch.as_tensor(images["images"].values)
     twin = restore(runs["digital_twin"] / "checkpoint.pt")
     with torch.no_grad():
@@ -114,7 +114,7 @@ def test_rates_follow_from_the_twins_checkpoint_and_from_bar_codes_and_masks(res
 
 
 def test_the_covariance_of_features_is_that_of_pooled_training_images_and_knows_no_direction(responses, runs):
-    found, recorded = read_image_predictions(runs["digital_twin"] / "inferred.nc"), read_image_responses(responses)
+    found, recorded = read_image_predictions(runs["digital_twin"] / "output.nc"), read_image_responses(responses)
     twin = restore(runs["digital_twin"] / "checkpoint.pt")
     with torch.no_grad():
         features = twin.core(torch.as_tensor(recorded["images"].values[recorded["part"].values == TRAINING])).numpy()
@@ -128,7 +128,7 @@ def test_the_covariance_of_features_is_that_of_pooled_training_images_and_knows_
 
 
 def test_rates_follow_from_the_filters_of_the_regression(responses, runs):
-    found, recorded = read_image_predictions(runs["poisson_glm"] / "inferred.nc"), read_image_responses(responses)
+    found, recorded = read_image_predictions(runs["poisson_glm"] / "output.nc"), read_image_responses(responses)
     saved = torch.load(runs["poisson_glm"] / "checkpoint.pt", weights_only=False)["model"]
     drive = np.einsum("iyx,nyx->in", recorded["images"], found["filter"]) + saved["intercepts"]
     np.testing.assert_allclose(found["rate"], np.exp(drive), rtol=1e-3)
@@ -193,8 +193,8 @@ def test_a_state_of_another_configuration_is_not_continued(responses, runs, tmp_
     torch.save({"origin": {"config_digest": "other"}, "state": {"step": 2}}, tmp_path / "run" / "resume.pt")
     run(responses, tmp_path / "run", *TWIN)
     assert "starting anew" in capsys.readouterr().err
-    found = (tmp_path / "run" / "inferred.nc").read_bytes()
-    assert found == (runs["digital_twin"] / "inferred.nc").read_bytes()
+    found = (tmp_path / "run" / "output.nc").read_bytes()
+    assert found == (runs["digital_twin"] / "output.nc").read_bytes()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -202,14 +202,14 @@ def test_on_a_gpu_results_are_about_the_same(responses, tmp_path):
     words = [*TWIN, "training.precision=float32"]
     rates = []
     for accelerator in ("cpu", "gpu"):
-        path = run(responses, tmp_path / accelerator, *words, f"accelerator={accelerator}") / "inferred.nc"
+        path = run(responses, tmp_path / accelerator, *words, f"accelerator={accelerator}") / "output.nc"
         rates.append(read_image_predictions(path)["rate"].values)
     np.testing.assert_allclose(*rates, rtol=0.05, atol=0.02)
 
 
 def test_other_boxes_are_named(tmp_path, responses, runs):
-    wrong = runs["digital_twin"] / "inferred.nc"
-    with pytest.raises(UserError, match="inferred.nc: attribute schema"):
+    wrong = runs["digital_twin"] / "output.nc"
+    with pytest.raises(UserError, match="output.nc: attribute schema"):
         run(wrong, tmp_path / "run", *TWIN)
     with pytest.raises(UserError, match="missing.nc"):
         run(tmp_path / "missing.nc", tmp_path / "run", *TWIN)

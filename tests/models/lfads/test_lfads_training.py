@@ -104,9 +104,9 @@ def test_training_writes_what_the_workflow_expects(events_path, tmp_path, model,
     from calcium_latents.recordings import read_inferred, read_recording
 
     directory = run_training(events_path, tmp_path / "run", f"model={model}", f"data={data}")
-    names = {"checkpoint.pt", "inferred.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
+    names = {"checkpoint.pt", "output.nc", "metrics.csv", "timing.csv", "snapshots.pt", "config.yaml"}
     assert {p.name for p in directory.iterdir()} == names
-    inferred = read_inferred(directory / "inferred.nc")
+    inferred = read_inferred(directory / "output.nc")
     assert inferred["event_rate"].shape == (20, frames, 6)
     assert inferred["split"].values.sum() == 4
     assert inferred.attrs["seed"] == 1
@@ -124,9 +124,9 @@ def test_same_seed_same_bytes_and_other_seed_other_result(events_path, tmp_path)
     first = run_training(events_path, tmp_path / "a", "seed=5")
     second = run_training(events_path, tmp_path / "b", "seed=5")
     other = run_training(events_path, tmp_path / "c", "seed=6")
-    for name in ("inferred.nc", "metrics.csv", "checkpoint.pt"):
+    for name in ("output.nc", "metrics.csv", "checkpoint.pt"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
-    rates = [read_inferred(d / "inferred.nc")["event_rate"] for d in (first, other)]
+    rates = [read_inferred(d / "output.nc")["event_rate"] for d in (first, other)]
     assert isinstance(rates[0], xr.DataArray)
     assert not np.allclose(*rates)
 
@@ -200,7 +200,7 @@ def test_interrupted_training_goes_on_to_the_same_bytes(events_path, tmp_path, m
     assert {p.name for p in (tmp_path / "parts").iterdir()} == {"resume.pt"}
     parts = run_training(events_path, tmp_path / "parts", *overrides)
     assert len(calls) == 14 + 10
-    for name in ("inferred.nc", "metrics.csv", "checkpoint.pt"):
+    for name in ("output.nc", "metrics.csv", "checkpoint.pt"):
         assert (whole / name).read_bytes() == (parts / name).read_bytes(), name
     assert not (parts / "resume.pt").exists()
 
@@ -211,7 +211,7 @@ def test_a_state_of_another_configuration_is_not_continued(events_path, tmp_path
     torch.save({"origin": {"config_digest": "other"}, "state": {}}, directory / "resume.pt")
     run_training(events_path, directory)
     assert "starting anew" in capsys.readouterr().err
-    assert (directory / "inferred.nc").exists()
+    assert (directory / "output.nc").exists()
 
 
 @pytest.mark.slow
@@ -241,8 +241,8 @@ def test_training_killed_by_the_system_goes_on(events_path, tmp_path):
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert not (tmp_path / "parts/inferred.nc").exists()
+    assert not (tmp_path / "parts/output.nc").exists()
     assert command(tmp_path / "parts").wait() == 0
     assert command(tmp_path / "whole").wait() == 0
-    for name in ("inferred.nc", "metrics.csv", "checkpoint.pt"):
+    for name in ("output.nc", "metrics.csv", "checkpoint.pt"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name

@@ -96,7 +96,7 @@ def test_the_family_scores_every_member(recording_path, tmp_path):
         "data.partitions=2",
         "model.latent_sizes=[4,2]",
     )
-    found = read_embedding(directory / "inferred.nc")
+    found = read_embedding(directory / "output.nc")
     assert found.attrs["model"] == "pca" and found.attrs["identity_latents"] == found.attrs["reported_member"] == 0
     assert found["latent_size"].values.tolist() == [4] * 4 + [2] * 4
     assert found["split"].values.tolist() == ["neuron", "neuron", "culture", "culture"] * 2
@@ -132,12 +132,12 @@ def test_the_family_scores_every_member(recording_path, tmp_path):
 def test_the_same_bytes_and_a_checkpoint_that_rebuilds_the_reported_fit(recording_path, tmp_path):
     words = "model=pca", "training=closed_form", "data.partitions=1", "model.latent_sizes=[3]"
     one, other = (run_training(recording_path, tmp_path / name, *words) for name in ("one", "other"))
-    for name in ("inferred.nc", "checkpoint.pt", "metrics.csv"):
+    for name in ("output.nc", "checkpoint.pt", "metrics.csv"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     saved = torch.load(one / "checkpoint.pt", weights_only=False)
     traces = normalise(read_values(recording_path), "global")[0]
     scores = (traces - saved["model"]["mean"]) @ saved["model"]["components"].T
-    np.testing.assert_allclose(scores, read_embedding(one / "inferred.nc")["latents"].values[0], atol=1e-5)
+    np.testing.assert_allclose(scores, read_embedding(one / "output.nc")["latents"].values[0], atol=1e-5)
 
 
 def read_values(path):

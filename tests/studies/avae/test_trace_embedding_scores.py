@@ -223,10 +223,10 @@ def test_recordings_without_truth_have_headers_and_no_rows():
 def test_the_command_writes_the_same_tables_twice(tmp_path):
     box = recording()
     write_recording(box, tmp_path / "traces.nc", PROVENANCE)
-    write_embedding(embedding(box, partitions=2), tmp_path / "inferred.nc", PROVENANCE)
+    write_embedding(embedding(box, partitions=2), tmp_path / "output.nc", PROVENANCE)
     names = ("reconstruction", "clustering", "separation", "correlations", "tsne")
     arguments = ["--recording", str(tmp_path / "traces.nc"), "--dataset", "sigma-1"]
-    good = [*arguments, "--embedding", f"avae={tmp_path / 'inferred.nc'}"]
+    good = [*arguments, "--embedding", f"avae={tmp_path / 'output.nc'}"]
     good += ["--parameters", '{"min_samples": 5, "permutations": 20, "clustered": 1, "training_min_samples": [5]}']
     for run in ("one", "two"):
         score([*good, *(part for name in names for part in (f"--{name}", str(tmp_path / run / f"{name}.csv")))])
@@ -236,9 +236,9 @@ def test_the_command_writes_the_same_tables_twice(tmp_path):
         assert ",".join(table.columns) == COLUMNS[name] and len(table) and (table["label"] == "sigma-1").all()
     outputs = [part for name in names for part in (f"--{name}", str(tmp_path / "bad" / f"{name}.csv"))]
     for extra, said in (
-        (["--embedding", "inferred.nc"], "METHOD=FILE"),
-        (["--embedding", f"avae={tmp_path / 'inferred.nc'}"] * 2, "one embedding of each method and seed"),
-        (["--embedding", f"a={tmp_path / 'inferred.nc'}", "--parameters", '{"sigma": 1}'], r"\['sigma'\]"),
+        (["--embedding", "output.nc"], "METHOD=FILE"),
+        (["--embedding", f"avae={tmp_path / 'output.nc'}"] * 2, "one embedding of each method and seed"),
+        (["--embedding", f"a={tmp_path / 'output.nc'}", "--parameters", '{"sigma": 1}'], r"\['sigma'\]"),
         (["--embedding", f"a={tmp_path / 'absent.nc'}"], "no such file"),
     ):
         with pytest.raises(UserError, match=said):

@@ -174,11 +174,11 @@ def test_pieces_and_surrogates():
 
 def test_the_command_writes_the_same_bytes_again(recording, inferred, tmp_path):
     write_recording(recording, tmp_path / "events.nc", PROVENANCE)
-    write_inferred(inferred, tmp_path / "inferred.nc", PROVENANCE)
+    write_inferred(inferred, tmp_path / "output.nc", PROVENANCE)
     for name in "ab":
         here = tmp_path / name
         main(
-            ["--recording", str(tmp_path / "events.nc"), "--inferred", str(tmp_path / "inferred.nc")]
+            ["--recording", str(tmp_path / "events.nc"), "--inferred", str(tmp_path / "output.nc")]
             + ["--method", "regression", "--parameters", json.dumps(SETTINGS | {"activity": "event_rate"})]
             + ["--output", str(here / "c.nc"), "--transitions", str(here / "t.csv"), "--summary", str(here / "s.csv")]
         )

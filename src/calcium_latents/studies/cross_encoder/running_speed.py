@@ -309,7 +309,7 @@ def with_baselines(recording: xr.Dataset, runs: Mapping[tuple[str, int], xr.Data
     """
     aligned, baselines = {}, {}
     for (model, seed), inferred in sorted(runs.items()):
-        samples = align(recording, inferred, f"{model}, seed {seed}: inferred.nc")
+        samples = align(recording, inferred, f"{model}, seed {seed}: output.nc")
         aligned[(model, seed)] = samples
         if (COMPONENTS, seed) not in baselines and "source_neuron" in inferred:
             count = samples.predictors.shape[1]

@@ -162,7 +162,7 @@ def write(folder, with_types=True):
     code = (("neuron", "rotation", "feature"), codes.astype(np.float32), {"units": "1"})
     features = (("rotation", "feature", "other_rotation", "other_feature"), IDENTITY.astype(np.float32), {"units": "1"})
     data = {"bar_code": code, "feature_covariance": features}
-    write_dataset(xr.Dataset(data, {"neuron": neuron}), folder / "inferred.nc", ORIGIN)
+    write_dataset(xr.Dataset(data, {"neuron": neuron}), folder / "output.nc", ORIGIN)
     known = {"animal": ("neuron", np.zeros(NEURONS, int), {"units": "1"})}
     if with_types:
         known["neuron_type"] = ("neuron", types.astype(object), {"units": "1"})
@@ -170,7 +170,7 @@ def write(folder, with_types=True):
 
 
 def run(folder, out, *more, parameters=None):
-    arguments = ["--predictions", folder / "inferred.nc", "--dataset", "made-up", "--label", "made-up codes"]
+    arguments = ["--predictions", folder / "output.nc", "--dataset", "made-up", "--label", "made-up codes"]
     arguments += ["--parameters", json.dumps({**FAST, **(parameters or {})}), "--seed", 3, *more]
     for name, file in (("output", "bar_codes.nc"), ("table", "alignment.csv"), ("timing", "alignment_timing.csv")):
         arguments += [f"--{name}", out / file]

@@ -58,7 +58,7 @@ def files(tmp_path_factory):
         mask=np.ones((NEURONS, *SHAPE), np.float32),
         mask_centre_px=truth["position_px"].astype(np.float32),
     )
-    write_image_predictions(predictions, folder / "inferred.nc", PROVENANCE)
+    write_image_predictions(predictions, folder / "output.nc", PROVENANCE)
     attributes = {"units": "1", "long_name": "cluster"}
     box = xr.Dataset({"cluster": ("neuron", np.arange(NEURONS) % 2, attributes)})
     write_dataset(box, folder / "bar_codes.nc", PROVENANCE)
@@ -76,7 +76,7 @@ def known_probes(files, monkeypatch):
 def find(folder, out, responses="simulated", parameters=SEARCH):
     outputs = {name: out / f"{name}.csv" for name in ("gabors", "differences", "check")}
     arguments = ["--responses", folder / f"{responses}.nc", "--checkpoint", folder / "checkpoint.pt"]
-    arguments += ["--predictions", folder / "inferred.nc", "--bar-codes", folder / "bar_codes.nc"]
+    arguments += ["--predictions", folder / "output.nc", "--bar-codes", folder / "bar_codes.nc"]
     arguments += ["--parameters", json.dumps(parameters)]
     arguments += [part for name, path in outputs.items() for part in (f"--{name}", path)]
     find_optimal_stimuli.main([str(argument) for argument in arguments])

@@ -2,7 +2,7 @@
 
 Inputs:
     traces: traces.nc of one simulated data set, whose traces are shown.
-    embeddings: inferred.nc of the methods on it; of several seeds of a method the first given is shown.
+    embeddings: output.nc of the methods on it; of several seeds of a method the first given is shown.
     reconstruction: reconstruction.csv of the data sets of all noise levels.
 """
 

@@ -2,7 +2,7 @@
 
 Inputs:
     traces: traces.nc of one data set whose groups are conditions.
-    embeddings: inferred.nc of the methods on it; of several seeds of a method the first given is shown.
+    embeddings: output.nc of the methods on it; of several seeds of a method the first given is shown.
     tsne: tsne.csv of the same data set; of several seeds of a method the lowest is shown.
     separability: separability.csv of the same data set (see `condition_comparison`).
     heterogeneity: heterogeneity.csv of the same data set.

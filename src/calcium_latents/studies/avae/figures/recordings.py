@@ -2,7 +2,7 @@
 
 Inputs:
     traces: .../{dataset}/traces.nc of the recordings, in the order of the columns.
-    embeddings: .../{dataset}/{method}/seed-N/inferred.nc; of several seeds of a method the first given is drawn.
+    embeddings: .../{dataset}/{method}/seed-N/output.nc; of several seeds of a method the first given is drawn.
     reconstruction: reconstruction.csv of the same data sets.
 """
 
@@ -99,7 +99,7 @@ def match_files(
         name = path.parents[2].name if len(path.parents) > 2 else ""
         if name not in found:
             raise UserError(
-                f"{path}: expected an embedding at DATASET/METHOD/seed-NUMBER/inferred.nc of one of {sorted(found)}, "
+                f"{path}: expected an embedding at DATASET/METHOD/seed-NUMBER/output.nc of one of {sorted(found)}, "
                 f"found {name!r}. Give the traces.nc of its data set too."
             )
         found[name][1].append(path)

@@ -11,7 +11,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="recording that was fitted (.nc)")
     parser.add_argument("--metrics", required=True, nargs="+", help="tables at .../MODEL/seed-NUMBER/metrics.csv")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/output.nc")
     parser.add_argument("--dataset", required=True, help="its name in the tables")
     parser.add_argument("--label", help="its name in print; default: the dataset's name")
     add_parameters(parser, "shifts (number of shifted copies of the running speed, default 500)")

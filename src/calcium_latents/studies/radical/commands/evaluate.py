@@ -10,7 +10,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the scores, the sweep over lags, and the held-out predictions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="recording with true latents (.nc)")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/output.nc")
     parser.add_argument("--dataset", required=True, help="its name in the tables")
     parser.add_argument("--frequency-hz", type=float, required=True, help="the dataset's label in the figures")
     add_parameters(parser, "lag_s and lag_sweep")

@@ -2,7 +2,7 @@
 
 Inputs:
     recording: events.nc of the example dataset (firing_rate, spikes, events).
-    inferred: inferred.nc of the example dataset, one per method (radical with factors; others optional).
+    inferred: output.nc of the example dataset, one per method (radical with factors; others optional).
     predictions: predictions.nc of `evaluate`, one per dataset; up to three speeds are shown in b.
     scores: scores.csv, one per dataset.
 """

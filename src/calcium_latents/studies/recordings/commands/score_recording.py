@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
     parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/inferred.nc")
+    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/output.nc")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scores", required=True, help="table (.csv)")
     parser.add_argument("--comparison", required=True, help="table (.csv)")

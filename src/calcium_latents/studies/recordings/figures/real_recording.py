@@ -3,7 +3,7 @@ samples.
 
 Inputs:
     recording: events.nc (windows or trials) or deconvolved.nc (continuous, one trial).
-    inferred: the model's inferred.nc on these windows, or on one continuous trial.
+    inferred: the model's output.nc on these windows, or on one continuous trial.
     held_out (optional): CSV of `metrics.held_out.compare_held_out` with the reference "constant" and, to be
         told which baselines the model beats, with the others.
 """
