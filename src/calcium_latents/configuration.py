@@ -79,7 +79,7 @@ def with_types(value: Any) -> Any:
 
 
 def read_scale(root: Path, name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the sections of config/scale/{name}, a file each, over those of the scale that scale.yaml names as base."""
+    """Return the sections of config/scale/{name}, a file each, over those of the scale that its `base` names."""
     folder = root / "config/scale" / name
     if name in above:
         raise UserError(f"{folder}/scale.yaml, field 'base': scales build on each other: {' > '.join(above)}.")
