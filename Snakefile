@@ -1,4 +1,4 @@
-# The map: configuration, stages, studies, targets.
+# The map: configuration, shared steps, studies, targets.
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
@@ -6,22 +6,14 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/simulation.smk"
 include: "workflow/rules/deconvolution.smk"
 include: "workflow/rules/training.smk"
-include: "workflow/rules/analysis.smk"
 
 
-# A study is workflow/rules/NAME.smk: its FIGURES and TARGETS, and the rules that no other study shares.
-for study in SETTINGS["studies"]:
+# A study is workflow/rules/NAME.smk, the rules that no other study shares, and its package in src/calcium_latents/studies.
+for study in STUDIES:
 
     include: f"workflow/rules/{study}.smk"
-
-
-if "radical" in SETTINGS["studies"]:
-
-    include: "workflow/rules/searches.smk"
-    include: "workflow/rules/radical_search.smk"
 
 
 include: "workflow/rules/figures.smk"
@@ -35,5 +27,5 @@ rule all:
     default_target: True
     input:
         figure_files(),
-        TARGETS.values(),
+        targets(),
         f"results/{SCALE}/claims.csv",

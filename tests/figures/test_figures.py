@@ -1,6 +1,7 @@
 """Every figure draws from small inputs, says what it shows, overlaps nothing, and gives the same bytes."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import fake_avae_conditions
@@ -23,7 +24,8 @@ import pandas as pd
 import pytest
 
 from calcium_latents.errors import UserError
-from calcium_latents.figures import FIGURES, draw_figure, parse_inputs, style
+from calcium_latents.figures import draw_figure, parse_inputs, style
+from calcium_latents.planning.studies import figure_modules, module_constants
 from calcium_latents.studies.radical.model_selection import METRICS
 
 EXPECTED_TEXT = {
@@ -49,7 +51,7 @@ EXPECTED_TEXT = {
         "90 % of its own best",
         "not reached",
     ],
-    "selection_metric": [
+    "radical_selection_metric": [
         "blind samples",
         "held-out neurons",
         "reconstruction\n(published)",
@@ -59,8 +61,8 @@ EXPECTED_TEXT = {
         "finished runs alone",
     ],
     "spike_ground_truth": ["bin width (ms)", "simulated (n = 60; lag ", "bootstrap"],
-    "calibration": ["paper: mean 0.32", "noise level"],
-    "real_recording": [
+    "radical_calibration": ["paper: mean 0.32", "noise level"],
+    "recordings_event_rates": [
         "deconvolved events",
         "bits per event",
         "held-out events",
@@ -116,19 +118,21 @@ def texts(monkeypatch):
     return seen
 
 
-def test_every_figure_is_tested_and_documents_its_inputs(figure_inputs):
-    assert set(FIGURES) == set(EXPECTED_TEXT) == set(figure_inputs)
-    for module in FIGURES.values():
-        imported = __import__(module, fromlist=["draw"])
-        for name in (*imported.REQUIRED, *imported.OPTIONAL):
-            assert re.search(rf"^    {name}( \(optional\))?:", imported.__doc__, re.MULTILINE), (module, name)
+def test_every_figure_is_tested_and_documents_its_inputs(figure_inputs, repository):
+    assert set(figure_modules()) == set(EXPECTED_TEXT) == set(figure_inputs)
+    for name, (_, module) in figure_modules().items():
+        said = module_constants(module)
+        documentation = import_module(module).__doc__
+        for given in {**said["INPUTS"], **said.get("OPTIONAL_INPUTS", {})}:
+            assert re.search(rf"^    {given}( \(optional\))?:", documentation, re.MULTILINE), (module, given)
+        assert (repository / f"workflow/report/{name}.rst").is_file()
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED_TEXT))
 def test_figure(name, figure_inputs, tmp_path, texts):
     paths = draw_figure(name, figure_inputs[name], tmp_path / name)
-    assert [path.suffix for path in paths] == [".png", ".svg"]
-    png, svg = (path.read_bytes() for path in paths)
+    assert [path.suffix for path in paths][:2] == [".png", ".svg"]
+    png, svg = (path.read_bytes() for path in paths[:2])
     assert png[:8] == b"\x89PNG\r\n\x1a\n" and len(png) > 20_000
     assert b"<dc:date>" not in svg and b"<svg" in svg
     shown = "\n".join(text for text, _, _ in texts)
@@ -150,7 +154,7 @@ def check_layout(texts):
 
 
 def test_a_model_that_is_beaten_is_said_to_be(figure_inputs, tmp_path, texts):
-    inputs = figure_inputs["real_recording"]
+    inputs = figure_inputs["recordings_event_rates"]
     table = pd.read_csv(inputs["held_out"][0])
     numbers = ["bits_per_event", "lower_bits", "upper_bits"]
     against = (table["model"] == "radical") & (table["reference"] != "constant")
@@ -160,67 +164,67 @@ def test_a_model_that_is_beaten_is_said_to_be(figure_inputs, tmp_path, texts):
     table.to_csv(tmp_path / "all.csv", index=False)
     for name, said in (("two", "RADICaL does not beat: own, population"), ("all", "RADICaL beats no baseline")):
         texts.clear()
-        draw_figure("real_recording", inputs | {"held_out": [tmp_path / f"{name}.csv"]}, tmp_path / name)
+        draw_figure("recordings_event_rates", inputs | {"held_out": [tmp_path / f"{name}.csv"]}, tmp_path / name)
         assert any(said in text for text, _, _ in texts)
         check_layout(texts)
 
 
 def test_selection_without_a_good_metric_says_so(figure_inputs, tmp_path, texts):
-    table = pd.read_csv(figure_inputs["selection_metric"]["convergence"][0])
+    table = pd.read_csv(figure_inputs["radical_selection_metric"]["convergence"][0])
     for metric in METRICS:
         table[metric] = -table[metric]
     table.to_csv(tmp_path / "wrong.csv", index=False)
-    draw_figure("selection_metric", {"convergence": [tmp_path / "wrong.csv"]}, tmp_path / "wrong")
+    draw_figure("radical_selection_metric", {"convergence": [tmp_path / "wrong.csv"]}, tmp_path / "wrong")
     assert any("No metric ranks snapshots reliably" in text and "no metric." in text for text, _, _ in texts)
     check_layout(texts)
     texts.clear()
     table[table["model"] == "radical_published"].to_csv(tmp_path / "one.csv", index=False)
-    draw_figure("selection_metric", {"convergence": [tmp_path / "one.csv"]}, tmp_path / "one")
+    draw_figure("radical_selection_metric", {"convergence": [tmp_path / "one.csv"]}, tmp_path / "one")
     assert not any("finished runs alone" in text for text, _, _ in texts)
     for few in (1, 3):
         texts.clear()
         dropped = table.drop(columns=list(METRICS)[few:])
         dropped.to_csv(tmp_path / "few.csv", index=False)
-        draw_figure("selection_metric", {"convergence": [tmp_path / "few.csv"]}, tmp_path / "few")
+        draw_figure("radical_selection_metric", {"convergence": [tmp_path / "few.csv"]}, tmp_path / "few")
         check_layout(texts)
 
 
 def test_a_search_without_copies_divergence_or_many_generations_is_drawn(figure_inputs, tmp_path, texts):
-    inputs = figure_inputs["population_search"]
+    inputs = figure_inputs["radical_population_search"]
     history = pd.read_csv(inputs["metrics"][0])
     history = history[(history["generation"] == 1)].assign(parent=history["member"], diverged=False)
     history.to_csv(tmp_path / "one.csv", index=False)
-    draw_figure("population_search", inputs | {"metrics": [tmp_path / "one.csv"]}, tmp_path / "one")
+    draw_figure("radical_population_search", inputs | {"metrics": [tmp_path / "one.csv"]}, tmp_path / "one")
     assert any("lost to divergence: none" in text for text, _, _ in texts)
     check_layout(texts)
 
 
 def test_inputs_of_other_runs_are_refused(figure_inputs, tmp_path):
-    inputs = figure_inputs["population_search"]
+    inputs = figure_inputs["radical_population_search"]
     (tmp_path / "config.yaml").write_text("model: {name: radical}\nsearch: {population: 1}\n")
     with pytest.raises(UserError, match="expected the config.yaml of a run with search=pbt or search=random"):
-        draw_figure("population_search", inputs | {"config": [tmp_path / "config.yaml"]}, tmp_path / "x")
+        draw_figure("radical_population_search", inputs | {"config": [tmp_path / "config.yaml"]}, tmp_path / "x")
     history = pd.read_csv(inputs["metrics"][0]).drop(columns="keep")
     history.to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(UserError, match="searched hyperparameters \\['keep'\\]"):
-        draw_figure("population_search", inputs | {"metrics": [tmp_path / "less.csv"]}, tmp_path / "x")
+        draw_figure("radical_population_search", inputs | {"metrics": [tmp_path / "less.csv"]}, tmp_path / "x")
 
 
 def test_a_population_in_which_no_metric_is_right_is_said_so(figure_inputs, tmp_path, texts):
-    table = pd.read_csv(figure_inputs["selection_population"]["recovery"][0])
+    table = pd.read_csv(figure_inputs["radical_selection_population"]["recovery"][0])
     for metric in METRICS:
         table[metric] = -table[metric]
     table["blind_nll"] = float("nan")
     table.to_csv(tmp_path / "wrong.csv", index=False)
-    other = figure_inputs["selection_population"]["recovery"][1]
-    draw_figure("selection_population", {"recovery": [other, tmp_path / "wrong.csv"]}, tmp_path / "wrong")
+    other = figure_inputs["radical_selection_population"]["recovery"][1]
+    draw_figure("radical_selection_population", {"recovery": [other, tmp_path / "wrong.csv"]}, tmp_path / "wrong")
     shown = "\n".join(text for text, _, _ in texts)
     assert "no metric surely points the right way – the wrong way: held-out neurons" in shown
     assert "no finite value" in shown
     check_layout(texts)
     texts.clear()
     table[:5].to_csv(tmp_path / "few.csv", index=False)
-    draw_figure("selection_population", {"recovery": [tmp_path / "few.csv"]}, tmp_path / "few")
+    draw_figure("radical_selection_population", {"recovery": [tmp_path / "few.csv"]}, tmp_path / "few")
     assert any("fewer than 8 members" in text for text, _, _ in texts)
 
 
@@ -234,7 +238,7 @@ def test_variants_of_one_hyperparameter_are_left_to_the_selection_figure(figure_
 
 
 def test_the_same_bytes_again(figure_inputs, tmp_path):
-    name = "calibration"
+    name = "radical_calibration"
     first = draw_figure(name, figure_inputs[name], tmp_path / "a" / name)
     second = draw_figure(name, figure_inputs[name], tmp_path / "b" / name)
     for one, other in zip(first, second, strict=True):
@@ -247,12 +251,12 @@ def test_figures_do_with_little(figure_inputs, tmp_path):
     table = pd.read_csv(inputs[0])
     table[table["model"] == "smth-dec"].to_csv(tmp_path / "scores.csv", index=False)
     draw_figure("radical_supplementary1", {"scores": [tmp_path / "scores.csv"]}, tmp_path / "one")
-    folder = figure_inputs["real_recording"]["recording"][0].parent
+    folder = figure_inputs["recordings_event_rates"]["recording"][0].parent
     real = {
         "recording": [folder / "deconvolved.nc"],
         "inferred": [folder / "whole" / "seed-1" / "output.nc"],
     }
-    draw_figure("real_recording", real, tmp_path / "real")
+    draw_figure("recordings_event_rates", real, tmp_path / "real")
     draw_figure(
         "spike_ground_truth",
         {"spike_inference": figure_inputs["spike_ground_truth"]["spike_inference"]},

@@ -9,6 +9,8 @@ from calcium_latents.figures import draw_figure
 from calcium_latents.studies.latent_contributions import roles
 from calcium_latents.studies.latent_contributions.figures import lagged_influence, transition_roles
 
+ROLES, LEADS = "latent_contributions_transition_roles", "latent_contributions_lagged_influence"
+
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
@@ -16,7 +18,7 @@ def inputs(tmp_path_factory):
 
 
 def test_a_nested_layout_gives_the_same_bytes_again(inputs, tmp_path):
-    first, second = (draw_figure("transition_roles", inputs["transition_roles"], tmp_path / n / "t") for n in "ab")
+    first, second = (draw_figure(ROLES, inputs[ROLES], tmp_path / n / "t") for n in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
@@ -42,7 +44,7 @@ def test_outcomes_in_words():
 
 
 def test_one_network_and_missing_scores_still_draw(inputs, tmp_path):
-    files = inputs["transition_roles"]
+    files = inputs[ROLES]
     table = pd.read_csv(files["scores"][0])
     table = table[(table["network"] == 0) & table["level"].isin([0.5, 1.0])]
     table.loc[table["method"] == "half_rise_latency", "score"] = float("nan")
@@ -51,7 +53,7 @@ def test_one_network_and_missing_scores_still_draw(inputs, tmp_path):
         assert len(draw_figure(name, files | {"scores": [tmp_path / "one.csv"]}, tmp_path / name)) == 2
     table[table["benchmark"] == "transitions"].to_csv(tmp_path / "half.csv", index=False)
     with pytest.raises(UserError, match="rows of the benchmark 'delays'"):
-        draw_figure("lagged_influence", files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
+        draw_figure(LEADS, files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
     with pytest.raises(UserError, match="rows of the benchmark 'transitions'"):
         table[table["benchmark"] == "delays"].to_csv(tmp_path / "half.csv", index=False)
-        draw_figure("transition_roles", files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
+        draw_figure(ROLES, files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")

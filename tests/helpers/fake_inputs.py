@@ -71,10 +71,10 @@ def make(folder: Path, neurons: int = 40, trials_per_condition: int = 4) -> dict
         "radical_extended_data2": {"recording": recordings[:1]},
         "radical_supplementary1": {"scores": scores},
         "radical_convergence": {"convergence": [convergence], "scores": scores},
-        "selection_metric": {"convergence": [convergence]},
+        "radical_selection_metric": {"convergence": [convergence]},
         "spike_ground_truth": {"spike_inference": [spikes], "simulated": [simulated]},
-        "calibration": {"calibration": [calibration]},
-        "real_recording": real,
+        "radical_calibration": {"calibration": [calibration]},
+        "recordings_event_rates": real,
     }
 
 

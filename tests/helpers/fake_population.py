@@ -25,7 +25,7 @@ AGREEMENT = {
     "reduced_rank_nll": (0.95, 0.93),
 }
 EXPECTED_TEXT = {
-    "population_search": [
+    "radical_population_search": [
         "score (lower is better)",
         "blind samples,\nsmoothed (nats per sample)",
         "learning rate",
@@ -37,7 +37,7 @@ EXPECTED_TEXT = {
         "line of descent of the best model",
         "finish: learning rates fall",
     ],
-    "selection_population": [
+    "radical_selection_population": [
         "reconstruction\n(published)",
         "blind samples:\nevent or none",
         "agreement = minus Spearman's ρ",
@@ -67,8 +67,8 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
         recovery.append(folder / f"recovery-{noise:g}.csv")
         population(noise, {name: pair[place] for name, pair in AGREEMENT.items()}).to_csv(recovery[-1], index=False)
     return {
-        "population_search": {"metrics": [folder / "metrics.csv"], "config": [folder / "config.yaml"]},
-        "selection_population": {"recovery": recovery},
+        "radical_population_search": {"metrics": [folder / "metrics.csv"], "config": [folder / "config.yaml"]},
+        "radical_selection_population": {"recovery": recovery},
     }
 
 

@@ -16,7 +16,7 @@ PARAMETERS = {
     "delayed_lorenz": {"neurons": 40, "frames": 500},
 }
 EXPECTED_TEXT = {
-    "transition_roles": [
+    "latent_contributions_transition_roles": [
         "One detected transition",
         "Initiators: against the best plain score,",
         "crossing share ",
@@ -27,7 +27,7 @@ EXPECTED_TEXT = {
         "shuffled neurons",
         "interval includes 0",
     ],
-    "lagged_influence": [
+    "latent_contributions_lagged_influence": [
         "Against the best plain score",
         "association, not causation",
         "by its sign only",

@@ -38,7 +38,7 @@ EXPECTED_TEXT = {
         "misses α by up to",
         "simulated within 20% of exact up to rank",
     ],
-    "gaussian_process_limit": [
+    "cross_encoder_gaussian_process_limit": [
         "as printed",
         "times too large (2π = 6.28)",
         "g(φ) + g(φ+π) is constant",
@@ -64,5 +64,5 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
     return {
         "cross_encoder_figure1": {"ring": [here / "ring.nc"]},
         "cross_encoder_figure2": {"spectra": [here / "spectra.csv"], "checks": [here / "checks.csv"]},
-        "gaussian_process_limit": {"gaussian_process": [here / "gaussian_process.nc"]},
+        "cross_encoder_gaussian_process_limit": {"gaussian_process": [here / "gaussian_process.nc"]},
     }

@@ -18,7 +18,7 @@ def test_searches_bring_their_figures(tmp_path):
     assert done.returncode == 0, done.stdout
     drawn = {line.partition("Draw radical/")[2] for line in done.stdout.splitlines() if "Draw radical/" in line}
     assert {"population_search-radical_pbt-lorenz-10hz", "population_search-radical_keep70-lorenz-7hz"} <= drawn
-    assert "selection_population" not in drawn and "score_population" not in done.stdout
+    assert "radical_selection_population" not in drawn and "score_population" not in done.stdout
 
 
 def test_random_searches_are_scored_at_each_level_of_noise(tmp_path):

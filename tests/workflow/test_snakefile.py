@@ -49,7 +49,13 @@ def planned(folder, *arguments, root=ROOT):
 def test_every_scale_can_be_planned(tmp_path, scale):
     done = snakemake(tmp_path, "--dry-run", "--config", f"scale={scale}")
     assert done.returncode == 0, done.stdout
-    figures = ("radical_figure2", "cross_encoder_figure3", "transition_roles", "avae_figure3", "digital_twin_figure4")
+    figures = (
+        "radical_figure2",
+        "cross_encoder_figure3",
+        "latent_contributions_transition_roles",
+        "avae_figure3",
+        "digital_twin_figure4",
+    )
     for rule in ("simulate", "simulate_cultures", "train", *figures, "claims"):
         assert rule in done.stdout
 
@@ -180,9 +186,9 @@ def test_studies_can_be_planned_without_the_others(tmp_path, studies):
 
 def test_every_figure_has_a_caption_and_every_rule_an_environment():
     text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    from calcium_latents.figures import FIGURES
+    from calcium_latents.planning.studies import figure_modules
 
-    for figure in FIGURES:
+    for figure in figure_modules():
         assert (ROOT / f"workflow/report/{figure}.rst").is_file()
     assert text.count("\n    conda:") + text.count("\n            conda:") == text.count("    shell:")
 
@@ -213,8 +219,12 @@ def test_smoke_run_makes_figures_tables_and_a_report(finished):
     } <= figures
     assert figures == {path.stem for path in (results / "radical/figures").glob("*.svg")}
     for study, names in {
-        "cross_encoder": {f"cross_encoder_figure{i}" for i in (1, 2, 3, 4)} | {"gaussian_process_limit"},
-        "latent_contributions": {"transition_roles", "lagged_influence", "latent_contributions-cross-encoder"},
+        "cross_encoder": {f"cross_encoder_figure{i}" for i in (1, 2, 3, 4)} | {"cross_encoder_gaussian_process_limit"},
+        "latent_contributions": {
+            "latent_contributions_transition_roles",
+            "latent_contributions_lagged_influence",
+            "latent_contributions-cross-encoder",
+        },
         "digital_twin": {
             *(f"digital_twin_figure{i}" for i in (1, 2, 3, 4, 5, 6)),
             *(f"digital_twin_{name}" for name in ("images", "scores", "recovery", "recovery-dependent")),

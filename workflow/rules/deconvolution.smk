@@ -6,19 +6,10 @@ rule deconvolve:
         recording="results/{scale}/{study}/{dataset}/recording.nc",
     output:
         recording="results/{scale}/{study}/{dataset}/deconvolved.nc",
-    log:
-        "results/{scale}/logs/{study}/{dataset}/deconvolve.log",
-    benchmark:
-        "results/{scale}/benchmarks/{study}/{dataset}/deconvolve.tsv"
     wildcard_constraints:
         study=one_of(set(STUDIES) - set(SIMULATED)),
     conda:
         lambda wildcards: deconvolution_environment(wildcards.study)
-    threads: resource("deconvolve", "threads")
-    resources:
-        mem_mb=resource("deconvolve", "mem_mb"),
-        runtime=resource("deconvolve", "runtime"),
-        gpu=resource("deconvolve", "gpu"),
     params:
         method=lambda wildcards: section(wildcards)["deconvolution"]["method"],
         options=parameters("deconvolution", "options"),

@@ -1,11 +1,74 @@
 # Study `radical` (Zhu et al. 2022): Lorenz latents seen through two-photon imaging
+from calcium_latents.commands.simulate import SIMULATORS
+from calcium_latents.studies.radical import study as radical_study
+
 RADICAL = SETTINGS["radical"]
-ACTIVITY = RADICAL["figures"]["activity"]
-EXAMPLES = RADICAL["figures"]["examples"]
 CONVERGENCE = RADICAL["convergence"]["dataset"]
-CONVERGENCE_RUNS = [
-    run for run in trained("radical", CONVERGENCE) if model_of(run) in RADICAL["convergence"]["models"]
-]
+RANDOM_SEARCHES = checked(
+    radical_study.searches, PLAN, "random"
+)  # they show which metric a search may choose by
+
+
+def run_files(dataset, runs, file):
+    """Return a file of several results on a dataset."""
+    return [PLAN.box("radical", dataset, f"{run}/{file}") for run in runs]
+
+
+def random_search_files(file):
+    """Return a function of wildcards: a file of every random search on the dataset."""
+    return lambda wildcards: run_files(wildcards.dataset, RANDOM_SEARCHES[wildcards.dataset], file)
+
+
+rule simulate:
+    output:
+        recording="results/{scale}/radical/{dataset}/recording.nc",
+    params:
+        simulator=RADICAL["simulator"],
+        common=word(RADICAL["simulation"]),
+        dataset=lambda wildcards: word(RADICAL["datasets"][wildcards.dataset]["parameters"]),
+        seed=SEED,
+        code=code("commands.simulate", SIMULATORS[RADICAL["simulator"]].removeprefix("calcium_latents.")),
+    message:
+        "Simulate radical/{wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.commands.simulate --simulator {params.simulator} --parameters {params.common}"
+        " --parameters {params.dataset} --seed {params.seed} --output {output.recording} > {log} 2>&1"
+
+
+rule smooth:
+    input:
+        recording="results/{scale}/radical/{dataset}/events.nc",
+    output:
+        result="results/{scale}/radical/{dataset}/{model}/seed-{seed}/output.nc",
+    wildcard_constraints:
+        model=one_of(RADICAL["smoothing"]),
+    params:
+        options=lambda wildcards: word(RADICAL["smoothing"][wildcards.model]),
+    message:
+        "Smooth radical/{wildcards.dataset}: {wildcards.model}"
+    shell:
+        "python -m calcium_latents.studies.radical.commands.smooth --recording {input.recording} --name {wildcards.model}"
+        " --parameters {params.options} --seed {wildcards.seed} --output {output.result} > {log} 2>&1"
+
+
+rule evaluate:
+    input:
+        recording="results/{scale}/radical/{dataset}/events.nc",
+        inferred=lambda wildcards: PLAN.outputs("radical", wildcards.dataset),
+    output:
+        scores="results/{scale}/radical/{dataset}/scores.csv",
+        lag_sweep="results/{scale}/radical/{dataset}/lag_sweep.csv",
+        predictions="results/{scale}/radical/{dataset}/predictions.nc",
+    params:
+        options=word(RADICAL["evaluation"]),
+        label=lambda wildcards: RADICAL["datasets"][wildcards.dataset]["label_hz"],
+    message:
+        "Score all methods on radical/{wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.studies.radical.commands.evaluate --recording {input.recording}"
+        " --inferred {input.inferred} --dataset {wildcards.dataset} --frequency-hz {params.label}"
+        " --parameters {params.options} --scores {output.scores} --lag-sweep {output.lag_sweep}"
+        " --predictions {output.predictions} > {log} 2>&1"
 
 
 rule describe_simulation:
@@ -15,74 +78,53 @@ rule describe_simulation:
         simulation="results/{scale}/radical/{dataset}/simulation.csv",
         calibration="results/{scale}/radical/{dataset}/calibration.csv",
         spike_inference="results/{scale}/radical/{dataset}/spike_inference.csv",
-    log:
-        "results/{scale}/logs/radical/{dataset}/describe_simulation.log",
-    benchmark:
-        "results/{scale}/benchmarks/radical/{dataset}/describe_simulation.tsv"
-    conda:
-        BASE_ENVIRONMENT
-    threads: resource("describe_simulation", "threads")
-    resources:
-        mem_mb=resource("describe_simulation", "mem_mb"),
-        runtime=resource("describe_simulation", "runtime"),
-        gpu=resource("describe_simulation", "gpu"),
     params:
         label=lambda wildcards: RADICAL["datasets"][wildcards.dataset]["label_hz"],
-        code=code("studies.radical.commands.describe_simulation"),
     message:
         "Describe radical/{wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.radical.commands.describe_simulation --recording {input.recording}"
-        " --dataset {wildcards.dataset} --frequency-hz {params.label} --simulation {output.simulation} --calibration {output.calibration}"
-        " --spike-inference {output.spike_inference} > {log} 2>&1"
+        " --dataset {wildcards.dataset} --frequency-hz {params.label} --simulation {output.simulation}"
+        " --calibration {output.calibration} --spike-inference {output.spike_inference} > {log} 2>&1"
 
 
 rule convergence:
     input:
-        recording=box("radical", CONVERGENCE, "events.nc"),
-        snapshots=[box("radical", CONVERGENCE, f"{run}/snapshots.pt") for run in CONVERGENCE_RUNS],
-        checkpoints=[box("radical", CONVERGENCE, f"{run}/checkpoint.pt") for run in CONVERGENCE_RUNS],
+        recording=PLAN.box("radical", CONVERGENCE, "events.nc"),
+        snapshots=run_files(CONVERGENCE, radical_study.convergence_runs(PLAN), "snapshots.pt"),
+        checkpoints=run_files(CONVERGENCE, radical_study.convergence_runs(PLAN), "checkpoint.pt"),
     output:
         table="results/{scale}/radical/convergence.csv",
-    log:
-        "results/{scale}/logs/radical/convergence.log",
-    benchmark:
-        "results/{scale}/benchmarks/radical/convergence.tsv"
     conda:
-        "../../envs/training.yaml"
-    threads: resource("convergence", "threads")
-    resources:
-        mem_mb=resource("convergence", "mem_mb"),
-        runtime=resource("convergence", "runtime"),
-        gpu=resource("convergence", "gpu"),
+        TRAINING_ENVIRONMENT
     params:
         dataset=CONVERGENCE,
-        options=shlex.quote(json.dumps(RADICAL["evaluation"])),
-        code=code("studies.radical.commands.convergence"),
+        options=word(RADICAL["evaluation"]),
     message:
         "Score the snapshots of training"
     shell:
-        "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording} --snapshots {input.snapshots}"
-        " --dataset {params.dataset} --parameters {params.options} --output {output.table} > {log} 2>&1"
+        "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording}"
+        " --snapshots {input.snapshots} --dataset {params.dataset} --parameters {params.options}"
+        " --output {output.table} > {log} 2>&1"
 
 
-FIGURES["radical"] = {
-    "radical_figure2": {
-        "recording": box("radical", ACTIVITY, "events.nc"),
-        "inferred": inferred_of("radical", ACTIVITY),
-        "predictions": boxes("radical", EXAMPLES, "predictions.nc"),
-        "scores": boxes("radical", RADICAL["run"], "scores.csv"),
-    },
-    "radical_extended_data1": {"recording": boxes("radical", first(ACTIVITY, RADICAL["run"]), "events.nc")},
-    "radical_extended_data2": {"recording": box("radical", ACTIVITY, "events.nc")},
-    "radical_supplementary1": {"scores": boxes("radical", RADICAL["run"], "scores.csv")},
-    "radical_convergence": {
-        "convergence": f"results/{SCALE}/radical/convergence.csv",
-        "scores": box("radical", CONVERGENCE, "scores.csv"),
-    },
-    "selection_metric": {"convergence": f"results/{SCALE}/radical/convergence.csv"},
-    "calibration": {"calibration": boxes("radical", RADICAL["run"], "calibration.csv")},
-}
-
-for table in ("scores", "lag_sweep", "simulation", "calibration"):
-    CLAIMS[f"radical.{table}"] = boxes("radical", RADICAL["run"], f"{table}.csv")
+rule score_population:
+    input:
+        recording="results/{scale}/radical/{dataset}/events.nc",
+        checkpoints=random_search_files("checkpoint.pt"),
+        metrics=random_search_files("metrics.csv"),
+        configs=random_search_files("config.yaml"),
+    output:
+        recovery="results/{scale}/radical/{dataset}/population_recovery.csv",
+    wildcard_constraints:
+        dataset=one_of(RANDOM_SEARCHES),
+    conda:
+        TRAINING_ENVIRONMENT
+    params:
+        options=word(RADICAL["evaluation"]),
+    message:
+        "Score the members of random searches on radical/{wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.studies.radical.commands.score_population --recording {input.recording}"
+        " --checkpoints {input.checkpoints} --dataset {wildcards.dataset} --parameters {params.options}"
+        " --output {output.recovery} > {log} 2>&1"

@@ -1,27 +1,21 @@
 # Study `recordings`: a user's files -> recordings, trials, event rates, held-out scores
+from calcium_latents.studies.recordings import study as recordings_study
+
+
+def base_folder(wildcards):
+    """Return the folder that relative files of a recording's entry are in, as one shell word."""
+    return word(PLAN.recording_folders[wildcards.dataset])
 
 
 rule import_recording:
     input:
-        unpack(recording_files),
+        unpack(lambda wildcards: recordings_study.recording_files(PLAN, wildcards.dataset)),
     output:
         recording="results/{scale}/recordings/{dataset}/recording.nc",
-    log:
-        "results/{scale}/logs/recordings/{dataset}/import_recording.log",
-    benchmark:
-        "results/{scale}/benchmarks/recordings/{dataset}/import_recording.tsv"
-    conda:
-        BASE_ENVIRONMENT
-    threads: resource("import_recording", "threads")
-    resources:
-        mem_mb=resource("import_recording", "mem_mb"),
-        runtime=resource("import_recording", "runtime"),
-        gpu=resource("import_recording", "gpu"),
     params:
-        entry=import_parameters,
-        base=lambda wildcards: shlex.quote(RECORDING_FOLDERS[wildcards.dataset]),
+        entry=lambda wildcards: word(recordings_study.import_parameters(PLAN, wildcards.dataset)),
+        base=base_folder,
         seed=SEED,
-        code=code("studies.recordings.commands.import_recording"),
     message:
         "Import {wildcards.dataset}"
     shell:
@@ -35,21 +29,9 @@ rule hide_samples:
         recording="results/{scale}/recordings/{dataset}/deconvolved.nc",
     output:
         recording="results/{scale}/recordings/{dataset}/shown.nc",
-    log:
-        "results/{scale}/logs/recordings/{dataset}/hide_samples.log",
-    benchmark:
-        "results/{scale}/benchmarks/recordings/{dataset}/hide_samples.tsv"
-    conda:
-        BASE_ENVIRONMENT
-    threads: resource("hide_samples", "threads")
-    resources:
-        mem_mb=resource("hide_samples", "mem_mb"),
-        runtime=resource("hide_samples", "runtime"),
-        gpu=resource("hide_samples", "gpu"),
     params:
         fraction=SETTINGS["recordings"]["held_out_fraction"],
         seed=SEED,
-        code=code("studies.recordings.commands.hide_samples"),
     message:
         "Hide samples of {wildcards.dataset}"
     shell:
@@ -59,26 +41,14 @@ rule hide_samples:
 
 rule cut_windows:
     input:
-        unpack(trial_files),
+        unpack(lambda wildcards: recordings_study.trial_files(PLAN, wildcards.dataset)),
         recording="results/{scale}/recordings/{dataset}/shown.nc",
     output:
         recording="results/{scale}/recordings/{dataset}/events.nc",
-    log:
-        "results/{scale}/logs/recordings/{dataset}/cut_windows.log",
-    benchmark:
-        "results/{scale}/benchmarks/recordings/{dataset}/cut_windows.tsv"
-    conda:
-        BASE_ENVIRONMENT
-    threads: resource("cut_windows", "threads")
-    resources:
-        mem_mb=resource("cut_windows", "mem_mb"),
-        runtime=resource("cut_windows", "runtime"),
-        gpu=resource("cut_windows", "gpu"),
     params:
-        windows=window_parameters,
-        base=lambda wildcards: shlex.quote(RECORDING_FOLDERS[wildcards.dataset]),
+        windows=lambda wildcards: word(recordings_study.window_parameters(PLAN, wildcards.dataset)),
+        base=base_folder,
         seed=SEED,
-        code=code("studies.recordings.commands.cut_windows"),
     message:
         "Cut {wildcards.dataset} into trials"
     shell:
@@ -92,26 +62,14 @@ rule score_recording:
         shown="results/{scale}/recordings/{dataset}/shown.nc",
         # baselines, smoothing among them, are made by the command itself (metrics/held_out.py)
         inferred=lambda wildcards: [
-            box("recordings", wildcards.dataset, f"{run}/output.nc")
-            for run in trained("recordings", wildcards.dataset)
+            PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc")
+            for run in PLAN.trained("recordings", wildcards.dataset)
         ],
     output:
         scores="results/{scale}/recordings/{dataset}/held_out_scores.csv",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
-    log:
-        "results/{scale}/logs/recordings/{dataset}/score_recording.log",
-    benchmark:
-        "results/{scale}/benchmarks/recordings/{dataset}/score_recording.tsv"
-    conda:
-        BASE_ENVIRONMENT
-    threads: resource("score_recording", "threads")
-    resources:
-        mem_mb=resource("score_recording", "mem_mb"),
-        runtime=resource("score_recording", "runtime"),
-        gpu=resource("score_recording", "gpu"),
     params:
         seed=SEED,
-        code=code("studies.recordings.commands.score_recording"),
     message:
         "Score held-out samples of {wildcards.dataset}"
     shell:
@@ -126,38 +84,10 @@ rule write_event_rates:
     output:
         netcdf="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nwb",
-    log:
-        "results/{scale}/logs/recordings/{dataset}/{model}/seed-{seed}/write_event_rates.log",
-    benchmark:
-        "results/{scale}/benchmarks/recordings/{dataset}/{model}/seed-{seed}/write_event_rates.tsv"
-    conda:
-        BASE_ENVIRONMENT
-    threads: resource("write_event_rates", "threads")
-    resources:
-        mem_mb=resource("write_event_rates", "mem_mb"),
-        runtime=resource("write_event_rates", "runtime"),
-        gpu=resource("write_event_rates", "gpu"),
     params:
         seed=SEED,
-        code=code("studies.recordings.commands.write_event_rates"),
     message:
         "Write event rates of {wildcards.dataset} ({wildcards.model}, seed {wildcards.seed})"
     shell:
         "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --inferred {input.inferred}"
         " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb} > {log} 2>&1"
-
-
-TARGETS["recordings"] = [
-    [box("recordings", name, f"{run}/event_rates.nwb") for run in trained("recordings", name)]
-    for name in recordings_of("recordings")
-]
-HOLDS_OUT = SETTINGS["recordings"]["held_out_fraction"] > 0
-FIGURES["recordings"] = {
-    f"real_recording-{name}": {
-        "recording": box("recordings", name, "events.nc"),
-        "inferred": box("recordings", name, f"{run}/output.nc"),
-        **({"held_out": box("recordings", name, "held_out_comparison.csv")} if HOLDS_OUT else {}),
-    }
-    for name in recordings_of("recordings")
-    for run in trained("recordings", name)[:1]
-}

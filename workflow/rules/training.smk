@@ -1,4 +1,41 @@
-# events or traces -> what any model, or smoothing, infers
+# events or traces -> what any model infers
+
+
+def training_arguments(wildcards):
+    """Return Hydra's overrides for one model."""
+    return shlex.join(PLAN.training_words(wildcards.study, wildcards.dataset, wildcards.model))
+
+
+def training_gpu(wildcards):
+    """Return the number of GPUs that training one model asks for: none where it is done in closed form."""
+    choice = section(wildcards)["models"][wildcards.model]
+    return 0 if choice["training"] == "closed_form" else RULES.granted("train", "gpu")
+
+
+def search_workers(wildcards):
+    """Return the files by which a search's own jobs say that it has ended; none where the training job does it alone."""
+    jobs = checked(PLAN.search_jobs, wildcards.study, wildcards.model)
+    folder = f"{wildcards.model}/seed-{wildcards.seed}"
+    names = [f"{folder}/search-worker-{number}.done" for number in range(1, jobs + 1)]
+    return [PLAN.box(wildcards.study, wildcards.dataset, name) for name in names]
+
+
+def training_code(wildcards):
+    """Return the digest of the training command, of the Hydra files of one model, and of the classes that they name."""
+    choice = section(wildcards)["models"][wildcards.model]
+    chosen = {group: choice[group] for group in ("data", "training", "search")}
+    nested = [override.partition("=")[::2] for override in choice["overrides"]]  # such as model/sizes=half
+    chosen = {"model": wildcards.model, **chosen, **{key: value for key, value in nested if "/" in key}}
+    try:
+        return hydra_digest("calcium_latents.commands.train", ROOT / "config", "train", chosen)
+    except UserError as error:
+        raise WorkflowError(f"model '{wildcards.model}' of config/scale/{SCALE}: {error}") from None
+
+
+def recording_to_train_on(wildcards):
+    """Return the file that a study's models are trained on."""
+    return PLAN.trained_on(wildcards.study, wildcards.dataset)
+
 
 # Keeps the allocator from returning the large temporaries of every step to the system: up to a third of a step's time.
 ALLOCATOR = (
@@ -8,27 +45,20 @@ ALLOCATOR = (
 
 rule train:
     input:
-        recording=trained_on,
+        recording=recording_to_train_on,
         workers=search_workers,
     output:
         checkpoint="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/checkpoint.pt",
-        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/output.nc",
+        result="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/output.nc",
         metrics="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/metrics.csv",
         snapshots="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/snapshots.pt",
         timing="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/timing.csv",
         config="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/config.yaml",
-    log:
-        "results/{scale}/logs/{study}/{dataset}/{model}/seed-{seed}/train.log",
-    benchmark:
-        "results/{scale}/benchmarks/{study}/{dataset}/{model}/seed-{seed}/train.tsv"
     wildcard_constraints:
         model=one_of(MODELS),
     conda:
-        "../../envs/training.yaml"
-    threads: resource("train", "threads")
+        TRAINING_ENVIRONMENT
     resources:
-        mem_mb=resource("train", "mem_mb"),
-        runtime=resource("train", "runtime"),
         gpu=training_gpu,
     params:
         allocator=ALLOCATOR,
@@ -47,22 +77,15 @@ rule train:
 # One of several jobs that share a search through its folder (`search.jobs`); the training job then writes the results.
 rule search_worker:
     input:
-        recording=trained_on,
+        recording=recording_to_train_on,
     output:
         done=temp(touch("results/{scale}/{study}/{dataset}/{model}/seed-{seed}/search-worker-{worker}.done")),
-    log:
-        "results/{scale}/logs/{study}/{dataset}/{model}/seed-{seed}/search_worker-{worker}.log",
-    benchmark:
-        "results/{scale}/benchmarks/{study}/{dataset}/{model}/seed-{seed}/search_worker-{worker}.tsv"
     wildcard_constraints:
         model=one_of(MODELS),
         worker=r"\d+",
     conda:
-        "../../envs/training.yaml"
-    threads: resource("train", "threads")
+        TRAINING_ENVIRONMENT
     resources:
-        mem_mb=resource("train", "mem_mb"),
-        runtime=resource("train", "runtime"),
         gpu=training_gpu,
     params:
         allocator=ALLOCATOR,
@@ -76,31 +99,3 @@ rule search_worker:
         " {params.allocator} python -m calcium_latents.commands.search_worker {params.arguments} seed={wildcards.seed}"
         " recording={input.recording} accelerator=$accelerator threads={threads}"
         " hydra.run.dir={params.directory} > {log} 2>&1"
-
-
-rule smooth:
-    input:
-        recording="results/{scale}/{study}/{dataset}/events.nc",
-    output:
-        inferred="results/{scale}/{study}/{dataset}/{model}/seed-{seed}/output.nc",
-    log:
-        "results/{scale}/logs/{study}/{dataset}/{model}/seed-{seed}/smooth.log",
-    benchmark:
-        "results/{scale}/benchmarks/{study}/{dataset}/{model}/seed-{seed}/smooth.tsv"
-    wildcard_constraints:
-        model=one_of(SMOOTHERS),
-    conda:
-        BASE_ENVIRONMENT
-    threads: resource("smooth", "threads")
-    resources:
-        mem_mb=resource("smooth", "mem_mb"),
-        runtime=resource("smooth", "runtime"),
-        gpu=resource("smooth", "gpu"),
-    params:
-        options=parameters("smoothing", "{model}"),
-        code=code("studies.radical.commands.smooth"),
-    message:
-        "Smooth {wildcards.study}/{wildcards.dataset}: {wildcards.model}"
-    shell:
-        "python -m calcium_latents.studies.radical.commands.smooth --recording {input.recording} --name {wildcards.model} --parameters {params.options}"
-        " --seed {wildcards.seed} --output {output.inferred} > {log} 2>&1"

@@ -1,7 +1,9 @@
 """Each claim of a paper beside our number: reproduced, not reproduced, beaten, or not tested at this scale,
 and why.
 
-A study adds its claims with one function in a file `claims_<study>.py`, registered here by name:
+A study has its claims in its module `claims`:
+
+    TABLES = {"scores": "{run}/scores.csv"}  # table -> pattern of files; see `planning.inputs`
 
     def claims(tables: Mapping[str, pd.DataFrame]) -> Iterable[Claim]
 
@@ -18,19 +20,12 @@ import numpy as np
 import pandas as pd
 
 from calcium_latents.errors import UserError
+from calcium_latents.planning.studies import with_claims
+from calcium_latents.provenance import PACKAGE
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 BEATEN, NOT_TESTED = "beaten", "not tested at this scale"
 STATUSES = (REPRODUCED, BEATEN, NOT_REPRODUCED, NOT_TESTED)
-
-#: study -> module with a function `claims(tables)`.
-STUDIES: dict[str, str] = {
-    "radical": "calcium_latents.studies.radical.claims",
-    "cross_encoder": "calcium_latents.studies.cross_encoder.claims",
-    "latent_contributions": "calcium_latents.studies.latent_contributions.claims",
-    "avae": "calcium_latents.studies.avae.claims",
-    "digital_twin": "calcium_latents.studies.digital_twin.claims",
-}
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,10 @@ def claims_table(
 
     Args:
         tables: study -> name of the table -> table; see each study's module for names and columns.
-        studies: study -> module; default `STUDIES`.
+        studies: study -> module with a function `claims`; default: those of all studies.
     """
-    studies = STUDIES if studies is None else studies
+    if studies is None:
+        studies = {study: f"{PACKAGE}.studies.{study}.claims" for study in with_claims()}
     unknown = set(tables) - set(studies)
     if unknown:
         raise UserError(f"claims: expected studies among {sorted(studies)}, found {sorted(unknown)}.")

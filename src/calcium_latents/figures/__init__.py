@@ -1,78 +1,51 @@
-"""One module a figure, named as in its paper; each reads tables and netCDF boxes, computes nothing heavy, and
-draws.
+"""What all figures share. A figure is a module of a study's folder `figures`; it is found there by its constant INPUTS.
 
-A figure module says in its docstring which inputs it needs, and has one function
+    INPUTS = {"scores": "{run}/scores.csv"}  # input -> pattern of its files; see `planning.inputs`
+    OPTIONAL_INPUTS = {...}                  # likewise; left out where there are no such files
+    EACH = ("application",)                  # a figure for each key of that group; left out: one figure
 
-    draw(inputs: Mapping[str, Sequence[Path]], output_stem: Path) -> list[Path]
+    def tabulate(inputs) -> pd.DataFrame     # every number that is computed for the figure, one observation a row
+    def draw(inputs, table, output_stem) -> list[Path]
 
-where `inputs` maps an input's name to one or more files. It writes `<output_stem>.png` (200 dpi) and
-`<output_stem>.svg`, the same bytes for the same inputs.
+`inputs` maps an input's name to its files. Intervals, tests and fits are made in `tabulate`, whose table is written
+beside the figure and read again before it is drawn. Figures that show what they read as it is have no `tabulate`, and
+`draw(inputs, output_stem)`. `draw` writes `<output_stem>.png` (200 dpi) and `.svg`, the same bytes for the same inputs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from calcium_latents.errors import UserError
+import pandas as pd
 
-#: Name of a figure -> its module. A new figure is one file and one line.
-FIGURES: dict[str, str] = {
-    "radical_figure2": "calcium_latents.studies.radical.figures.figure2",
-    "radical_extended_data1": "calcium_latents.studies.radical.figures.extended_data1",
-    "radical_extended_data2": "calcium_latents.studies.radical.figures.extended_data2",
-    "radical_supplementary1": "calcium_latents.studies.radical.figures.supplementary1",
-    "radical_convergence": "calcium_latents.studies.radical.figures.convergence",
-    "selection_metric": "calcium_latents.studies.radical.figures.selection_metric",
-    "selection_population": "calcium_latents.studies.radical.figures.selection_population",
-    "population_search": "calcium_latents.studies.radical.figures.population_search",
-    "spike_ground_truth": "calcium_latents.studies.spike_ground_truth.figures.spike_ground_truth",
-    "calibration": "calcium_latents.studies.radical.figures.calibration",
-    "real_recording": "calcium_latents.studies.recordings.figures.real_recording",
-    "cross_encoder_figure1": "calcium_latents.studies.cross_encoder.figures.figure1",
-    "cross_encoder_figure2": "calcium_latents.studies.cross_encoder.figures.figure2",
-    "cross_encoder_figure3": "calcium_latents.studies.cross_encoder.figures.figure3",
-    "cross_encoder_figure4": "calcium_latents.studies.cross_encoder.figures.figure4",
-    "cross_encoder_recordings": "calcium_latents.studies.cross_encoder.figures.recordings",
-    "gaussian_process_limit": "calcium_latents.studies.cross_encoder.figures.gaussian_process_limit",
-    "latent_contributions": "calcium_latents.studies.latent_contributions.figures.latent_contributions",
-    "lagged_influence": "calcium_latents.studies.latent_contributions.figures.lagged_influence",
-    "transition_roles": "calcium_latents.studies.latent_contributions.figures.transition_roles",
-    "avae_cultures": "calcium_latents.studies.avae.figures.cultures",
-    "avae_figure1": "calcium_latents.studies.avae.figures.figure1",
-    "avae_figure3": "calcium_latents.studies.avae.figures.figure3",
-    "avae_figure4": "calcium_latents.studies.avae.figures.figure4",
-    "avae_figure5": "calcium_latents.studies.avae.figures.figure5",
-    "avae_figure6": "calcium_latents.studies.avae.figures.figure6",
-    "avae_recordings": "calcium_latents.studies.avae.figures.recordings",
-    "digital_twin_images": "calcium_latents.studies.digital_twin.figures.images",
-    "digital_twin_scores": "calcium_latents.studies.digital_twin.figures.scores",
-    "digital_twin_recovery": "calcium_latents.studies.digital_twin.figures.recovery",
-    "digital_twin_figure1": "calcium_latents.studies.digital_twin.figures.figure1",
-    "digital_twin_figure2": "calcium_latents.studies.digital_twin.figures.figure2",
-    "digital_twin_figure3": "calcium_latents.studies.digital_twin.figures.figure3",
-    "digital_twin_figure4": "calcium_latents.studies.digital_twin.figures.figure4",
-    "digital_twin_figure5": "calcium_latents.studies.digital_twin.figures.figure5",
-    "digital_twin_figure6": "calcium_latents.studies.digital_twin.figures.figure6",
-}
+from calcium_latents.errors import UserError
+from calcium_latents.files import atomic_path
+from calcium_latents.planning.studies import figure_modules
 
 
 def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: str | Path) -> list[Path]:
-    """Draw the figure `name`; return the files written.
+    """Draw the figure `name` (of `figure_modules`); return the files written, a table of its numbers last.
 
     Raises:
         UserError: no such figure, a missing or unknown input, or an input that is not what the figure needs.
     """
-    if name not in FIGURES:
-        raise UserError(f"figure: expected one of {sorted(FIGURES)}, found {name!r}.")
-    module = import_module(FIGURES[name])
-    required, optional = set(module.REQUIRED), set(module.OPTIONAL)
+    if name not in figure_modules():
+        raise UserError(f"figure: expected one of {sorted(figure_modules())}, found {name!r}.")
+    module = import_module(figure_modules()[name][1])
+    required, optional = set(module.INPUTS), set(getattr(module, "OPTIONAL_INPUTS", ()))
     missing, unknown = required - set(inputs), set(inputs) - required - optional
     if missing or unknown:
         raise UserError(
             f"figure {name}: missing inputs {sorted(missing)}, unknown inputs {sorted(unknown)}; it needs "
             f"{sorted(required)} and takes {sorted(optional)} (--input NAME=PATH, repeated for more files)."
         )
-    return module.draw({key: [Path(path) for path in paths] for key, paths in inputs.items()}, Path(output_stem))
+    given, stem = {key: [Path(path) for path in paths] for key, paths in inputs.items()}, Path(output_stem)
+    if not hasattr(module, "tabulate"):
+        return module.draw(given, stem)
+    path = stem.with_name(f"{stem.name}.csv")
+    with atomic_path(path) as temporary:
+        module.tabulate(given).to_csv(temporary, index=False)
+    return [*module.draw(given, pd.read_csv(path, float_precision="round_trip"), stem), path]
 
 
 def parse_inputs(pairs: Iterable[str]) -> dict[str, list[Path]]:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 from calcium_latents.files import atomic_path  # noqa: E402
+from calcium_latents.planning.studies import labels  # noqa: E402
 
 WIDTH_IN = 7.2  # two journal columns, 183 mm
 DPI = 200
@@ -24,34 +25,12 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#7F7F7F"
 
 TRUE_COLOUR = BLACK
-#: method -> (label, colour, marker), in the order of legends. Colour and marker both differ.
-METHODS: dict[str, tuple[str, str, str]] = {
-    "radical": ("RADICaL", VERMILLION, "o"),
-    "radical_published": ("RADICaL, published recipe, no search", PURPLE, "P"),
-    "radical_keep70": ("RADICaL, keep ratio 0.7", SKY, "v"),
-    "radical_keep95": ("RADICaL, keep ratio 0.95", GREY, "X"),
-    "radical_pbt": ("RADICaL, population-based training", BLACK, "*"),
-    "radical_random": ("RADICaL, random search", YELLOW, "<"),
-    "autolfads": ("AutoLFADS", BLUE, "s"),
-    "smth-dec": ("smth-dec", GREEN, "^"),
-    "smth-sim-fluor": ("smth-sim-fluor", ORANGE, "D"),
-    "cross_encoder": ("cross-encoder", VERMILLION, "o"),
-    "cross_encoder_published": ("cross-encoder, published recipe", PURPLE, "P"),
-    "linear_encoder": ("cross-encoder, linear encoder", ORANGE, "D"),
-    "reduced_rank_regression": ("reduced-rank regression", BLUE, "s"),
-    "ceiling": ("true expected activity", BLACK, "_"),
-    "constant": ("constant rate", GREY, "x"),
-    "avae_plus": ("AVAE+ (ours)", VERMILLION, "o"),
-    "avae": ("AVAE, published recipe", PURPLE, "P"),
-    "digital_twin": ("digital twin", VERMILLION, "o"),
-    "poisson_glm": ("Poisson GLM", BLUE, "s"),
-    "shuffled images": ("shuffled images", GREY, "x"),
-    "pca": ("principal components", BLUE, "s"),
-    "training mean": ("mean of training traces", GREY, "x"),
-    "shuffled labels": ("shuffled labels", GREY, "x"),
-    "smoothed own": ("own samples, smoothed", SKY, "v"),
-    "smoothed population": ("population, smoothed", GREEN, "^"),
+COLOURS = {
+    **{"black": BLACK, "orange": ORANGE, "sky": SKY, "green": GREEN, "yellow": YELLOW, "blue": BLUE},
+    **{"vermillion": VERMILLION, "purple": PURPLE, "grey": GREY},
 }
+#: method -> (label, colour, marker), in the order of legends, as the studies say. Colour and marker both differ.
+METHODS = {name: (label, COLOURS[colour], marker) for name, (label, colour, marker) in labels().items()}
 #: colour and marker of the first, second ... group of neurons
 GROUPS = (
     *((SKY, "o"), (ORANGE, "^"), (GREEN, "s"), (PURPLE, "D")),

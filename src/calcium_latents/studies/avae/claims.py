@@ -37,6 +37,17 @@ from calcium_latents.studies.avae.claims_questions import (
     own_latents,
 )
 
+#: table -> pattern of its files
+TABLES = {
+    "reconstruction": "{simulated}/reconstruction.csv",
+    "clustering": "{simulated}/clustering.csv",
+    "separation": "{simulated}/separation.csv",
+    "correlations": "{simulated}/correlations.csv",
+    "separability": "{compared_simulated}/separability.csv",
+    "heterogeneity": "{compared_simulated}/heterogeneity.csv",
+    "statistics": "sets/{sets}.csv",
+}
+
 AS_WRITTEN, TRANSPOSED = "published", "presynaptic"
 ORIENTATIONS = {
     AS_WRITTEN: "weights as the authors' code applies them: inhibitory neurons receive inhibition only",

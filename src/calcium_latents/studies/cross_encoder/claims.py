@@ -22,6 +22,14 @@ from calcium_latents.metrics import explained_variance as ev
 from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.studies.cross_encoder import running_speed as rs
 
+#: table -> pattern of its files
+TABLES = {
+    "checks": "solvable_network/checks.csv",
+    "scores": "{encoded}/scores.csv",
+    "normalised": "{encoded}/normalised.csv",
+    "running_speed": "{encoded}/running_speed.csv",
+}
+
 FACTOR = 2.0  # reduced-rank regression needs at least this many times the true latent size (ours: the paper has none)
 SIGNIFICANT = 0.05
 NOUNS = {"gratings": "Activity during gratings", "spontaneous": "Spontaneous activity"}

@@ -47,6 +47,20 @@ from calcium_latents.studies.digital_twin.tuning.property_independence import (
     WEAK,
 )
 
+#: table -> pattern of its files
+TABLES = {
+    "scores": "{simulated}/scores.csv",
+    "alignment": "{scanned}/alignment.csv",
+    "indices": "{scanned}/indices.csv",
+    "cluster_tests": "{scanned}/cluster_tests.csv",
+    "independence": "{scanned}/independence.csv",
+    "combinations": "{scanned}/combinations.csv",
+    "scan_coverage": "{scanned}/scan_coverage.csv",
+    "size_tuning": "{scanned}/size_tuning.csv",
+    "meis": "{scanned}/cluster_meis.csv",
+    "gabors": "{scanned}/optimal_gabors.csv",
+}
+
 FOUND_DEPENDENT = (DEPENDENT, WEAK)
 NONLINEAR = ("phase_invariance", "suppression", "cross_orientation_inhibition")
 SHORT = ("phase invariance", "surround suppression", "cross-orientation inhibition")

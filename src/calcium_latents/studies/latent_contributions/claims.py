@@ -26,6 +26,12 @@ from calcium_latents.studies.latent_contributions.roles_benchmark import (
     verdict,
 )
 
+#: table -> pattern of its files
+TABLES = {
+    "roles": "roles/scores.csv",
+    "identities": "{application}/identities.csv",
+}
+
 STUDY = "latent_contributions"
 ROUNDING = 1e-9
 SUM = "sum of contributions"
@@ -84,7 +90,7 @@ def _by_network(rows: pd.DataFrame, method: str) -> np.ndarray:
 def _above_chance(scores: pd.DataFrame | None, role: str) -> Claim:
     name = DEFAULT[role].replace("_", " ")
     statement = f"{STATEMENTS[role]}; ours: {AUC} of our default score of contributions, {name}"
-    head = (f"{role}s", "transition_roles", statement)
+    head = (f"{role}s", "latent_contributions_transition_roles", statement)
     rows = _rows(scores, TRANSITIONS, role)
     if rows is None:
         return _claim(*head)
@@ -105,7 +111,7 @@ def _as_written(scores: pd.DataFrame | None, role: str) -> Claim:
         f"The same for {role}s with contributions summed up as the essay does; ours: {AUC} of a neuron's share of the "
         f"latents' change, {method.replace('_', ' ')}"
     )
-    head = (f"{role}s-as-written", "transition_roles", statement)
+    head = (f"{role}s-as-written", "latent_contributions_transition_roles", statement)
     rows = _rows(scores, TRANSITIONS, role)
     if rows is None:
         return _claim(*head)
@@ -120,7 +126,7 @@ def _as_written(scores: pd.DataFrame | None, role: str) -> Claim:
 def _better_than_plain(scores: pd.DataFrame | None, role: str) -> Claim:
     head = (
         f"{role}s-better-than-plain",
-        "transition_roles",
+        "latent_contributions_transition_roles",
         f"Test of ours: contributions tell {role}s better than scores without latents do; ours: difference in area "
         "under the ROC curve, paired",
     )
@@ -147,13 +153,13 @@ def _leads(scores: pd.DataFrame | None) -> Iterator[Claim]:
     heads = (
         (
             "leads",
-            "lagged_influence",
+            "latent_contributions_lagged_influence",
             "Influence maps may show which neurons modulate others later; ours: Spearman correlation of net influence "
             "with the true lead",
         ),
         (
             "leads-better-than-plain",
-            "lagged_influence",
+            "latent_contributions_lagged_influence",
             "Test of ours: lags of activity seen through the latents tell leads better than lags of the activity "
             "itself; ours: difference in Spearman correlation, paired",
         ),

@@ -17,6 +17,14 @@ import pandas as pd
 from calcium_latents.claims.table import BEATEN, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim
 from calcium_latents.statistics.intervals import mean_interval, paired_tests
 
+#: table -> pattern of its files
+TABLES = {
+    "scores": "{run}/scores.csv",
+    "lag_sweep": "{run}/lag_sweep.csv",
+    "simulation": "{run}/simulation.csv",
+    "calibration": "{run}/calibration.csv",
+}
+
 MODEL = "radical"
 FREQUENCIES_HZ = (4, 7, 10, 13, 15, 20)
 HIGH_FIDELITY_HZ = (4, 7, 10, 13, 15)

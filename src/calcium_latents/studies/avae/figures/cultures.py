@@ -26,8 +26,7 @@ from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.culture.culture_parameters import CultureSet
 
-REQUIRED = ("sets", "statistics")
-OPTIONAL = ()
+INPUTS = {"sets": "sets/{sets}.nc", "statistics": "sets/{sets}.csv"}
 OF_NEURONS = ["position", "axon_tip", "culture", "group", "inhibitory", "excitatory_inputs", "inhibitory_inputs"]
 COLUMNS = (
     *("culture", "group", "orientation", "neurons", "links", "excitatory_rate_hz", "inhibitory_rate_hz"),

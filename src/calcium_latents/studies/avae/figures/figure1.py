@@ -18,8 +18,7 @@ from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.culture.izhikevich import NEURON_TYPES
 
-REQUIRED = ("traces",)
-OPTIONAL = ()
+INPUTS = {"traces": "{examples}/traces.nc"}
 PARAMETERS = {"a": "a (1/ms)", "b": "b (1/ms)", "v0": "v₀ (mV)", "du": "Δu (mV/ms)"}
 NEEDED = [*PARAMETERS, "group", "neuron_type", "inhibitory", "culture", "noise_level", "fluorescence", "noiseless"]
 MOST_GROUPS = 4

@@ -46,8 +46,11 @@ from calcium_latents.studies.avae.figures.trace_panel import (
     read_reported,
 )
 
-REQUIRED = ("traces", "embeddings", "reconstruction")
-OPTIONAL = ()
+INPUTS = {
+    "traces": "{examples}/traces.nc",
+    "embeddings": "{examples}/{runs}/output.nc",
+    "reconstruction": "{levels}/reconstruction.csv",
+}
 COLUMNS = (
     *("noise_level", "method", "seed", "split", "partition", "latent_size", "beta", "test_neurons"),
     *("error", "error_sampled", "null_error", "reported"),

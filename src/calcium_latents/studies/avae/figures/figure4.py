@@ -21,8 +21,8 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.embedding import TEST
 from calcium_latents.seeds import generator
 
-REQUIRED = ("tsne",)
-OPTIONAL = ()
+INPUTS = {"tsne": "{mapped}/tsne.csv"}
+EACH = ("mapped",)
 COLUMNS = ("dataset", "label", "method", "seed", "part", "x", "y", "group", "inhibitory", "culture", "v0", "du")
 TITLES = {
     "group": "group",

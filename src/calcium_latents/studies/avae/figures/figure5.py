@@ -33,8 +33,11 @@ from calcium_latents.studies.avae.trace_embedding_scores import (
     SEPARATION_COLUMNS,
 )
 
-REQUIRED = ("clustering", "separation", "correlations")
-OPTIONAL = ()
+INPUTS = {
+    "clustering": "{levels}/clustering.csv",
+    "separation": "{levels}/separation.csv",
+    "correlations": "{examples}/correlations.csv",
+}
 LEVEL = 1.0  # noise level of the paper's Figure 5B
 NULL = "shuffled labels"
 ALONE = " identity"  # after a method's name: its identity latents alone

@@ -33,8 +33,14 @@ from calcium_latents.studies.avae.figures.trace_panel import (
     read_reported,
 )
 
-REQUIRED = ("traces", "embeddings", "tsne", "separability", "heterogeneity")
-OPTIONAL = ()
+INPUTS = {
+    "traces": "{compared}/traces.nc",
+    "embeddings": "{compared}/{runs}/output.nc",
+    "tsne": "{compared}/tsne.csv",
+    "separability": "{compared}/separability.csv",
+    "heterogeneity": "{compared}/heterogeneity.csv",
+}
+EACH = ("compared",)
 TSNE_COLUMNS = ("dataset", "method", "seed", "part", "x", "y", "culture")
 SHOWN_S = 60.0  # of long recordings
 #: colour and marker of the reference condition, of the others; and of the second culture of the null.

@@ -41,8 +41,11 @@ from calcium_latents.studies.avae.figures.trace_panel import (
 )
 
 LINE = 150  # characters of a note that fit into the page
-REQUIRED = ("traces", "embeddings", "reconstruction")
-OPTIONAL = ()
+INPUTS = {
+    "traces": "{measured}/traces.nc",
+    "embeddings": "{measured}/{runs}/output.nc",
+    "reconstruction": "{measured}/reconstruction.csv",
+}
 COLUMNS = (
     *("dataset", "label", "method", "seed", "split", "partition", "latent_size", "beta", "test_neurons"),
     *("residual", "null_residual", "reported"),

@@ -15,8 +15,7 @@ from calcium_latents.figures.inputs import Inputs
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.theory import ring
 
-REQUIRED = ("ring",)
-OPTIONAL = ()
+INPUTS = {"ring": "solvable_network/ring.nc"}
 VARIABLES = [
     "latents", "exact_latents", "activity", "correlation", "exact_correlation", "angular_distance", "eigenvalue",
     "finite_eigenvalue", "infinite_eigenvalue", "participation_ratio", "latent_participation_ratio",

@@ -15,8 +15,7 @@ from matplotlib.lines import Line2D
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 
-REQUIRED = ("spectra", "checks")
-OPTIONAL = ()
+INPUTS = {"spectra": "solvable_network/spectra.csv", "checks": "solvable_network/checks.csv"}
 COLUMNS = ("dimension", "exponent", "source", "replicate", "rank", "eigenvalue", "exact_eigenvalue")
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 MARKERS = "o^sD"

@@ -16,8 +16,7 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.latent_size_panel import draw_sizes, interval_text, seeds_text, value_limits
 from calcium_latents.metrics import explained_variance as ev
 
-REQUIRED = ("scores", "normalised")
-OPTIONAL = ()
+INPUTS = {"scores": "{run}/scores.csv", "normalised": "{run}/normalised.csv"}
 MOST_COLUMNS = 5
 SHORT = {ev.MODEL: "cross-encoder", ev.BASELINE: "regression", "linear_encoder": "linear encoder"}
 NORMALISERS = {ev.JOINT: "test R² /\njoint best", ev.OWN: "test R² /\nown best"}

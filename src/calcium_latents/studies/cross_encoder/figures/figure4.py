@@ -20,8 +20,8 @@ from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.studies.cross_encoder import running_speed as rs
 
-REQUIRED = ("latents", "running_speed")
-OPTIONAL = ("latent_recovery",)
+INPUTS = {"latents": "{spontaneous}/latents.nc", "running_speed": "{spontaneous}/running_speed.csv"}
+OPTIONAL_INPUTS = {"latent_recovery": "{spontaneous}/latent_recovery.csv"}
 MOST_SESSIONS = 4
 MODELS = (ev.MODEL, "linear_encoder", ev.BASELINE, rs.COMPONENTS, rs.TRUTH)
 NAMES = {

@@ -14,8 +14,7 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs
 from calcium_latents.recordings.netcdf import read_dataset
 
-REQUIRED = ("gaussian_process",)
-OPTIONAL = ()
+INPUTS = {"gaussian_process": "solvable_network/gaussian_process.nc"}
 VARIABLES = [
     "example", "example_process", "covariance", "exact_covariance", "printed_covariance", "quantiles", "kurtosis",
     "kurtosis_standard_error", "exact_kurtosis", "antisymmetry_error",

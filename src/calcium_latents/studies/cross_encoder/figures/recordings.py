@@ -14,8 +14,7 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.latent_size_panel import draw_sizes, interval_text, seeds_text, size_axis, value_limits
 from calcium_latents.metrics import explained_variance as ev
 
-REQUIRED = ("scores",)
-OPTIONAL = ()
+INPUTS = {"scores": "{recordings}/scores.csv"}
 MOST_COLUMNS = 3
 PIECES = {"stimulus": "stimuli", "spontaneous": "chunks"}
 

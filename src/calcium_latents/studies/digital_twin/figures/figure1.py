@@ -35,8 +35,14 @@ from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import (
     WEIGHTS,
 )
 
-REQUIRED = ("bar_codes", "alignment", "responses", "meis", "scores")
-OPTIONAL = ()
+INPUTS = {
+    "bar_codes": "{probed}/bar_codes.nc",
+    "alignment": "{probed}/alignment.csv",
+    "responses": "{probed}/responses.nc",
+    "meis": "{probed}/meis.nc",
+    "scores": "{probed}/scores.csv",
+}
+EACH = ("probed",)
 MODEL, GOODNESS = "digital_twin", "single_trial"
 SHOWN_CLUSTERS, SHOWN_NEURONS, ACROSS = 4, 16, 4  # of the paper's panel F
 WINDOW_PX = 22  # of an image around the centre of an MEI's energy

@@ -23,8 +23,14 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
 
-REQUIRED = ("gabors", "differences", "tuning", "indices")
-OPTIONAL = ("meis",)
+INPUTS = {
+    "gabors": "{probed}/optimal_gabors.csv",
+    "differences": "{probed}/differences_of_gaussians.csv",
+    "tuning": "{probed}/tuning.nc",
+    "indices": "{probed}/indices.csv",
+}
+OPTIONAL_INPUTS = {"meis": "{probed}/meis.nc"}
+EACH = ("probed",)
 STIMULUS = "cluster"  # of the experiments that are shown, as in the paper's Figures 3 and 4
 SOURCES = {"model": ("digital twin", style.VERMILLION), "truth": ("true neuron", style.TRUE_COLOUR)}
 LEVELS = 5  # contrasts of which curves are drawn

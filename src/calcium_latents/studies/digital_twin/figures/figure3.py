@@ -21,8 +21,8 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.digital_twin.tuning.cluster_tests import CLUSTERED, COLUMNS, count_significant
 from calcium_latents.studies.digital_twin.tuning.neuron_properties import NAMES, PROPERTIES
 
-REQUIRED = ("properties", "cluster_tests")
-OPTIONAL = ()
+INPUTS = {"properties": "{probed}/properties.csv", "cluster_tests": "{probed}/cluster_tests.csv"}
+EACH = ("probed",)
 ACROSS = 4  # properties in a row
 COLOURS = "viridis"
 SHOWN = (0.02, 0.98)  # quantiles of a property at the ends of its colours

@@ -44,8 +44,12 @@ from calcium_latents.studies.digital_twin.tuning.property_independence import (
     Settings,
 )
 
-REQUIRED = ("properties", "independence", "combinations")
-OPTIONAL = ("indices",)
+INPUTS = {
+    "properties": "{probed}/properties.csv",
+    "independence": "{probed}/independence.csv",
+    "combinations": "{probed}/combinations.csv",
+}
+OPTIONAL_INPUTS = {"indices": "{probed}/indices.csv"}
 MOST = 2  # data sets that fit side by side
 LOOKS = {
     DESIGN: ("built in (simulation)", style.GREEN, "D"),

@@ -38,8 +38,13 @@ from calcium_latents.studies.digital_twin.second_scan.suboptimal_curves import (
     curve_similarity,
 )
 
-REQUIRED = ("size_tuning", "curves", "coverage", "scan_gabors")
-OPTIONAL = ()
+INPUTS = {
+    "size_tuning": "{scanned}/size_tuning.csv",
+    "curves": "{scanned}/scan_curves.csv",
+    "coverage": "{scanned}/scan_coverage.csv",
+    "scan_gabors": "{scanned}/scan_gabors.csv",
+}
+EACH = ("scanned",)
 #: curve -> label, colour, marker
 CURVES = {
     agreement.MODEL: ("model, same Gabors (“mouse–model”)", style.VERMILLION, "o"),

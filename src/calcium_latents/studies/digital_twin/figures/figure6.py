@@ -22,8 +22,12 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
 
-REQUIRED = ("meis", "bar_codes", "comparison")
-OPTIONAL = ()
+INPUTS = {
+    "meis": "{probed}/meis.nc",
+    "bar_codes": "{probed}/bar_codes.nc",
+    "comparison": "{probed}/stimulus_comparison.csv",
+}
+EACH = ("probed",)
 PAPER_FRACTION = 0.6  # cluster MEIs against own MEIs, p. 4
 ROOM = 2.6  # cells of the map for each cluster
 MOST_COLUMNS, MOST_ROWS = 10, 7  # smaller cells hold no text

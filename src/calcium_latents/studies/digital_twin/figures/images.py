@@ -18,8 +18,7 @@ from calcium_latents.simulation.visual_cortex.natural_images import amplitude_sl
 from calcium_latents.simulation.visual_cortex.visual_cortex import Population
 from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import GABOR_TYPES, NEURON_TYPES
 
-REQUIRED = ("responses",)
-OPTIONAL = ()
+INPUTS = {"responses": "{simulated}/responses.nc"}
 MOST_DATASETS = 4
 EXAMPLES = 10  # images of a data set that are shown
 MOST_IMAGES = 2000  # of a spectrum

@@ -26,8 +26,13 @@ from calcium_latents.studies.digital_twin.tuning.tuning_recovery import (
     recovery_table,
 )
 
-REQUIRED = ("indices", "gabors", "responses", "search_check")
-OPTIONAL = ()
+INPUTS = {
+    "responses": "{scanned}/responses.nc",
+    "indices": "{scanned}/indices.csv",
+    "gabors": "{scanned}/optimal_gabors.csv",
+    "search_check": "{scanned}/search_check.csv",
+}
+EACH = ("scanned",)
 STIMULUS = "cluster"  # shown in the scatter plots: the paper's experiments use these
 STIMULI = {"cluster": ("cluster's Gabor", style.VERMILLION, "o"), "own": ("own Gabor", style.BLUE, "s")}
 SHORT = ("F2/F0", "F1/F0", "suppression", "inhibition")

@@ -16,8 +16,7 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.digital_twin import response_scores as scoring
 
-REQUIRED = ("scores",)
-OPTIONAL = ()
+INPUTS = {"scores": "{datasets}/scores.csv"}
 #: column -> axis label, value of the paper (mouse, 100 test images, 10 repeats), whether there is an oracle beside it
 PANELS = {
     "single_trial": ("single-trial correlation", 0.42, True),

@@ -26,8 +26,7 @@ from calcium_latents.studies.latent_contributions.roles_benchmark import (
     summarise,
 )
 
-REQUIRED = ("scores", "example")
-OPTIONAL = ()
+INPUTS = {"scores": "roles/scores.csv", "example": "roles/example.nc"}
 #: method -> label, colour, marker, line style; the peak lags use all lags at once and are drawn as levels.
 LINES = {
     "peak_lag": ("plain: peak lag of pairs", style.BLUE, "s", "--"),

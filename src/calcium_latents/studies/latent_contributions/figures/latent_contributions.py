@@ -16,8 +16,8 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
 
-REQUIRED = ("contributions", "summary")
-OPTIONAL = ()
+INPUTS = {"contributions": "{application}/contributions.nc", "summary": "{application}/summary.csv"}
+EACH = ("application",)
 SHOWN_LATENTS = 3
 STACKED_LATENTS = 2
 COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE)

@@ -27,8 +27,7 @@ from calcium_latents.studies.latent_contributions.roles_benchmark import (
     summarise,
 )
 
-REQUIRED = ("scores", "example")
-OPTIONAL = ()
+INPUTS = {"scores": "roles/scores.csv", "example": "roles/example.nc"}
 NOISE = "observation_noise"
 NEEDED = ("raster", "group", "latents", "course", "course_error", "crossing_share", "late_growth", "role")
 

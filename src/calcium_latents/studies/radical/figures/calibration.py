@@ -13,8 +13,7 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.statistics.intervals import mean_interval
 
-REQUIRED = ("calibration",)
-OPTIONAL = ()
+INPUTS = {"calibration": "{run}/calibration.csv"}
 PAPER = 0.32
 
 

@@ -16,11 +16,11 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical.convergence import COLUMNS, RUN, mean_over_latents, time_to_accuracy
 from calcium_latents.studies.radical.figures.recovery_panel import SCORE_COLUMNS
 
-REQUIRED = ("convergence",)
-OPTIONAL = ("scores",)
+INPUTS = {"convergence": "convergence.csv"}
+OPTIONAL_INPUTS = {"scores": "{convergence}/scores.csv"}
 BASELINE = "smth-dec"
 SEARCH = "radical_pbt"
-RECIPES = ("radical", "radical_published", SEARCH)  # other models vary one hyperparameter: see selection_metric
+RECIPES = ("radical", "radical_published", SEARCH)  # other models vary one hyperparameter: see radical_selection_metric
 OWN_BEST = "90 % of its own best"
 
 

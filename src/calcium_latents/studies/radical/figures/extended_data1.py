@@ -20,8 +20,7 @@ from calcium_latents.figures.inputs import Inputs
 from calcium_latents.recordings import read_recording
 from calcium_latents.studies.radical.spectra import lorenz_spectra
 
-REQUIRED = ("recording",)
-OPTIONAL = ()
+INPUTS = {"recording": "{activity_first}/events.nc"}
 LATENT_COLOURS = {"X": style.SKY, "Y": style.ORANGE, "Z": style.PURPLE}
 HIGHEST_HZ = 30.0
 

@@ -16,8 +16,7 @@ from calcium_latents.figures.inputs import Inputs
 from calcium_latents.recordings import read_recording
 from calcium_latents.studies.radical.simulation_example import curve, parameters_of, pipeline_stages, stimulus_train
 
-REQUIRED = ("recording",)
-OPTIONAL = ()
+INPUTS = {"recording": "{activity}/events.nc"}
 SHOWN_S = 3.0
 KINDS = {"linear": ("linear", style.BLUE, "-"), "gcamp6f": ("GCaMP6f (Hill curve)", style.VERMILLION, "--")}
 

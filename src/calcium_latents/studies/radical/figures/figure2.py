@@ -21,8 +21,12 @@ from calcium_latents.recordings import read_recording
 from calcium_latents.statistics.intervals import summarise
 from calcium_latents.studies.radical.figures.recovery_panel import SCORE_COLUMNS, draw_recovery
 
-REQUIRED = ("recording", "inferred", "predictions", "scores")
-OPTIONAL = ()
+INPUTS = {
+    "recording": "{activity}/events.nc",
+    "inferred": "{activity}/{runs}/output.nc",
+    "predictions": "{examples}/predictions.nc",
+    "scores": "{run}/scores.csv",
+}
 TRACED = ("radical", "autolfads", "smth-dec")
 EXAMPLE_NEURONS = 4
 HIGHEST_HZ = 15  # paper: examples of b lie within the range of R2 > 0.8

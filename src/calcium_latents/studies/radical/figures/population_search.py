@@ -24,8 +24,8 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical import population_history as history_of
 from calcium_latents.studies.radical.model_selection import METRICS
 
-REQUIRED = ("metrics", "config")
-OPTIONAL = ()
+INPUTS = {"metrics": "{population_searches}/metrics.csv", "config": "{population_searches}/config.yaml"}
+EACH = ("population_searches",)
 PANELS_A_ROW = 4  # of hyperparameters
 #: hyperparameter -> in print
 NAMES = {
@@ -54,7 +54,7 @@ FINISH = {"color": "0.93", "lw": 0, "zorder": -1}
 @style.styled
 def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     """Draw the figure of the first run given; see the module's docstring for `inputs`."""
-    first = {name: inputs[name][:1] for name in REQUIRED}
+    first = {name: inputs[name][:1] for name in INPUTS}
     history = history_of.read_history(read_tables(first, "metrics", history_of.COLUMNS))
     config = _read_config(first["config"][0])
     laws = {name: law for name, law in config["search"]["hyperparameters"].items() if law is not None}

@@ -16,8 +16,7 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical.convergence import COLUMNS, RUN, mean_over_latents
 from calcium_latents.studies.radical.model_selection import METRICS, selection_quality
 
-REQUIRED = ("convergence",)
-OPTIONAL = ()
+INPUTS = {"convergence": "convergence.csv"}
 PANELS_A_ROW = 4
 LETTERS = "abcdefghij"
 GOOD_REGRET = 0.02  # R2 below the best that a choice may cost and still be called good

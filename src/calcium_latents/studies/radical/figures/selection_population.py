@@ -19,8 +19,7 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical.model_selection import METRICS
 from calcium_latents.studies.radical.population_recovery import COLUMNS, population_quality
 
-REQUIRED = ("recovery",)
-OPTIONAL = ()
+INPUTS = {"recovery": "{random_searches}/population_recovery.csv"}
 #: colour and marker of the first, second ... level of noise
 LEVELS = ((style.BLUE, "o"), (style.VERMILLION, "s"), (style.GREEN, "^"), (style.PURPLE, "D"))
 CHOSEN = {"ls": "", "marker": "o", "ms": 9, "mfc": "none", "mec": style.BLACK, "mew": 0.8, "clip_on": False}

@@ -10,8 +10,7 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical.figures.recovery_panel import SCORE_COLUMNS, draw_recovery
 
-REQUIRED = ("scores",)
-OPTIONAL = ()
+INPUTS = {"scores": "{run}/scores.csv"}
 
 
 @style.styled

@@ -15,8 +15,8 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.statistics.intervals import bootstrap_interval
 
-REQUIRED = ("spike_inference",)
-OPTIONAL = ("simulated",)
+INPUTS = {"spike_inference": "{measured}/spike_inference.csv"}
+OPTIONAL_INPUTS = {"simulated": "{simulated}/spike_inference.csv"}
 COLUMNS = ("dataset", "indicator", "neuron", "recording", "bin_width_s", "lag_s", "correlation")
 COLOURS = (style.BLUE, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)
 MARKERS = "os^Dv"

@@ -20,8 +20,9 @@ from calcium_latents.metrics.held_out import LIKELIHOODS
 from calcium_latents.recordings import read_recording
 from calcium_latents.recordings.windows import stitch_windows
 
-REQUIRED = ("recording", "inferred")
-OPTIONAL = ("held_out",)
+INPUTS = {"recording": "{recording}/events.nc", "inferred": "{recording}/{first_run}/output.nc"}
+OPTIONAL_INPUTS = {"held_out": "{held_out}/held_out_comparison.csv"}
+EACH = ("recording", "held_out")
 SHOWN_S = 20.0
 SHOWN_FACTORS = 5
 CONSTANT = "constant"

@@ -1,0 +1,48 @@
+"""What the papers state: config/papers/NAME.yaml, a value each with the page or figure, read by claims and figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from calcium_latents.errors import UserError
+from calcium_latents.provenance import SOURCE
+
+FOLDER = SOURCE.parent / "config/papers"
+
+
+@dataclass(frozen=True)
+class PaperValue:
+    """A number of a paper: `value` in the unit of its name, `printed` as it stands there, `where`: page or figure."""
+
+    value: float | list[float] | None
+    printed: str
+    where: str
+
+
+def papers() -> list[Path]:
+    """Return the files of all papers."""
+    return sorted(FOLDER.glob("*.yaml"))
+
+
+def read_paper(study: str, folder: Path = FOLDER) -> Mapping[str, PaperValue]:
+    """Return name -> value of the paper of a study.
+
+    Raises:
+        UserError: there is no such file, or an entry lacks a field or has another.
+    """
+    path = folder / f"{study}.yaml"
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))["values"]
+    except (FileNotFoundError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: expected a file with a mapping 'values' ({error}).") from error
+    found = {}
+    for name, entry in entries.items():
+        try:
+            found[name] = PaperValue(**entry)
+        except TypeError:
+            raise UserError(
+                f"{path}, field 'values.{name}': expected the fields value, printed and where, found {entry!r}."
+            ) from None
+    return found

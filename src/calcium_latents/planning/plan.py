@@ -1,0 +1,138 @@
+"""The plan of a run: which datasets, models and recordings take part, and where their files are."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from calcium_latents.configuration import find_recording
+from calcium_latents.errors import UserError
+from calcium_latents.planning.studies import description
+
+
+class Plan:
+    """A checked configuration (see `configuration.load_configuration`), and what follows from it.
+
+    Attributes:
+        settings: the configuration; a section a study.
+        root: the repository, where relative files of the configuration are looked for.
+        recordings: name -> entry of the user's recordings whose files are there.
+        recording_folders: name -> folder in which the recording was found.
+        notices: what is left out, and why, in words for the user.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], root: Path):
+        self.settings, self.root = settings, root
+        self.scale, self.seed, self.studies = settings["scale"], settings["seed"], settings["studies"]
+        self.chosen_by = f"config/scale/{self.scale} (or --config)"  # where a study's fields stand, for messages
+        self.notices: list[str] = []
+        self.recordings: dict[str, dict[str, Any]] = {}
+        self.recording_folders: dict[str, str] = {}
+        if "recordings" in self.studies:
+            self._find_recordings()
+        for study in self.studies:
+            if hasattr(description(study), "check"):
+                description(study).check(self)
+
+    def notice(self, text: str) -> None:
+        """Keep a word for the user."""
+        if text not in self.notices:
+            self.notices.append(text)
+
+    def box(self, study: str, dataset: str, file: str) -> str:
+        """Return the path of a file of a dataset."""
+        return f"results/{self.scale}/{study}/{dataset}/{file}"
+
+    def datasets(self, study: str) -> list[str]:
+        """Return the names of the study's datasets that take part."""
+        found = getattr(description(study), "datasets", None)
+        return list(found(self) if found else self.settings[study]["run"])
+
+    def recordings_of(self, study: str) -> list[str]:
+        """Return the names of the user's recordings that take part in a study."""
+        return [name for name, entry in self.recordings.items() if study in entry["studies"]]
+
+    def runs(self, study: str, dataset: str, variants: bool = False) -> list[str]:
+        """Return the folders, below the dataset's, of all methods' results: smoothing baselines, then models.
+
+        Models that are not scored (variants of another) only come with `variants`.
+        """
+        settings = self.settings[study]
+        first, *_ = settings["seeds"]
+        folders = [f"{method}/seed-{first}" for method in settings.get("smoothing", {})]
+        for model, choice in settings["models"].items():
+            if dataset in choice.get("datasets", [dataset]) and (variants or choice["scored"]):
+                folders += [f"{model}/seed-{seed}" for seed in choice.get("seeds", settings["seeds"])]
+        return folders
+
+    def trained(self, study: str, dataset: str) -> list[str]:
+        """Return the folders, below the dataset's, of the trained models' results."""
+        models = self.settings[study]["models"]
+        return [run for run in self.runs(study, dataset, variants=True) if model_of(run) in models]
+
+    def outputs(self, study: str, dataset: str) -> list[str]:
+        """Return what all methods leave behind on a dataset."""
+        return [self.box(study, dataset, f"{run}/output.nc") for run in self.runs(study, dataset)]
+
+    def trained_on(self, study: str, dataset: str) -> str:
+        """Return the file that a study's models are trained on."""
+        return self.box(study, dataset, getattr(description(study), "TRAINED_ON", "events.nc"))
+
+    def overrides(self, study: str, dataset: str) -> list[str]:
+        """Return Hydra's overrides that belong to a dataset."""
+        found = getattr(description(study), "overrides", None)
+        if found:
+            return found(self, dataset)
+        return self.settings[study].get("datasets", {}).get(dataset, {}).get("overrides", [])
+
+    def training_words(self, study: str, dataset: str, model: str) -> list[str]:
+        """Return the words of the training command that configure one model: groups, then overrides."""
+        choice = self.settings[study]["models"][model]
+        groups = [f"{group}={choice[group]}" for group in ("data", "training", "search")]
+        return [f"model={model}", *groups, *choice["overrides"], *self.overrides(study, dataset)]
+
+    def search_jobs(self, study: str, model: str) -> int:
+        """Return the number of jobs that share a model's search: `search.jobs=NUMBER` among its overrides.
+
+        Raises UserError when that is no number.
+        """
+        overrides = self.settings[study]["models"][model]["overrides"]
+        jobs = dict(word.partition("=")[::2] for word in overrides).get("search.jobs", "0")
+        if not jobs.isdigit():
+            raise UserError(
+                f"{self.chosen_by}, field '{study}.models.{model}.overrides': expected search.jobs=NUMBER,"
+                f" found {jobs!r}."
+            )
+        return int(jobs)
+
+    def _find_recordings(self) -> None:
+        file, directory = self.settings["recordings_file"], self.settings["data_directory"]
+        for name, entry in self.settings["recording_files"].items():
+            folder = find_recording(entry, directory, self.root)
+            if folder is not None:
+                self.recording_folders[name] = str(folder)
+                self.recordings[name] = {key: value for key, value in entry.items() if key != "optional"}
+            elif entry["optional"]:
+                self.notice(
+                    f"recording '{name}' is left out: {entry['file']} is not in the data directory or the repository."
+                )
+            else:
+                raise UserError(
+                    f"{file}, field 'recordings.{name}.file': expected an existing file or folder, found"
+                    f" {entry['file']!r}, which is neither in the data directory ({directory}) nor in {self.root}."
+                )
+
+    def check_recording_names(self, study: str, taken: Iterable[str]) -> None:
+        """Raise UserError where a recording of a study bears a name that the study's results have for another."""
+        for name in self.recordings_of(study):
+            if name in taken:
+                raise UserError(
+                    f"{self.settings['recordings_file']}, field 'recordings.{name}': expected another name, since"
+                    f" '{name}' is one of the study {study}'s own. Rename the entry, or leave {study} out of its"
+                    " studies."
+                )
+
+
+def model_of(run: str) -> str:
+    """Return the model of a results folder `model/seed-1`."""
+    return os.path.dirname(run)

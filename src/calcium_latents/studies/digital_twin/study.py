@@ -1,0 +1,84 @@
+"""What the workflow needs to know of the study `digital_twin`: simulated neurons, and a user's responses."""
+
+from pathlib import Path
+
+from calcium_latents.errors import UserError
+from calcium_latents.planning.plan import Plan
+
+TRAINED_ON = "responses.nc"
+#: method -> (label, colour, marker), in the order of legends
+LABELS = {
+    "digital_twin": ("digital twin", "vermillion", "o"),
+    "poisson_glm": ("Poisson GLM", "blue", "s"),
+    "shuffled images": ("shuffled images", "grey", "x"),
+}
+
+
+def datasets(plan: Plan) -> list[str]:
+    """Return the datasets that can be made; optional ones whose files are missing are named and left out.
+
+    Raises UserError when files of one that is not optional are missing.
+    """
+    settings, names = plan.settings["digital_twin"], []
+    for name in settings["run"]:
+        place = f"{plan.chosen_by}, field 'digital_twin.datasets.{name}"
+        if name == "figures":
+            raise UserError(f"{place}': expected another name, since results have a folder 'figures'.")
+        dataset = settings["datasets"][name]
+        if "parameters" in dataset or response_folder(plan, name) is not None:
+            names.append(name)
+        elif dataset["optional"]:
+            plan.notice(
+                f"responses to images '{name}' are left out: {dataset['folder']} is not in the data directory or the"
+                " repository."
+            )
+        else:
+            raise UserError(
+                f"{place}.folder': expected an existing folder, found {dataset['folder']!r}, which is neither in the"
+                f" data directory ({plan.settings['data_directory']}) nor in {plan.root}. Correct the path, put"
+                " the files there, or set 'optional: true' to leave the dataset out."
+            )
+    return names
+
+
+def groups(plan: Plan) -> dict:
+    """Return the groups of datasets that figures and claims read."""
+    settings, names = plan.settings["digital_twin"]["datasets"], datasets(plan)
+    simulated = [name for name in names if "parameters" in settings[name]]
+    probed = [name for name in names if settings[name]["in_silico"]]
+    keys = {name: name if position else "" for position, name in enumerate(probed)}  # the first bears plain names
+    return {
+        "datasets": names,
+        "simulated": simulated,
+        "imported": [name for name in names if name not in simulated],
+        "probed": {keys[name]: name for name in probed},
+        "scanned": {keys[name]: name for name in probed if name in simulated},  # neurons that can be asked again
+    }
+
+
+def response_folder(plan: Plan, dataset: str) -> Path | None:
+    """Return the folder of a user's recording of responses to images, or None."""
+    folder = plan.settings["digital_twin"]["datasets"][dataset]["folder"]
+    for parent in filter(None, (plan.settings["data_directory"], plan.root)):
+        if (Path(parent) / Path(folder).expanduser()).is_dir():
+            return (Path(parent) / Path(folder).expanduser()).absolute()
+    return None
+
+
+def response_files(plan: Plan, dataset: str) -> list[str]:
+    """Return the files that the entry of a recording of responses to images names."""
+    folder = response_folder(plan, dataset)
+
+    def strings(value):
+        if isinstance(value, str):
+            yield value
+        for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from strings(part)
+
+    named = strings(plan.settings["digital_twin"]["datasets"][dataset]["recording"])
+    return list(dict.fromkeys(str(folder / name) for name in named if (folder / name).is_file()))
+
+
+def label(plan: Plan, dataset: str) -> str:
+    """Return the name in print of a dataset."""
+    return plan.settings["digital_twin"]["datasets"][dataset]["label"]

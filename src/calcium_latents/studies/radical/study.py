@@ -1,0 +1,71 @@
+"""What the workflow needs to know of the study `radical`: names in print, groups of datasets, searches."""
+
+from calcium_latents.configuration import read_yaml
+from calcium_latents.errors import UserError
+from calcium_latents.planning.plan import Plan, model_of
+
+#: method -> (label, colour, marker), in the order of legends
+LABELS = {
+    "radical": ("RADICaL", "vermillion", "o"),
+    "radical_published": ("RADICaL, published recipe, no search", "purple", "P"),
+    "radical_keep70": ("RADICaL, keep ratio 0.7", "sky", "v"),
+    "radical_keep95": ("RADICaL, keep ratio 0.95", "grey", "X"),
+    "radical_pbt": ("RADICaL, population-based training", "black", "*"),
+    "radical_random": ("RADICaL, random search", "yellow", "<"),
+    "autolfads": ("AutoLFADS", "blue", "s"),
+    "smth-dec": ("smth-dec", "green", "^"),
+    "smth-sim-fluor": ("smth-sim-fluor", "orange", "D"),
+}
+
+
+def groups(plan: Plan) -> dict:
+    """Return the groups of datasets and folders that figures and claims read."""
+    settings = plan.settings["radical"]
+    activity = settings["figures"]["activity"]
+    # of several seeds of a search, the first
+    population = {
+        f"{model}-{dataset}": f"{dataset}/{next(run for run in runs if model_of(run) == model)}"
+        for dataset, runs in searches(plan, "pbt").items()
+        for model in dict.fromkeys(map(model_of, runs))
+    }
+    return {
+        "run": settings["run"],
+        "activity": [activity],
+        "activity_first": [activity, *(name for name in settings["run"] if name != activity)],
+        "examples": settings["figures"]["examples"],
+        "convergence": [settings["convergence"]["dataset"]],
+        "random_searches": list(searches(plan, "random")),
+        "population_searches": population,
+    }
+
+
+def convergence_runs(plan: Plan) -> list[str]:
+    """Return the folders, below the dataset's, of the models whose training is looked at."""
+    settings = plan.settings["radical"]["convergence"]
+    return [run for run in plan.trained("radical", settings["dataset"]) if model_of(run) in settings["models"]]
+
+
+def searches(plan: Plan, kind: str) -> dict[str, list[str]]:
+    """Return dataset -> the folders, below it, of the results of models with a search of that kind.
+
+    Raises UserError when a model names a dataset that is none.
+    """
+    settings, found = plan.settings["radical"], {}
+    for model, choice in settings["models"].items():
+        for dataset in choice.get("datasets", settings["run"]) if search_kind(plan, choice["search"]) == kind else ():
+            if dataset not in settings["datasets"]:
+                raise UserError(
+                    f"{plan.chosen_by}, field 'radical.models.{model}.datasets': expected names of 'radical.datasets'"
+                    f" ({', '.join(settings['datasets'])}), found {dataset!r}."
+                )
+            own = [run for run in plan.trained("radical", dataset) if model_of(run) == model]
+            found[dataset] = found.get(dataset, []) + own
+    return found
+
+
+def search_kind(plan: Plan, name: str) -> str | None:
+    """Return the `kind` of a file of config/search, or of the first file that it builds on; None: no search."""
+    path = plan.root / f"config/search/{name}.yaml"
+    described = read_yaml(path) if path.is_file() else {}
+    above = [entry for entry in described.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    return described.get("kind") or next(filter(None, (search_kind(plan, entry) for entry in above)), None)

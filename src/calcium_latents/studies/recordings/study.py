@@ -1,0 +1,91 @@
+"""What the workflow needs to know of the study `recordings`: the user's recordings, and what is written of them."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from calcium_latents.configuration import merge
+from calcium_latents.errors import UserError
+from calcium_latents.planning.plan import Plan
+
+#: method -> (label, colour, marker), in the order of legends; models' stand with the studies that compare them
+LABELS = {
+    "constant": ("constant rate", "grey", "x"),
+    "smoothed own": ("own samples, smoothed", "sky", "v"),
+    "smoothed population": ("population, smoothed", "green", "^"),
+}
+#: Fields of an entry that later steps read, so that they do not touch the import.
+LATER = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s")
+
+
+def datasets(plan: Plan) -> list[str]:
+    """Return the names of the recordings that take part."""
+    return plan.recordings_of("recordings")
+
+
+def groups(plan: Plan) -> dict:
+    """Return the recordings, and those of which samples are held out."""
+    held_out = plan.settings["recordings"]["held_out_fraction"] > 0
+    return {"recording": datasets(plan), "held_out": datasets(plan) if held_out else []}
+
+
+def targets(plan: Plan) -> list[str]:
+    """Return the event rates of every model on every recording."""
+    return [
+        plan.box("recordings", name, f"{run}/event_rates.nwb")
+        for name in datasets(plan)
+        for run in plan.trained("recordings", name)
+    ]
+
+
+def recording_files(plan: Plan, name: str) -> dict[str, str]:
+    """Return the files that a recording's entry names for its import."""
+    return _named_files(
+        plan, name, {"file": lambda entry: entry["file"], "offsets": lambda entry: entry.get("sample_offsets")}
+    )
+
+
+def trial_files(plan: Plan, name: str) -> dict[str, str]:
+    """Return the table of trials, where a recording's entry names one."""
+
+    def table(entry):
+        trials = entry.get("trials")
+        return trials.get("starts_s") if isinstance(trials, dict) else trials
+
+    return _named_files(plan, name, {"trials": table})
+
+
+def _named_files(plan: Plan, name: str, fields: Mapping[str, Callable[[dict], Any]]) -> dict[str, str]:
+    folder, entry = plan.recording_folders[name], plan.recordings[name]
+    values = {key: field(entry) for key, field in fields.items()}
+    paths = {key: os.path.join(folder, value) for key, value in values.items() if isinstance(value, str)}
+    return {key: path for key, path in paths.items() if os.path.exists(path)}
+
+
+def import_parameters(plan: Plan, name: str) -> dict[str, Any]:
+    """Return what a recording's entry says about its file."""
+    return {key: value for key, value in plan.recordings[name].items() if key not in LATER}
+
+
+def window_parameters(plan: Plan, name: str) -> dict[str, Any]:
+    """Return how a recording is cut: the scale's windows under its entry's own."""
+    entry = plan.recordings[name]
+    own = {key: entry[key] for key in ("bin_width_s", "windows", "trials") if key in entry}
+    return merge(plan.settings["recordings"]["cut"], own)
+
+
+def response_arguments(plan: Plan, name: str) -> list[str]:
+    """Return how presentations become responses, as words of a command, where the entry names a response window.
+
+    Raises UserError when it names no table of trials.
+    """
+    window = plan.recordings[name].get("response_window_s")
+    if window is None:
+        return []
+    files = list(trial_files(plan, name).values())
+    if not files:
+        raise UserError(
+            f"{plan.settings['recordings_file']}, field 'recordings.{name}.response_window_s': it needs"
+            " 'trials', an existing CSV file with columns start_s and condition; found none."
+        )
+    return ["--trials", files[0], "--window-s", str(window)]

@@ -1,0 +1,31 @@
+"""What the workflow needs to know of the study `spike_ground_truth`: where the recordings with real spikes are."""
+
+from pathlib import Path
+
+from calcium_latents.planning.plan import Plan
+
+
+def ground_truth(plan: Plan) -> list[str]:
+    """Return the folders of recordings with simultaneous electrophysiology, a dataset each."""
+    directory = plan.settings["data_directory"]
+    folder = directory and Path(directory) / "spike_ground_truth"
+    found = sorted(str(path) for path in folder.iterdir() if path.is_dir()) if folder and folder.is_dir() else []
+    if not found:
+        plan.notice("the comparison with real spikes is left out: no spike_ground_truth in the data directory.")
+    return found
+
+
+def datasets(_: Plan) -> list[str]:
+    """Return none: all recordings go into one table."""
+    return []
+
+
+def groups(plan: Plan) -> dict:
+    """Return the study's own folder where there are real spikes, and folders of simulated recordings, to compare."""
+    simulated = [
+        f"../{study}/{name}"
+        for study in plan.studies
+        if "simulation" in plan.settings[study]
+        for name in plan.datasets(study)
+    ]
+    return {"measured": ["."] if ground_truth(plan) else [], "simulated": simulated}
