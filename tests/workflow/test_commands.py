@@ -54,22 +54,29 @@ def test_method_and_seed_are_read_from_the_path():
             cli.method_of(path)
 
 
-def test_the_report_is_current_only_when_nothing_is_newer(tmp_path):
-    import os
+@pytest.mark.parametrize(
+    ("arguments", "reports"),
+    [
+        (["--config", "scale=smoke"], True),
+        (["-n", "--config", "scale=smoke"], False),
+        (["results/smoke/claims.csv", "--config", "scale=smoke"], False),
+        (["--cores", "1", "--lint"], True),  # Snakemake itself does not report then
+    ],
+)
+def test_a_run_of_everything_writes_the_report(monkeypatch, repository, arguments, reports):
+    commands = []
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(
+        workflow.subprocess, "run", lambda command: commands.append(command) or argparse.Namespace(returncode=0)
+    )
+    workflow.main(arguments)
+    (command,) = commands
+    assert ("--report-after-run" in command) == reports
+    assert command.count("--cores") == 1
+    assert command[-len(arguments) :] == arguments
 
-    report, figure = tmp_path / "report.html", tmp_path / "study/figures/one.png"
-    figure.parent.mkdir(parents=True)
-    figure.touch()
-    assert not workflow.is_current(report, tmp_path)
-    report.touch()
-    os.utime(figure, (1, 1))
-    assert workflow.is_current(report, tmp_path)
-    os.utime(figure)
-    os.utime(report, (2, 2))
-    assert not workflow.is_current(report, tmp_path)
 
-
-def test_modes_other_than_a_full_run_are_real_arguments_of_snakemake():
+def test_what_does_not_bring_everything_up_to_date_are_real_arguments_of_snakemake():
     parsed = vars(workflow._parse([]))
-    assert set(workflow.OTHER_MODES) <= set(parsed)
-    assert not any(parsed[name] for name in workflow.OTHER_MODES)
+    assert set(workflow.PARTIAL) <= set(parsed)
+    assert not any(parsed[name] for name in workflow.PARTIAL)
