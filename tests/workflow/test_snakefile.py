@@ -184,15 +184,6 @@ def test_studies_can_be_planned_without_the_others(tmp_path, studies):
     assert left_out == (studies == ["latent_contributions"])
 
 
-def test_every_figure_has_a_caption_and_every_rule_an_environment():
-    text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    from calcium_latents.planning.studies import figure_modules
-
-    for figure in figure_modules():
-        assert (ROOT / f"workflow/report/{figure}.rst").is_file()
-    assert text.count("\n    conda:") + text.count("\n            conda:") == text.count("    shell:")
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A copy of the workflow after a run at the smoke scale."""

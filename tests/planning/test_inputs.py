@@ -1,0 +1,95 @@
+"""Patterns of inputs are filled in from the plan."""
+
+import pytest
+
+from calcium_latents.configuration import load_configuration
+from calcium_latents.errors import UserError
+from calcium_latents.planning.inputs import claim_inputs, figure_inputs, files, groups
+from calcium_latents.planning.plan import Plan
+from calcium_latents.planning.studies import (
+    claim_tables,
+    figure_modules,
+    labels,
+    module_constants,
+    studies,
+    with_claims,
+)
+
+
+def plan_of(repository, *names, **changes):
+    config = {"scale": "smoke", "studies": list(names), "seed": 1, "recordings_file": None}
+    return Plan(load_configuration(config | changes, repository), repository)
+
+
+def test_patterns_are_filled_in(repository):
+    plan = plan_of(repository, "radical", radical={"seeds": [1, 2], "models": {"radical_pbt": {"datasets": []}}})
+    named = groups(plan, "radical")
+    top = "results/smoke/radical"
+    assert files(plan, "radical", "convergence.csv", named) == [f"{top}/convergence.csv"]
+    assert files(plan, "radical", "{run}/scores.csv", named) == [
+        f"{top}/lorenz-7hz/scores.csv",
+        f"{top}/lorenz-10hz/scores.csv",
+    ]
+    every = files(plan, "radical", "{activity}/{runs}/output.nc", named)
+    assert every == plan.outputs("radical", "lorenz-7hz")
+    assert (
+        f"{top}/lorenz-7hz/radical/seed-2/output.nc" in every and f"{top}/lorenz-7hz/smth-dec/seed-1/output.nc" in every
+    )
+    (first,) = files(plan, "radical", "{activity}/{first_run}/output.nc", named)
+    assert first == f"{top}/lorenz-7hz/radical/seed-1/output.nc"
+    (paper,) = files(plan, "radical", "config/papers/radical.yaml", named)
+    assert paper == str(repository / "config/papers/radical.yaml")
+
+
+def test_a_figure_for_each_key_and_none_without_inputs(repository):
+    twin = figure_inputs(plan_of(repository, "digital_twin"), "digital_twin")
+    assert {"digital_twin_figure1", "digital_twin_figure1-dependent"} <= set(twin)
+    assert all("/dependent/" in path for paths in twin["digital_twin_figure1-dependent"].values() for path in paths)
+    assert len(twin["digital_twin_figure4"]["properties"]) == 2
+    # without recordings, no figure of recordings
+    assert "cross_encoder_recordings" not in figure_inputs(plan_of(repository, "cross_encoder"), "cross_encoder")
+
+
+def test_figures_and_claims_of_all_studies_name_groups_that_exist(repository):
+    plan = plan_of(repository, *studies())
+    for study in studies():
+        figure_inputs(plan, study)
+        claim_inputs(plan, study)
+    assert set(with_claims()) < set(studies())
+    assert claim_tables("spike_ground_truth") == {}
+
+
+def test_files_of_other_studies_can_be_inputs(repository):
+    plan = plan_of(repository, "radical", "spike_ground_truth")
+    named = groups(plan, "spike_ground_truth")
+    assert files(plan, "spike_ground_truth", "{simulated}/spike_inference.csv", named) == [
+        "results/smoke/radical/lorenz-7hz/spike_inference.csv",
+        "results/smoke/radical/lorenz-10hz/spike_inference.csv",
+    ]
+
+
+def test_every_figure_is_found_once_and_named_after_its_study():
+    for figure, (study, module) in figure_modules().items():
+        assert figure.startswith(study) and module_constants(module)["INPUTS"]
+
+
+def test_methods_of_one_figure_differ():
+    for study in studies():
+        looks = [
+            look[1:] for look in module_constants(f"calcium_latents.studies.{study}.study").get("LABELS", {}).values()
+        ]
+        # null models share their look: they are never drawn together
+        assert len({look for look in looks if look != ("grey", "x")}) == len([x for x in looks if x != ("grey", "x")])
+    assert labels()["radical"] == ("RADICaL", "vermillion", "o")
+
+
+def test_searches_that_name_no_dataset_are_refused(repository):
+    change = {"models": {"radical_pbt": {"datasets": ["lorenz-99hz"]}}}
+    with pytest.raises(UserError, match="lorenz-99hz"):
+        groups(plan_of(repository, "radical", radical=change), "radical")
+
+
+def test_search_jobs_are_a_number(repository):
+    change = {"models": {"radical": {"overrides": ["search.jobs=many"]}}}
+    with pytest.raises(UserError, match=r"radical.models.radical.overrides.*search.jobs=NUMBER.*'many'"):
+        plan_of(repository, "radical", radical=change).search_jobs("radical", "radical")

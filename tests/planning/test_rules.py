@@ -1,0 +1,78 @@
+"""Rules are completed with what they do not say."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from calcium_latents.planning.rules import RuleDefaults, code
+
+RESOURCES = {"default": {"threads": 1, "mem_mb": 100, "runtime": 5, "gpu": 0}, "train": {"threads": 4, "gpu": 1}}
+
+
+class FakeWorkflow:
+    """Keeps what is declared, as Snakemake's workflow does."""
+
+    def __init__(self):
+        self.rules = {}
+
+    def rule(self, name=None):
+        return lambda said: self.rules.__setitem__(name, said)
+
+    def log(self, path):
+        return lambda said: setattr(said, "log", path)
+
+    def benchmark(self, path):
+        return lambda said: setattr(said, "benchmark", path)
+
+
+def declared(name, output, command="python -m calcium_latents.commands.deconvolve > {log}", granted_as=(), **said):
+    workflow = FakeWorkflow()
+    defaults = RuleDefaults(workflow, RESOURCES, "base.yaml")
+    defaults.granted_as |= dict(granted_as)
+    defaults.install()
+    fields = dict.fromkeys(("name", "log", "benchmark", "conda_env", "threads", "resources", "params", "norun"))
+    rule = SimpleNamespace(**fields | {"shellcmd": command} | said)
+    rule.output = SimpleNamespace(paths=(), kwpaths=output)
+    workflow.rule(name=name)(rule)
+    return workflow.rules[name]
+
+
+def test_a_rule_that_says_nothing_is_completed():
+    rule = declared("score", {"table": "results/{scale}/radical/{dataset}/scores.csv"})
+    assert rule.log == "results/{scale}/logs/radical/{dataset}/score.log"
+    assert rule.benchmark == "results/{scale}/benchmarks/radical/{dataset}/score.tsv"
+    assert (rule.conda_env, rule.threads) == ("base.yaml", 1)
+    assert rule.resources == ((), {"mem_mb": 100, "runtime": 5, "gpu": 0})
+    assert rule.params == ((), {"code": code("commands.deconvolve")})
+
+
+def test_what_a_rule_says_itself_stays():
+    rule = declared(
+        "train",
+        {"model": "results/smoke/a/{model}.pt"},
+        threads=2,
+        conda_env="own.yaml",
+        log="own.log",
+        resources=((), {"gpu": 7}),
+        params=(("x",), {"code": "own", "seed": 1}),
+    )
+    assert (rule.log, rule.threads, rule.conda_env) == ("own.log", 2, "own.yaml")
+    assert rule.resources == ((), {"mem_mb": 100, "runtime": 5, "gpu": 7})
+    assert rule.params == (("x",), {"code": "own", "seed": 1})
+
+
+def test_a_log_has_every_wildcard_of_the_output():
+    rule = declared("worker", {"done": "results/{scale}/a/seed-{seed}/worker-{worker}.done"})
+    assert rule.log == "results/{scale}/logs/a/seed-{seed}/worker-{worker}.log"
+
+
+def test_a_rule_may_have_the_resources_of_another():
+    rule = declared("worker", {"done": "results/{scale}/a.done"}, granted_as={"worker": "train"}.items())
+    assert rule.threads == 4 and rule.resources[1]["gpu"] == 1
+
+
+@pytest.mark.parametrize("said", [{"norun": True}, {"shellcmd": None}])
+def test_rules_without_a_command_are_left_alone(said):
+    command = said.pop("shellcmd", "python -m calcium_latents.commands.deconvolve")
+    rule = declared("all", {}, command, **said)
+    assert rule.log is None and rule.resources is None
