@@ -151,7 +151,7 @@ def test_command_writes_the_same_again(tmp_path):
         ({"phases": 7}, "even"),
         ({"draws": 2.5}, "whole numbers"),
         ({"network_sizes": 64}, "list"),
-        ({"neuron": 64}, "unknown field neuron"),
+        ({"neuron": 64}, "unknown field 'neuron'"),
     ],
 )
 def test_wrong_parameters(wrong, match):
