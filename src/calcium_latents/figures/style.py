@@ -44,6 +44,7 @@ METHODS: dict[str, tuple[str, str, str]] = {
     "avae_plus": ("AVAE+ (ours)", VERMILLION, "o"),
     "avae": ("AVAE, published recipe", PURPLE, "P"),
     "digital_twin": ("digital twin", VERMILLION, "o"),
+    "digital_twin_published": ("digital twin, published recipe", PURPLE, "P"),
     "poisson_glm": ("Poisson GLM", BLUE, "s"),
     "shuffled images": ("shuffled images", GREY, "x"),
     "pca": ("principal components", BLUE, "s"),
