@@ -1,5 +1,6 @@
 """Sections of the configuration: unknown and wrong fields are named, all at once; numbers are numbers."""
 
+import pickle
 from typing import Annotated, ClassVar, Literal, Self
 
 import pytest
@@ -81,6 +82,12 @@ def test_all_faults_are_named_at_once():
     with pytest.raises(UserError) as raised:
         Section.from_mapping({"rate": 1, "size": "x", "part": {"kind": 1, "sizes": 1}, "listed": [{"kin": 1}]})
     assert len(str(raised.value).splitlines()) == 5
+
+
+def test_faults_go_through_worker_processes():
+    with pytest.raises(UserError) as raised:
+        Section(size="x")
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
 def test_numbers_stay_as_they_are_given():

@@ -35,13 +35,16 @@ class WrongFieldsError(UserError, ValueError):
     """Wrong fields of a section; as a ValueError, pydantic collects it with those of other sections."""
 
     def __init__(self, faults: list[Fault], section: str):
-        self.faults = faults
+        self.faults, self.section = faults, section
         super().__init__(
             "\n".join(
                 f"{'.'.join(map(str, (section, *path)))}: {text} Correct it in the scale's configuration."
                 for path, text in faults
             )
         )
+
+    def __reduce__(self):  # worker processes raise it, too
+        return type(self), (self.faults, self.section)
 
 
 @dataclass(frozen=True)

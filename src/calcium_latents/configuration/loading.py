@@ -1,19 +1,17 @@
 """A scale's files under the user's choices, checked against the declarations of their sections."""
 
 import os
-import pkgutil
 import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from calcium_latents import studies
 from calcium_latents.configuration.files import merge, read_yaml, with_types
 from calcium_latents.configuration.sections import RecordingsFile, Resources, Workflow
 from calcium_latents.errors import UserError
 from calcium_latents.parameter_section import ParameterSection, WrongFieldsError, unknown_field
+from calcium_latents.provenance import PACKAGE, SOURCE
 
 DATA_VARIABLE = "CALCIUM_LATENTS_DATA"
 CHOSEN = "config/config.yaml (or --config)"
@@ -58,15 +56,14 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
 
 def study_names() -> list[str]:
     """Return the studies: packages in calcium_latents.studies with a module `parameters`."""
-    names = (module.name for module in pkgutil.iter_modules(studies.__path__) if module.ispkg)
-    return [name for name in names if find_spec(f"{studies.__name__}.{name}.parameters") is not None]
+    return sorted(path.parent.name for path in (SOURCE / PACKAGE / "studies").glob("*/parameters.py"))
 
 
 def declaration(section: str) -> type[ParameterSection]:
     """Return the declaration of a section of a scale: a study's `Parameters`, or `Resources`."""
     if section == "resources":
         return Resources
-    return import_module(f"{studies.__name__}.{section}.parameters").Parameters
+    return import_module(f"{PACKAGE}.studies.{section}.parameters").Parameters
 
 
 def check(kind: type[ParameterSection], value: Any, origin: str, prefix: str = "") -> Any:

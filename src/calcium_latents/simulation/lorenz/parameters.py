@@ -1,6 +1,6 @@
-"""Every number of the simulated two-photon recordings, with where it comes from.
+"""Every number of the simulated two-photon recordings (Zhu et al. 2022, Methods, "Simulation experiments").
 
-Pages and sections refer to Zhu et al. 2022 (RADICaL), Methods, "Simulation experiments".
+What the paper says of them stands beside their values in config/scale/paper/radical.yaml.
 """
 
 from typing import Literal, Self
@@ -14,47 +14,43 @@ class LorenzRecordingParameters(ParameterSection):
     """Parameters of one simulated recording; the defaults are the paper's 7 Hz dataset."""
 
     sigma: Positive = 10.0
-    """Of the Lorenz system, "standard values (sigma: 10, rho: 28, and beta: 8/3)"."""
+    """Of the Lorenz system."""
     rho: Positive = 28.0
     """Of the Lorenz system."""
     beta: Positive = 8.0 / 3.0
     """Of the Lorenz system."""
     integrator: Literal["euler", "runge_kutta"] = "euler"
-    """The paper names none; Euler steps give Z peaks at 4.3, 7.2, 10.0, 12.9, 15.7 and 20.0 Hz, which are the paper's
-    labels 4 to 20, Runge-Kutta steps give 4.0 to 18.5 Hz."""
+    """Of the Lorenz system; with euler, the paper's downsampling gives Z peaks at its labels, 4 to 20 Hz."""
     time_step: Positive = 0.01
-    """Paper: "t was set to 0.01" (units of Lorenz time)."""
+    """In units of Lorenz time."""
     downsampling: Count = 5
-    """Keep every so many steps; 3, 5, 7, 9, 11, 14 for 4, 7, 10, 13, 15, 20 Hz."""
+    """Keep every so many steps: the speed of the latents."""
     duration_s: Positive = 0.9
-    """Length of a trial, 0.9 s (1.2 s at 4 Hz)."""
+    """Length of a trial, s."""
     conditions: NotNegativeWhole = 8
-    """Random initial states; 0 gives every trial a state of its own (Extended Data Fig. 3)."""
+    """Random initial states; 0 gives every trial a state of its own."""
     trials_per_condition: NotNegativeWhole = 60
     """Trials from each initial state."""
     trials: NotNegativeWhole = 480
     """Number of trials when `conditions` is 0 (otherwise unused)."""
     burn_in_steps: NotNegativeWhole = 5000
-    """Steps before the trial starts, so that it runs on the attractor (our choice: the paper says "a random initial
-    state vector", and states far off the attractor would last for a part of the trial only)."""
+    """Steps before the trial starts: states far off the attractor would last for a part of the trial only."""
 
     neurons: Count = 278
     """Number of neurons."""
     baseline_rate_hz: Positive = 3.0
-    """Paper: "Scaling factors were applied so the baseline firing rate for all neurons was 3 spikes/sec"; the rate of a
-    neuron at the mean latent state: rate = baseline * exp(w . z), z-scored states z."""
+    """Rate of a neuron at the mean latent state: rate = baseline * exp(w . z), z-scored states z."""
     readout_sd: NotNegative = 1.0
-    """Sd of w . z over neurons and states; w ~ N(0, 1) * readout_sd / sqrt(3) (the paper says "random weights"; 1 gives
-    the published correlation of events with spikes)."""
+    """Sd of w . z over neurons and states; w ~ N(0, 1) * readout_sd / sqrt(3)."""
     bin_width_s: Positive = 0.01
-    """Paper: "Each bin represents 10 ms"."""
+    """Of spikes and events, s."""
 
     spike_size_noise_sd: NotNegative = 0.1
-    """Paper: "Independent Gaussian noise (sd = 0.1) was added to each spike"."""
+    """Sd of the Gaussian noise of each spike's size."""
     rise_time_s: Positive = 0.02
-    """20 ms, equation 4."""
+    """Of the fluorescence of a spike, s (equation 4)."""
     decay_time_s: Positive = 0.4
-    """400 ms, equation 4."""
+    """Of the fluorescence of a spike, s (equation 4)."""
     indicator: Literal["linear", "gcamp6f"] = "linear"
     """Linear: fluorescence follows calcium; gcamp6f: a Hill curve. Why linear is the default:
     `fluorescence.hill_curve`."""
@@ -68,21 +64,18 @@ class LorenzRecordingParameters(ParameterSection):
     calcium_per_spike_nm: Positive = 100.0
     """nM, as `resting_calcium_nm`."""
     noise_mean: NotNegative = 0.12
-    """Paper: "sn = d was sampled independently from a truncated normal distribution N(0.12, 0.02) with the tail below
-    0.06 removed"."""
+    """Of the truncated normal distribution of the neurons' noise d."""
     noise_sd: NotNegative = 0.02
     """Of that distribution."""
     noise_minimum: NotNegative = 0.06
-    """Of that distribution."""
+    """Where its tail is removed."""
     noise_multiplier: NotNegative = 1.0
-    """Paper: "the Gaussian noise added to the fluorescence traces was increased by 2x or 4x"."""
+    """All noise of the fluorescence is multiplied by it."""
     signal_dependent: Literal["sd", "variance"] = "sd"
-    """Noise that grows with the signal F is Gaussian with sd d * sqrt(F) ('sd') or with variance d * F ('variance').
-    The paper's sentence reads as either; only 'sd' gives its correlation of 0.32."""
+    """Noise that grows with the signal F has the sd d * sqrt(F), or the variance d * F."""
 
     imaging_rate_hz: Positive = 33.3
-    """33.3; 16, 8 and 2 in Extended Data Fig. 4. Realised as one bin out of round(1 / (imaging_rate_hz * bin_width_s)):
-    3, 6, 12, 50 bins, that is 33.3, 16.7, 8.3, 2 Hz."""
+    """Frames a second, realised as one bin out of round(1 / (imaging_rate_hz * bin_width_s))."""
     phases: Count = 3
     """The field of view is cut in so many bands, sampled one after another (3: top, middle, bottom)."""
 
