@@ -98,10 +98,14 @@ def read_recordings(path: Path, origin: str) -> dict[str, dict[str, Any]]:
 
 
 def rule_names(root: Path) -> set[str]:
-    """Return the names under which resources are granted: all rules of workflow/rules, and what they share."""
+    """Return the names under which resources are granted: those that a rule asks `resource` for, else its own."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((root / "workflow/rules").glob("*.smk")))
-    rules = re.findall(r"^\s*(?:rule|checkpoint)\s+(\w+)\s*:", text, re.MULTILINE)
-    return {*rules, *re.findall(r"""\bresource\(\s*["'](\w+)["']""", text)}
+    _, *parts = re.split(r"^[ ]*(?:rule|checkpoint)\b[ ]*(\w*)[ ]*:", text, flags=re.MULTILINE)
+    found = [
+        re.findall(r"""\bresource\(\s*["'](\w+)["']""", body) or [name]
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    return {name for names in found for name in names if name}
 
 
 def _check_rules(resources: Mapping[str, Any], root: Path, origin: str) -> None:
