@@ -10,7 +10,7 @@ from calcium_latents.planning.studies import figure_modules, has_table, studies
 from calcium_latents.provenance import PACKAGE, SOURCE
 
 #: Room -> the rooms that it may import. Modules of the package itself (errors, files, seeds, ...) are everybody's.
-BASE = {"configuration", "errors", "files", "parameter_section", "progress", "provenance", "seeds", "compiling"}
+BASE = {"errors", "files", "parameter_section", "progress", "provenance", "seeds", "compiling"}
 LOW = {"recordings", "distributions", "theory"}
 ARROWS = {
     "distributions": set(),
@@ -20,13 +20,25 @@ ARROWS = {
     "deconvolution": LOW,
     "statistics": LOW,
     "metrics": LOW | {"statistics"},
-    "planning": set(),
+    "configuration": {"deconvolution"},  # what may be said of its methods
+    "planning": {"configuration"},
     "training": LOW,
     "models": LOW | {"training"},
     "search": LOW | {"training", "models"},
     "claims": LOW | {"statistics", "metrics", "planning"},
     "figures": LOW | {"statistics", "metrics", "planning"},
-    "commands": {*LOW, "claims", "deconvolution", "figures", "metrics", "planning", "search", "simulation", "training"},
+    "commands": {
+        *LOW,
+        "claims",
+        "configuration",
+        "deconvolution",
+        "figures",
+        "metrics",
+        "planning",
+        "search",
+        "simulation",
+        "training",
+    },
     "studies": {
         *LOW,
         *(

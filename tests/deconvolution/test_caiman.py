@@ -4,7 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from calcium_latents.deconvolution import caiman, deconvolve, oasis
+from calcium_latents.deconvolution import caiman, oasis
+from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.errors import UserError
 from calcium_latents.simulation.lorenz.lorenz_recording import simulate_lorenz_recording
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from calcium_latents.deconvolution import deconvolve, interface, oasis
+from calcium_latents.deconvolution import interface, oasis
+from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
 from calcium_latents.simulation.lorenz.lorenz_recording import simulate_lorenz_recording
@@ -195,6 +196,6 @@ def test_a_method_is_imported_when_it_is_used():
     code = (
         "import sys; sys.modules['oasis'] = None; import calcium_latents.deconvolution.caiman;"
         " import calcium_latents.commands.deconvolve, calcium_latents.recordings.readers;"
-        " from calcium_latents.deconvolution import deconvolve"
+        " from calcium_latents.deconvolution.interface import deconvolve"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

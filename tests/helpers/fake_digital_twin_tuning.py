@@ -14,11 +14,11 @@ from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_clusters import 
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import SearchSettings
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_study import (
     CHECK_TABLE,
-    DIFFERENCE_SEARCH,
     Neurons,
     optima_tables,
 )
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
+from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import DifferenceSearchSettings
 from calcium_latents.studies.digital_twin.tuning.tuning_experiments import ExperimentSettings
 from calcium_latents.studies.digital_twin.tuning.tuning_tables import indices_of, measure, tuning_dataset
 
@@ -105,7 +105,7 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
     place = {"image_shape": SHAPE, "rows_px": (7, 10), "columns_px": (7, 10), "contrasts": (1.0, 2.0)}
     grids = {
         "gabors": (GaborGrid(sizes_px=(6.0, 8.0, 10.0), cycles_per_size=(1.2, 1.52), **place), SearchSettings()),
-        "differences": (DifferenceGrid(**place | {"contrasts": (-2.0, 2.0)}), DIFFERENCE_SEARCH),
+        "differences": (DifferenceGrid(**place | {"contrasts": (-2.0, 2.0)}), DifferenceSearchSettings()),
     }
     found = {}
     for name, (grid, settings) in grids.items():
@@ -117,7 +117,7 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
     for stimulus in ("own", "cluster"):
         rows = found["gabors"][(found["gabors"]["source"] == "model") & (found["gabors"]["stimulus"] == stimulus)]
         chosen[stimulus] = rows.reset_index(drop=True)
-    settings = ExperimentSettings(12, 12, whole_maps=6, own_rows_only=True)
+    settings = ExperimentSettings(orientations=12, phases=12, whole_maps=6, own_rows_only=True)
     curves = measure(probes, chosen, settings)
     about = {"neuron": np.arange(NEURONS), "cluster": clusters, "neuron_type": types}
     indices_of(curves, chosen, settings, about).to_csv(files["indices"], index=False)

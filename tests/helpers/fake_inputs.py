@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 
-from calcium_latents.deconvolution import deconvolve
+from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.metrics.held_out import (
     EventParameters,
     compare_held_out,

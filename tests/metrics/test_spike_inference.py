@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calcium_latents.deconvolution import deconvolve
+from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.metrics.spike_inference import (
     COLUMNS,
     NeuronEvents,

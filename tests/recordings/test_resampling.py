@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calcium_latents.deconvolution import deconvolve
+from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
 from calcium_latents.recordings.readers import read_user_file

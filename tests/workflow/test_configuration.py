@@ -1,20 +1,21 @@
 """What is wrong in a configuration is named with file, field, expected and found; every run composes."""
 
-import copy
 import json
 import re
-from dataclasses import fields
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from calcium_latents.configuration import check, load_configuration, merge, read_scale
+from calcium_latents.configuration import load_configuration, merge, read_scale
+from calcium_latents.configuration.loading import read_recordings, rule_names
 from calcium_latents.errors import UserError
-from calcium_latents.simulation.lorenz.parameters import LorenzRecordingParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 SCALES = sorted(path.parent.name for path in (ROOT / "config/scale").glob("*/scale.yaml"))
+TAKERS = ["avae", "cross_encoder", "recordings"]  # studies that take recordings
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"data_directory": None}
 
 
@@ -48,20 +49,20 @@ def test_scales_change_numbers_not_code_paths(scale):
         ({"scale": "huge"}, "scale", "expected one of paper, quick, smoke, found 'huge'"),
         ({"studies": ["radical", "avee"]}, "studies", "unknown field 'avee'"),
         ({"sede": 1}, "top level", "did you mean 'seed'?"),
-        ({"seed": -1}, "seed", "expected a number of at least 0, found -1"),
+        ({"seed": -1}, "seed", "expected a whole number of at least 0, found -1"),
         ({"data_directory": "/nowhere/at/all"}, "data_directory", "expected an existing folder"),
         ({"radical": {"simulation": {"neuron": 3}}}, "radical.simulation", "did you mean 'neurons'?"),
         (
             {"radical": {"simulation": {"neurons": "many"}}},
             "radical.simulation.neurons",
-            'expected integer, found "many"',
+            "expected a whole number of at least 1, found 'many'",
         ),
         (
             {"radical": {"simulation": {"integrator": "rk4"}}},
             "simulation.integrator",
             "one of euler, runge_kutta",
         ),
-        ({"radical": {"seeds": []}}, "radical.seeds", "expected at least 1 item(s)"),
+        ({"radical": {"seeds": []}}, "radical.seeds", "at least 1 item(s)"),
         ({"radical": {"run": ["lorenz-8hz"]}}, "radical.run", "found 'lorenz-8hz'"),
         ({"radical": {"figures": {"activity": "lorenz-1hz"}}}, "figures.activity", "found 'lorenz-1hz'"),
         ({"radical": {"convergence": {"models": ["lfads"]}}}, "convergence.models", "found 'lfads'"),
@@ -73,6 +74,32 @@ def test_scales_change_numbers_not_code_paths(scale):
         ({"digital_twin": {"datasets": {"mine": {"label": "m"}}}}, "datasets.mine", "parameters"),
         ({"avae": {"scores": {"permutation": 20}}}, "avae.scores", "did you mean 'permutations'?"),
         ({"resources": {"train": {"memory": 3}}}, "resources.train", "unknown field 'memory'"),
+        ({"resources": {"trian": {"gpu": 1}}}, "resources", "unknown field 'trian'; did you mean 'train'?"),
+        (
+            {"radical": {"datasets": {"lorenz-7hz": {"parameters": {"neuron": 3}}}}},
+            "radical.datasets.lorenz-7hz.parameters",
+            "did you mean 'neurons'?",
+        ),
+        (
+            {"digital_twin": {"meis": {"images": {"steps": 0}}}},
+            "digital_twin.meis.images.steps",
+            "expected a whole number of at least 1, found 0",
+        ),
+        (
+            {"digital_twin": {"datasets": {"dependent": {"parameters": {"neurons": {"neurons": 1}}}}}},
+            "digital_twin.datasets.dependent.parameters.animals",
+            "at most one an animal",
+        ),
+        (
+            {"cross_encoder": {"datasets": {"images": {"parameters": {"manifold": "ball"}}}}},
+            "cross_encoder.datasets.images.parameters.manifold",
+            "one of ring, sphere, gaussian",
+        ),
+        (
+            {"avae": {"sets": {"cultures": {"groups": [{"label": "RS", "parameters": {"noise": -1}}]}}}},
+            "avae.sets.cultures.groups.RS.parameters.noise",
+            "of at least 0, found -1",
+        ),
     ],
 )
 def test_wrong_values_are_explained(change, field, said):
@@ -81,6 +108,25 @@ def test_wrong_values_are_explained(change, field, said):
     assert "config/" in str(raised.value)
     assert field in str(raised.value)
     assert said in str(raised.value)
+
+
+def test_resources_are_granted_to_rules_of_studies_that_are_not_run():
+    names = rule_names(ROOT)
+    assert {"train", "figure", "score_avae", "find_meis"} <= names
+    assert not {"trian", "search_worker"} & names  # the latter takes what is granted to train
+    settings = load_configuration(CONFIG | {"scale": "smoke", "studies": ["radical"]}, ROOT)
+    assert set(settings["resources"]) <= {"default", *names} and "find_meis" in settings["resources"]
+
+
+def test_planning_needs_no_heavy_package():
+    """What configuration imports is read when the workflow is only planned."""
+    program = (
+        "import sys, yaml; from pathlib import Path; from calcium_latents.configuration import load_configuration;"
+        f"root = Path({str(ROOT)!r}); config = yaml.safe_load((root / 'config/config.yaml').read_text());"
+        "load_configuration(config, root); print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "matplotlib", "xarray", "pandas", "numpy", "scipy", "sklearn", "hydra", "omegaconf"} & {*found}
 
 
 def test_all_faults_are_named_at_once():
@@ -107,82 +153,6 @@ def test_broken_scale_files_are_explained(tmp_path, name):
         read_scale(tmp_path, Path(name).parent.name)
 
 
-def test_the_schema_knows_every_parameter_of_the_simulation():
-    schema = yaml.safe_load((ROOT / "workflow/schemas/radical.schema.yaml").read_text())
-    known = set(schema["properties"]["simulation"]["properties"])
-    assert known == {field.name for field in fields(LorenzRecordingParameters)}
-
-
-def test_schemas_know_every_parameter_of_the_other_studies():
-    from calcium_latents.metrics.clustering import Settings
-    from calcium_latents.simulation.culture.culture_parameters import CultureGroup, CultureSet
-    from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
-    from calcium_latents.studies.avae.commands import score_avae
-    from calcium_latents.studies.cross_encoder.solvable_network import SolvableNetworkParameters
-    from calcium_latents.studies.latent_contributions import contribution_run, roles_benchmark
-
-    def properties(study):
-        return yaml.safe_load((ROOT / f"workflow/schemas/{study}.schema.yaml").read_text())["properties"]
-
-    encoder, contributions = properties("cross_encoder"), properties("latent_contributions")
-    application = contributions["applications"]["additionalProperties"]["properties"]
-    assert set(encoder["population"]["properties"]) == {field.name for field in fields(LatentPopulationParameters)}
-    known = set(encoder["solvable_network"]["properties"])
-    assert known == {field.name for field in fields(SolvableNetworkParameters)}
-    assert set(contributions["roles_benchmark"]["properties"]) == set(roles_benchmark.DEFAULTS)
-    assert set(application["parameters"]["properties"]) == set(contribution_run.DEFAULTS)
-    cultures = properties("avae")["sets"]["additionalProperties"]["properties"]
-    assert set(cultures) == {field.name for field in fields(CultureSet)}
-    assert set(cultures["groups"]["items"]["properties"]) == {field.name for field in fields(CultureGroup)}
-    known = {field.name for field in fields(Settings)} | {*score_avae.OF_TABLE} - {"map"}  # the workflow's own
-    assert set(properties("avae")["scores"]["properties"]) == known
-
-
-@pytest.mark.parametrize("scale", ["smoke", "quick", "paper"])
-def test_every_population_and_network_of_a_scale_is_valid(scale):
-    from calcium_latents.simulation.culture.culture_parameters import CultureSet
-    from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
-    from calcium_latents.studies.cross_encoder.solvable_network import SolvableNetworkParameters
-    from calcium_latents.studies.latent_contributions import roles_benchmark
-
-    section = read_scale(ROOT, scale)["cross_encoder"]
-    for dataset in section["datasets"].values():
-        LatentPopulationParameters.from_mapping({**section["population"], **dataset["parameters"]})
-    SolvableNetworkParameters.from_mapping(section["solvable_network"])
-    for cultures in read_scale(ROOT, scale)["avae"]["sets"].values():
-        CultureSet.from_mapping(cultures)
-    roles_benchmark.settings(read_scale(ROOT, scale)["latent_contributions"]["roles_benchmark"])
-
-
-@pytest.mark.parametrize("scale", ["smoke", "quick", "paper"])
-def test_every_parameter_of_the_digital_twin_is_valid(scale):
-    """The schema leaves the commands' parameters open: the commands' own classes know them."""
-    from calcium_latents.configuration import merge
-    from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import VisualCortexExperiment
-    from calcium_latents.studies.digital_twin.commands.align_bar_codes import study_options
-    from calcium_latents.studies.digital_twin.optimal_stimuli import gabor_study
-    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_clusters import ClusterSettings
-    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import SearchSettings
-    from calcium_latents.studies.digital_twin.optimal_stimuli.mei_study import MeiStudyParameters
-    from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
-    from calcium_latents.studies.digital_twin.second_scan.gabor_selection import ScanParameters
-    from calcium_latents.studies.digital_twin.tuning.tuning_experiments import ExperimentSettings
-
-    section = read_scale(ROOT, scale)["digital_twin"]
-    for dataset in section["datasets"].values():
-        if "parameters" in dataset:
-            VisualCortexExperiment.from_mapping(merge(section["simulated"], dataset["parameters"]))
-    study_options(section["bar_codes"])
-    stimuli = {"gabors": GaborGrid, "differences": DifferenceGrid, "search": SearchSettings}
-    stimuli |= {"clusters": ClusterSettings, "check": gabor_study.CheckSettings}
-    assert set(section["optimal_stimuli"]) <= {*stimuli, "seed", "share_places", "precision"}
-    for name, known in stimuli.items():
-        known.from_mapping(section["optimal_stimuli"].get(name, {}))
-    ExperimentSettings.from_mapping(section["experiments"])
-    MeiStudyParameters.from_mapping(section["meis"])
-    ScanParameters.from_mapping(section["gabor_selection"])
-
-
 def test_the_dataset_of_recordings_that_is_shown_is_valid():
     """The commented example of the scale paper, as a user would uncomment it, alone in a run."""
     (line,) = re.findall(r"^ +# (my-cultures: .*)$", (ROOT / "config/scale/paper/avae.yaml").read_text(), re.MULTILINE)
@@ -191,21 +161,30 @@ def test_the_dataset_of_recordings_that_is_shown_is_valid():
     assert settings["avae"]["datasets"]["my-cultures"]["conditions"] is True
 
 
-def test_every_parameter_of_the_paper_is_valid_for_the_simulation():
-    section = read_scale(ROOT, "paper")["radical"]
-    for dataset in section["datasets"].values():
-        LorenzRecordingParameters.from_mapping({**section["simulation"], **dataset["parameters"]})
-
-
-def test_recording_entries_that_are_shown_are_valid():
+def test_recording_entries_that_are_shown_are_valid(tmp_path):
     text = (ROOT / "config/recordings.yaml").read_text()
-    entries = yaml.safe_load(re.sub(r"^  # ", "  ", text, flags=re.MULTILINE))  # prose has ##
-    schema = ROOT / "workflow/schemas/recording_files.schema.yaml"
-    assert len(check(copy.deepcopy(entries), schema, "config/recordings.yaml")["recordings"]) == 8
-    with pytest.raises(UserError, match="did you mean 'sampling_rate_hz'"):
-        check({"recordings": {"a": {"file": "x", "sampling_rate": 3}}}, schema, "config/recordings.yaml")
-    with pytest.raises(UserError, match="expected the field\\(s\\) file"):
-        check({"recordings": {"a": {"key": "x"}}}, schema, "config/recordings.yaml")
+    path = tmp_path / "recordings.yaml"
+    path.write_text(re.sub(r"^  # ", "  ", text, flags=re.MULTILINE))  # prose has ##
+    entries = read_recordings(path, "recordings.yaml")
+    assert len(entries) == 8
+    assert entries["my-session"] == {"file": "/data/session.nwb", "studies": TAKERS, "optional": False}
+    for entry, said in {
+        "{file: x, sampling_rate: 3}": "recordings.a: unknown field 'sampling_rate'; did you mean 'sampling_rate_hz'",
+        "{key: x}": "recordings.a': expected the field.s. file, found only key",
+        "{file: x, neuropil: {coefficient: -1}}": "recordings.a.neuropil.coefficient': expected a number of at least 0",
+        "{file: x, trials: {starts_s: [1, x]}}": "recordings.a.trials.starts_s': expected a list, each a number or",
+        "{file: x, studies: [avea]}": "recordings.a.studies': expected studies that take recordings .*, found 'avea'",
+        "{file: x, format: hdf5}": "recordings.a.format': expected one of auto, nwb",
+        "{file: x, key: null}": "recordings.a.key': expected text, found None",
+    }.items():
+        path.write_text(f"recordings: {{a: {entry}}}")
+        with pytest.raises(UserError, match=said.replace("recordings.a:", "recordings.a':")):
+            read_recordings(path, "recordings.yaml")
+    path.write_text("recordings: {a b: {file: x}}")
+    with pytest.raises(
+        UserError, match="field 'recordings': expected names .* of letters, digits, - and _, found 'a b'"
+    ):
+        read_recordings(path, "recordings.yaml")
 
 
 @pytest.mark.parametrize(("model", "choice"), list(trained_models()))

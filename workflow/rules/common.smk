@@ -14,6 +14,7 @@ sys.path.insert(0, str(SOURCE))  # the package need not be installed where the w
 
 from calcium_latents.configuration import hydra_digest, load_configuration, merge
 from calcium_latents.claims.paper import papers
+from calcium_latents.configuration.sections import FIGURE_RULE
 from calcium_latents.errors import UserError
 from calcium_latents.planning.inputs import claim_inputs, figure_inputs, groups
 from calcium_latents.planning.plan import Plan, model_of
@@ -97,7 +98,6 @@ def named(inputs):
 
 
 RULES = RuleDefaults(workflow, SETTINGS["resources"], BASE_ENVIRONMENT)
-RULES.granted_as |= {"search_worker": "train", "simulate_population": "simulate"}
 RULES.install()
 
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]

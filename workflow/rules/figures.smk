@@ -5,7 +5,7 @@ DRAWN = [
     for figure, inputs in checked(figure_inputs, PLAN, study).items()
 ]
 CLAIMS = {table: paths for study in STUDIES for table, paths in checked(claim_inputs, PLAN, study).items()}
-RULES.granted_as |= {figure.replace("-", "_"): "figure" for _, figure, _ in DRAWN}
+RULES.granted_as |= {figure.replace("-", "_"): FIGURE_RULE for _, figure, _ in DRAWN}
 
 
 def figure_files():

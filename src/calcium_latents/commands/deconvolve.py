@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help="recording with events (.nc)")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.deconvolution import deconvolve
+    from calcium_latents.deconvolution.interface import deconvolve
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_recording
 

@@ -4,12 +4,14 @@ out."""
 import math
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from calcium_latents.deconvolution.options import Options
 from calcium_latents.deconvolution.rescaling import (
     EVENT_MINIMUM_MARGIN,
     rescale_events,
@@ -30,29 +32,6 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of `deconvolve`, as it documents them."""
-
-    s_min: float | None = 0.1
-    decay_time_limits_s: tuple[float, float] | None = None
-    decay_outside_range: str = "error"
-    baseline_nonnegative: bool = True
-    normalise: bool = False
-    event_minimum: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.s_min is not None and not math.isfinite(self.s_min):
-            raise _wrong("s_min", "a finite number or null", self.s_min)
-        if self.decay_outside_range not in ("error", "caiman"):
-            raise _wrong("decay_outside_range", "'error' or 'caiman'", self.decay_outside_range)
-        if not self.event_minimum > 0:
-            raise _wrong("event_minimum", "a number above 0", self.event_minimum)
-        limits = self.decay_time_limits_s
-        if limits is not None and not (len(limits) == 2 and 0 < limits[0] <= limits[1]):
-            raise _wrong("decay_time_limits_s", "two rising times above 0 s", limits)
-
-
-@dataclass(frozen=True)
 class _Job:
     """One trace with what its neuron is called in messages."""
 
@@ -65,14 +44,9 @@ def deconvolve(
     recording: xr.Dataset,
     method: str = "oasis",
     *,
-    s_min: float | None = 0.1,
-    decay_time_limits_s: tuple[float, float] | None = None,
-    decay_outside_range: str = "error",
-    baseline_nonnegative: bool = True,
-    normalise: bool = False,
-    event_minimum: float = 0.1,
     processes: int = 1,
     path: str | None = None,
+    **options: Any,
 ) -> xr.Dataset:
     """Add `events` to a recording.
 
@@ -85,25 +59,12 @@ def deconvolve(
         Recording with `fluorescence` (trial, time, neuron).
     method
         'oasis' (CaImAn's recipe through oasis-deconv) or 'caiman' (CaImAn itself).
-    s_min
-        Smallest event: above 0 in the unit of the fluorescence (the paper: 0.1); below 0 in units of each
-        neuron's noise, -s_min * noise * sqrt(1 - decay); 0 chosen from the noise; None no threshold (L1
-        solution).
-    decay_time_limits_s
-        Clip each neuron's decay time to these (s); the paper uses 0.3 to 0.8 for its real recordings.
-    decay_outside_range
-        A trace whose autocovariance gives no decay between 0 and 1 (noise without transients, or a drift) and
-        no limits to clip it to: 'error', or 'caiman' to use about 0.15 or 0.95 as CaImAn silently does.
-    baseline_nonnegative
-        Keep the fitted baseline at zero or above, as CaImAn's function does by default; switch it off for
-        dF/F that was centred on zero.
-    normalise
-        Scale each neuron's events so that its threshold (or, without one, its smallest event) is
-        `event_minimum`, as the paper does with real recordings.
     processes
         Worker processes; the result does not depend on it.
     path
         File of the recording, for messages.
+    options
+        Fields of `Options`.
 
     Returns
     -------
@@ -119,11 +80,10 @@ def deconvolve(
         An option is out of range, the method is not installed, or a trace has missing samples, is constant,
         too short, or has no usable decay; the message names the file and the neuron.
     """
-    limits = None if decay_time_limits_s is None else tuple(decay_time_limits_s)
-    options = Options(s_min, limits, decay_outside_range, baseline_nonnegative, normalise, event_minimum)
+    chosen = Options(**options)
     place = path or recording.encoding.get("source") or recording.attrs.get("source", "recording")
     if method not in METHODS:
-        raise _wrong("method", f"one of {', '.join(METHODS)}", method)
+        raise Options.wrong("method", f"one of {', '.join(METHODS)}", method)
     if "fluorescence" not in recording:
         raise UserError(
             f"{place}: fluorescence: expected a variable (trial, time, neuron), found only "
@@ -153,13 +113,13 @@ def deconvolve(
     events = np.full_like(fluorescence, np.nan, dtype=np.float32)
     estimates = np.zeros((neurons, 4))
     smallest = math.inf
-    results = progress(_run(jobs, method, options, processes), f"deconvolve ({method})", len(jobs), "trace")
+    results = progress(_run(jobs, method, chosen, processes), f"deconvolve ({method})", len(jobs), "trace")
     for (neuron, piece, where), (trace_events, estimate) in zip(targets, results, strict=True):
         events[piece, :, neuron][where] = trace_events
         estimates[neuron] += np.array(estimate) / len(pieces)
         least = smallest_event(trace_events)
         smallest = min(smallest, least) if math.isfinite(least) else smallest
-    return _with_events(recording, events, estimates, method, options, smallest)
+    return _with_events(recording, events, estimates, method, chosen, smallest)
 
 
 def _with_events(
@@ -193,7 +153,7 @@ def _with_events(
     )
     result.attrs["deconvolution"] = method
     result.attrs["event_minimum"] = float(least * (1 - EVENT_MINIMUM_MARGIN))
-    result.attrs["deconvolution_parameters"] = attribute(asdict(options))
+    result.attrs["deconvolution_parameters"] = attribute(options.to_dict())
     return result
 
 
@@ -278,7 +238,3 @@ def _check_regular(mask: np.ndarray, spacing: float, names: list[str]) -> None:
             f"neuron{'s have' if others > 1 else ' has'} such holes. Interpolate lost frames, cut them away, "
             "or leave the neuron out."
         )
-
-
-def _wrong(name: str, expected: str, found: object) -> UserError:
-    return UserError(f"deconvolution.{name}: expected {expected}, found {found!r}. Correct it in the configuration.")

@@ -28,7 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from calcium_latents.errors import UserError
+from calcium_latents.metrics.clustering_parameters import Settings
 from calcium_latents.seeds import generator, integer
 
 HEADLINE = "gmm, known number"
@@ -43,39 +43,6 @@ MOST_FITTED = 400  # neurons to which mixtures and k-means are fitted: keeps a f
 RESTARTS = 3
 RIDGE = 1e-3  # added to variances of standardised latents: no component shrinks to a few equal neurons
 RESOLUTION = 1e-5  # relative spread below which a latent is a constant in float32 with rounding errors
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the protocols.
-
-    Attributes:
-        min_samples: of the published DBSCAN (50 in the authors' script).
-        relative_min_samples: of DBSCAN with relative eps.
-        training_min_samples: candidates where min_samples is chosen on training neurons.
-        pca_eps_factor: factor on the published eps of principal components. Their scores grow with the square root
-            of the number of samples (15 000 as published); 1 leaves the grid as published.
-        most_components: of a mixture whose number of components BIC chooses.
-        smallest_cluster: of HDBSCAN, as a part of the neurons (at least 5 neurons).
-        permutations: of labels, for the null.
-    """
-
-    min_samples: int = 50
-    relative_min_samples: int = 5
-    training_min_samples: tuple[int, ...] = (5, 10, 20)
-    pca_eps_factor: float = 1.0
-    most_components: int = 8
-    smallest_cluster: float = 0.05
-    permutations: int = 200
-
-    def __post_init__(self):
-        whole = [self.min_samples, self.relative_min_samples, *self.training_min_samples, self.most_components]
-        if min(whole, default=0) < 1 or not self.training_min_samples:
-            raise UserError(f"clustering: expected numbers of neurons and components of at least 1, found {self}.")
-        if self.permutations < 20:
-            raise UserError(f"clustering: permutations: expected at least 20, found {self.permutations}.")
-        if self.pca_eps_factor <= 0 or not 0 < self.smallest_cluster <= 0.5:
-            raise UserError(f"clustering: expected pca_eps_factor > 0 and smallest_cluster in (0, 0.5], found {self}.")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from calcium_latents.configuration.sections import GRANTED_AS
 from calcium_latents.provenance import PACKAGE, code_digest
 
 FIELDS = ("mem_mb", "runtime", "gpu")
@@ -30,7 +31,7 @@ class RuleDefaults:
 
     def __init__(self, workflow: Any, resources: Mapping[str, Mapping[str, int]], environment: str):
         self.workflow, self.resources, self.environment = workflow, resources, environment
-        self.granted_as: dict[str, str] = {}
+        self.granted_as = dict(GRANTED_AS)
 
     def install(self) -> None:
         """Complete every rule that is declared from now on."""

@@ -34,7 +34,6 @@ CORTEX = {
 TWIN = [
     "model=digital_twin",
     "training=digital_twin",
-    "model.padding=valid",
     "model.kernels=[5,3,3]",
     "model.features=[2,1,2]",
     "model.rotations=4",
@@ -254,21 +253,24 @@ def test_precision_of_convolutions(monkeypatch):
             assert compute_dtype("bfloat16", device) == torch.bfloat16
 
 
-def configured(*words):
+def configured(name):
     with initialize_config_dir(str(CONFIG), version_base=None):
-        return compose("train", ["recording=a.nc", "data=images", "model=digital_twin", *words])
+        return compose("train", ["recording=a.nc", "data=images", f"model={name}", f"training={name}"])
 
 
 def test_the_published_configuration_is_the_published_one():
-    training = OmegaConf.to_container(configured("training=digital_twin_published").training)
+    training = OmegaConf.to_container(configured("digital_twin_published").training)
     training["adam_betas"] = tuple(training["adam_betas"])
     assert digital_twin_options(training) == DigitalTwinOptions()
     penalties = DigitalTwinOptions().penalties
     assert (penalties.smoothness, penalties.sparsity, penalties.readout) == (0.0249692, 0.0152482, 0.0170696)
     assert penalties.smoothness_layers == (1.0, 0.5, 0.5) and penalties.sparsity_layers == (0.0, 1.0, 1.0)
-    model = instantiate(configured("training=digital_twin").model, _convert_="all")
+    model = instantiate(configured("digital_twin_published").model, _convert_="all")
     assert (model.sizes.features, model.sizes.kernels, model.sizes.rotations) == ((16, 16, 16), (13, 5, 5), 8)
-    assert model.sizes.padding == "same" and model.sizes.max_ranks is None
-    ours = digital_twin_options(OmegaConf.to_container(configured("training=digital_twin").training))
+    assert model.sizes.padding == "same" and model.sizes.max_ranks == (13, 5, 5)
+    assert model.name == "digital_twin_published" and model.mask_initialisation == "random"
+    ours = digital_twin_options(OmegaConf.to_container(configured("digital_twin").training))
     assert ours.masks == "nonnegative" and ours.patience is None
-    assert ImageOptions(**configured("training=digital_twin").data) == ImageOptions(scale_responses=True)
+    model = instantiate(configured("digital_twin").model, _convert_="all")
+    assert model.sizes.padding == "valid" and model.sizes.max_ranks is None
+    assert ImageOptions(**configured("digital_twin").data) == ImageOptions(scale_responses=True)

@@ -192,14 +192,17 @@ def test_members_the_reported_one_first():
 def test_a_grid_of_two_directions_or_of_all_combinations():
     traces, sizes, betas = labelled({"a": [40]}), [(8, 128), (2, 32), (4, 64)], [0.5, 0.0, 1.0]
     found = {
-        grid: [
+        differences: [
             (member.latent_size, member.beta)
-            for member in make_members(traces, TraceOptions(grid=grid, partitions=1), sizes, betas, "a.nc")
+            for member in make_members(
+                traces, TraceOptions(grid_differences=differences, partitions=1), sizes, betas, "a.nc"
+            )
         ]
-        for grid in ("cross", "full")
+        for differences in (0, 1, 2)
     }
-    assert found["full"] == [(size, beta) for size, _ in sizes for beta in betas]
-    assert found["cross"] == [(size, beta) for size, beta in found["full"] if size == 8 or beta == 0.5]
+    assert found[2] == [(size, beta) for size, _ in sizes for beta in betas]
+    assert found[1] == [(size, beta) for size, beta in found[2] if size == 8 or beta == 0.5]
+    assert found[0] == [(8, 0.5)]
 
 
 def test_too_few_neurons_or_samples_are_named():
@@ -235,7 +238,7 @@ def test_unusable_traces_are_named():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"grid": "half"}, r"data\.grid: expected one of \('cross', 'full'\), found 'half'"),
+        ({"grid_differences": 3}, r"data\.grid_differences: expected 0, 1 or 2, found 3"),
         ({"normalisation": "none"}, r"data\.normalisation: expected one of \('global', 'trace'\), found 'none'"),
         ({"splits": []}, r"data\.splits: expected some of"),
         ({"splits": ["neurons"]}, r"data\.splits: expected some of .* found \['neurons'\]"),

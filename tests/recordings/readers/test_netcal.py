@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calcium_latents.configuration import check
+from calcium_latents.configuration.sections import RecordingsFile
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import read_recording, write_recording
 from calcium_latents.recordings.readers import read_user_file
@@ -366,13 +366,12 @@ def test_what_is_told_from_the_file(traces, tmp_path):
 
 
 def test_the_entry_is_valid(repository):
-    schema = repository / "workflow/schemas/recording_files.schema.yaml"
     entries = {"recordings": {"a": {"file": "a.txt", "format": "netcal", "is_dff": True}}}
-    assert check(entries, schema, "recordings.yaml")["recordings"]["a"]["format"] == "netcal"
+    assert RecordingsFile.from_mapping(entries).recordings["a"].format == "netcal"
     text = (repository / "config/recordings.yaml").read_text()
     shown = "recordings:\n" + "\n".join(
         line.replace("  # ", "  ", 1) for line in text.split("## NETCAL")[1].split("## HDF5")[0].splitlines()[1:]
     )
     found = yaml.safe_load(shown)
     assert [entry["is_dff"] for entry in found["recordings"].values()] == [False, False]
-    check(found, schema, "config/recordings.yaml")
+    RecordingsFile.from_mapping(found)

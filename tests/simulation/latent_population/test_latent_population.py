@@ -257,7 +257,7 @@ def test_any_population_is_a_recording(**parameters):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"nueron": 3}, "unknown field nueron"),
+        ({"nueron": 3}, "unknown field 'nueron'"),
         ({"paradigm": "movie"}, "paradigm: expected one of stimulus, spontaneous"),
         ({"manifold": "torus"}, "manifold"),
         ({"nonlinearity": "relu"}, "nonlinearity"),
@@ -268,7 +268,7 @@ def test_any_population_is_a_recording(**parameters):
         ({"integer_degrees": True}, "integer_degrees: expected false except"),
         ({"integer_degrees": 1}, "integer_degrees: expected true or false"),
         ({"repeats": 1}, "repeats: expected at least 2"),
-        ({"neurons": 0}, "neurons: expected a whole number above 0"),
+        ({"neurons": 0}, "neurons: expected a whole number of at least 1"),
         ({"neurons": True}, "neurons"),
         ({"stimuli": "800"}, "stimuli"),
         ({"exponent": -1}, "exponent: expected a number of at least 0"),
@@ -278,7 +278,7 @@ def test_any_population_is_a_recording(**parameters):
         ({"rate_hz": 0}, "rate_hz"),
         ({"onset_interval_s": 0.1}, "onset_interval_s: expected at least response_window_s"),
         ({"paradigm": "spontaneous", "duration_s": 0.2}, "duration_s: expected at least two frames"),
-        ({"speed_coupling": 1.5}, "speed_coupling: expected a share"),
+        ({"speed_coupling": 1.5}, "speed_coupling: expected a number from 0 to 1"),
         ({"active_fraction_minimum": 0.5}, "active_fraction_minimum"),
         ({"thresholds": "normal", "threshold_mean": -9}, "threshold_mean: expected thresholds between"),
     ],

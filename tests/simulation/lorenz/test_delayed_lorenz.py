@@ -60,7 +60,7 @@ def test_any_small_size_works(neurons, frames, longest):
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"neuron": 4}, "unknown field neuron"),
+        ({"neuron": 4}, "unknown field 'neuron'"),
         ({"neurons": 1}, "simulation.neurons"),
         ({"frames": 100.5}, "simulation.frames"),
         ({"largest_delay_frames": -1}, "simulation.largest_delay_frames"),

@@ -1,6 +1,3 @@
-import re
-from dataclasses import fields
-
 import pytest
 
 from calcium_latents.errors import UserError
@@ -16,11 +13,6 @@ def test_defaults_are_the_published_sizes():
 @pytest.mark.parametrize(("rate", "spacing"), [(33.3, 3), (16, 6), (8, 12), (2, 50)])
 def test_imaging_rates_become_whole_bins(rate, spacing):
     assert LorenzRecordingParameters(imaging_rate_hz=rate).sample_spacing == spacing
-
-
-def test_every_field_is_explained():
-    for field in fields(LorenzRecordingParameters):
-        assert re.search(rf"`{field.name}`", LorenzRecordingParameters.__doc__), field.name
 
 
 def test_no_conditions_means_a_state_for_each_trial():

@@ -118,7 +118,7 @@ def test_crossing_times():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"neuron": 4}, "unknown field neuron"),
+        ({"neuron": 4}, "unknown field 'neuron'"),
         ({"neurons": 2}, "simulation.neurons"),
         ({"patterns": 1.5}, "simulation.patterns"),
         ({"neurons": 20, "patterns": 6}, "at most neurons / 4"),

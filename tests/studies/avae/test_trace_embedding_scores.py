@@ -1,7 +1,5 @@
 """Tables of embeddings, and the command that writes them: columns, alignment, choices, and recordings without truth."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -191,7 +189,7 @@ def test_published_eps_follow_the_length_of_traces_if_asked_to(tables):
     box, boxes, _ = tables
     pca, about = {("pca", 1): boxes["avae", 1]}, ("d", "d")
     given = scores.clustering_table(box, pca, *about, FAST, clustered=1, published_samples=24)
-    factor = replace(FAST, pca_eps_factor=0.5)  # six samples
+    factor = FAST.changed(pca_eps_factor=0.5)  # six samples
     pd.testing.assert_frame_equal(given, scores.clustering_table(box, pca, *about, factor, clustered=1))
     literal = scores.clustering_table(box, pca, *about, FAST, clustered=1)
     assert not literal[literal["protocol"] == PUBLISHED].equals(given[given["protocol"] == PUBLISHED])
@@ -238,7 +236,7 @@ def test_the_command_writes_the_same_tables_twice(tmp_path):
     for extra, said in (
         (["--embedding", "output.nc"], "METHOD=FILE"),
         (["--embedding", f"avae={tmp_path / 'output.nc'}"] * 2, "one embedding of each method and seed"),
-        (["--embedding", f"a={tmp_path / 'output.nc'}", "--parameters", '{"sigma": 1}'], r"\['sigma'\]"),
+        (["--embedding", f"a={tmp_path / 'output.nc'}", "--parameters", '{"sigma": 1}'], "unknown field 'sigma'"),
         (["--embedding", f"a={tmp_path / 'absent.nc'}"], "no such file"),
     ):
         with pytest.raises(UserError, match=said):

@@ -149,9 +149,9 @@ def test_command_writes_the_same_again(tmp_path):
         ({"dimensions": [1, 2]}, "solvable_network.dimensions"),
         ({"exponents": [-1]}, "solvable_network.exponents"),
         ({"phases": 7}, "even"),
-        ({"draws": 2.5}, "whole numbers"),
+        ({"draws": 2.5}, "a whole number of at least 1"),
         ({"network_sizes": 64}, "list"),
-        ({"neuron": 64}, "unknown field neuron"),
+        ({"neuron": 64}, "unknown field 'neuron'"),
     ],
 )
 def test_wrong_parameters(wrong, match):

@@ -155,7 +155,7 @@ def test_the_command_writes_the_same_bytes_again(tmp_path):
 
 
 def test_wrong_parameters_are_named():
-    with pytest.raises(UserError, match="unknown field network"):
+    with pytest.raises(UserError, match="unknown field 'network'"):
         benchmark.settings({"network": 3})
     with pytest.raises(UserError, match="networks: expected a whole number"):
         benchmark.settings({"networks": 0})

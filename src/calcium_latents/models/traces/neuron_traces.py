@@ -13,7 +13,6 @@ from calcium_latents.recordings.traces_matrix import trace_matrix
 from calcium_latents.seeds import generator
 
 NORMALISATIONS = ("global", "trace")
-GRIDS = ("cross", "full")
 FEWEST_TRAINING_NEURONS = 8
 
 
@@ -28,8 +27,8 @@ class TraceOptions:
             "culture" (whole cultures are, one of each group); what a recording has no cultures for is left out.
         partitions: number of partitions for each split, or a mapping from split to number.
         test_fraction: of neurons, for the split by neuron.
-        grid: combinations of sizes and weights that are fitted beside the reported one: "cross" (those that differ from
-            it in one of the two), "full" (all).
+        grid_differences: combinations of sizes and weights that are fitted beside the reported one: those that differ
+            from it in at most so many of the two (2: all).
         grid_partitions: partitions for them.
     """
 
@@ -37,12 +36,12 @@ class TraceOptions:
     splits: Sequence[str] = SPLITS
     partitions: int | Mapping[str, int] = 10
     test_fraction: float = 0.2
-    grid: str = "full"
+    grid_differences: int = 2
     grid_partitions: int = 3
 
     def __post_init__(self):
-        if self.grid not in GRIDS:
-            raise UserError(f"data.grid: expected one of {GRIDS}, found {self.grid!r}.")
+        if self.grid_differences not in (0, 1, 2):
+            raise UserError(f"data.grid_differences: expected 0, 1 or 2, found {self.grid_differences!r}.")
         if self.normalisation not in NORMALISATIONS:
             found = self.normalisation
             raise UserError(f"data.normalisation: expected one of {NORMALISATIONS}, found {found!r}.")
@@ -165,7 +164,7 @@ def make_members(
         )
     members = []
     for number, ((latents, hidden), beta) in enumerate(product(sizes, betas)):
-        if options.grid == "cross" and latents != sizes[0][0] and beta != betas[0]:
+        if (latents != sizes[0][0]) + (beta != betas[0]) > options.grid_differences:
             continue
         for split in splits:
             count = options.partitions_of(split)

@@ -3,116 +3,91 @@
 [P] paper; [N] the simulator's code, by its authors, where the paper gives no number.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
-from calcium_latents.errors import UserError
-from calcium_latents.parameter_section import ParameterSection, is_number
-from calcium_latents.simulation.culture.gcamp6s import NONLINEARITIES
-from calcium_latents.simulation.culture.izhikevich import NEURON_TYPES, STEP_MS
+from pydantic import Field, model_validator
 
-ORIENTATIONS = ("published", "presynaptic")
+from calcium_latents.parameter_section import (
+    Count,
+    Fault,
+    FieldsOf,
+    NotNegative,
+    Number,
+    Numeric,
+    ParameterSection,
+    Positive,
+    Rule,
+    Share,
+    Text,
+    WrongFieldsError,
+)
+
+Orientation = Literal["published", "presynaptic"]
+NeuronType = Literal["RS", "IB", "CH", "FS", "LTS", "TC", "RZ"]  # keys of `izhikevich.NEURON_TYPES`
+Milliseconds = Annotated[float, Numeric(), Field(ge=1)]  # at least the time step
 
 
-@dataclass(frozen=True)
 class CultureParameters(ParameterSection):
-    """What a culture is made of; see `simulation.culture.culture` and `simulation.culture.izhikevich`.
-
-    Attributes
-    ----------
-    dish_mm, dish_cells
-        Side of the square that holds the well, and cells along it [N: 3 mm, 100].
-    density_per_mm2
-        Neurons per area of the square [N: 250, so 2,250 neurons, all in the well].
-    soma_distance_mm
-        Least distance between somata [N: 7.5 um].
-    axon_length_mm
-        Scale of the Rayleigh distribution of axon lengths [N: 0.1 mm; the mean is sqrt(pi / 2) of it].
-    axon_step_mm, axon_turn_rad
-        Segment of an axon [N: 1 um], and standard deviation of its turn after 1 um [N: 0.1 rad].
-    dendrite_radius_mm, dendrite_radius_sd_mm
-        Of the dendritic discs [N: 150 +- 20 um].
-    connection_probability
-        That a possible link is one [N: 0.5].
-    inhibitory_fraction
-        [P: 20 %].
-    excitatory_weight, inhibitory_weight, weight_variation
-        Means of the weights [P: 6, -12], and their coefficient of variation [N: 0.1].
-    orientation
-        "published": a neuron is driven by the neurons that its own axon reaches, with the sign of its own type, as the
-        authors' code multiplies the matrix (so inhibitory neurons receive inhibition only, and inhibit nobody as such);
-        "presynaptic": it is driven by the neurons whose axons reach it, with their sign, as the paper describes it.
-    neuron_type
-        Firing type of the neurons, a key of `izhikevich.NEURON_TYPES` [P: RS, IB or CH].
-    inhibitory_type
-        Of the inhibitory ones; None: the same [N].
-    parameter_variation
-        Coefficient of variation of a, b, v0 and du between neurons [N: 0.05; the paper gives none].
-    noise
-        Intensity of the membrane noise, whose standard deviation at a step of dt ms is sqrt(2 noise / dt) [N: 2.25].
-    synapse_time_constant_ms, recovery_time_constant_ms, depression
-        Of the synaptic current [N: 10 ms], of the resource [N: 8 s], and the part of it lost at a spike [N: 0.8].
-    """
+    """What a culture is made of; see `simulation.culture.culture` and `simulation.culture.izhikevich`."""
 
     SECTION: ClassVar[str] = "avae.sets.parameters"
 
-    dish_mm: float = 3.0
-    dish_cells: int = 100
-    density_per_mm2: float = 250.0
-    soma_distance_mm: float = 0.0075
-    axon_length_mm: float = 0.1
-    axon_step_mm: float = 0.001
-    axon_turn_rad: float = 0.1
-    dendrite_radius_mm: float = 0.15
-    dendrite_radius_sd_mm: float = 0.02
-    connection_probability: float = 0.5
-    inhibitory_fraction: float = 0.2
-    excitatory_weight: float = 6.0
-    inhibitory_weight: float = -12.0
-    weight_variation: float = 0.1
-    orientation: str = "published"
-    neuron_type: str = "RS"
-    inhibitory_type: str | None = None
-    parameter_variation: float = 0.05
-    noise: float = 2.25
-    synapse_time_constant_ms: float = 10.0
-    recovery_time_constant_ms: float = 8000.0
-    depression: float = 0.8
+    dish_mm: Positive = 3.0
+    """Side of the square that holds the well [N]."""
+    dish_cells: Annotated[int, Numeric(whole=True), Field(ge=4)] = 100
+    """Cells of the dish's grid along its side [N]."""
+    density_per_mm2: Positive = 250.0
+    """Neurons per area of the square [N: so 2,250 neurons, all in the well]."""
+    soma_distance_mm: NotNegative = 0.0075
+    """Least distance between somata [N: 7.5 um]."""
+    axon_length_mm: Positive = 0.1
+    """Scale of the Rayleigh distribution of axon lengths [N: 0.1 mm; the mean is sqrt(pi / 2) of it]."""
+    axon_step_mm: Positive = 0.001
+    """Segment of an axon [N: 1 um]."""
+    axon_turn_rad: NotNegative = 0.1
+    """Standard deviation of an axon's turn after 1 um [N: 0.1 rad]."""
+    dendrite_radius_mm: NotNegative = 0.15
+    """Mean radius of the dendritic discs [N: 150 um]."""
+    dendrite_radius_sd_mm: NotNegative = 0.02
+    """Its standard deviation [N: 20 um]."""
+    connection_probability: Share = 0.5
+    """That a possible link is one [N]."""
+    inhibitory_fraction: Share = 0.2
+    """[P: 20 %]."""
+    excitatory_weight: NotNegative = 6.0
+    """Mean of the weights [P]."""
+    inhibitory_weight: Annotated[float, Numeric(), Field(le=0)] = -12.0
+    """Mean of the weights [P]."""
+    weight_variation: NotNegative = 0.1
+    """Coefficient of variation of the weights [N]."""
+    orientation: Orientation = "published"
+    """published: a neuron is driven by the neurons that its own axon reaches, with the sign of its own type, as the
+    authors' code multiplies the matrix (so inhibitory neurons receive inhibition only, and inhibit nobody as such);
+    presynaptic: it is driven by the neurons whose axons reach it, with their sign, as the paper describes it."""
+    neuron_type: NeuronType = "RS"
+    """Firing type of the neurons, see `izhikevich.NEURON_TYPES` [P: RS, IB or CH]."""
+    inhibitory_type: NeuronType | None = None
+    """Of the inhibitory ones; null: the same [N]."""
+    parameter_variation: NotNegative = 0.05
+    """Coefficient of variation of a, b, v0 and du between neurons [N; the paper gives none]."""
+    noise: NotNegative = 2.25
+    """Intensity of the membrane noise, whose standard deviation at a step of dt ms is sqrt(2 noise / dt) [N]."""
+    synapse_time_constant_ms: Milliseconds = 10.0
+    """Of the synaptic current, ms [N]."""
+    recovery_time_constant_ms: Milliseconds = 8000.0
+    """Of the synaptic resource, ms [N]."""
+    depression: Share = 0.8
+    """Part of the resource that is lost at a spike [N]."""
 
-    def __post_init__(self):
-        for name in ("dish_mm", "density_per_mm2", "axon_length_mm", "axon_step_mm"):
-            if not is_number(value := getattr(self, name)) or value <= 0:
-                raise self.wrong(name, "a positive number", value)
-        for name in (
-            "soma_distance_mm", "axon_turn_rad", "dendrite_radius_mm", "dendrite_radius_sd_mm", "excitatory_weight",
-            "weight_variation", "parameter_variation", "noise",
-        ):  # fmt: skip
-            if not is_number(value := getattr(self, name)) or value < 0:
-                raise self.wrong(name, "a number of 0 or more", value)
-        for name in ("connection_probability", "inhibitory_fraction", "depression"):
-            if not is_number(value := getattr(self, name)) or not 0 <= value <= 1:
-                raise self.wrong(name, "a number from 0 to 1", value)
-        for name in ("synapse_time_constant_ms", "recovery_time_constant_ms"):
-            if not is_number(value := getattr(self, name)) or value < STEP_MS:
-                raise self.wrong(name, f"at least the time step, {STEP_MS:g} ms", value)
-        if not is_number(self.dish_cells, whole=True) or self.dish_cells < 4:
-            raise self.wrong("dish_cells", "a whole number of 4 or more", self.dish_cells)
-        if not is_number(self.inhibitory_weight) or self.inhibitory_weight > 0:
-            raise self.wrong("inhibitory_weight", "a number of 0 or less", self.inhibitory_weight)
-        if self.orientation not in ORIENTATIONS:
-            raise self.wrong("orientation", f"one of {', '.join(ORIENTATIONS)}", self.orientation)
-        types = tuple(NEURON_TYPES)
-        if self.neuron_type not in types:
-            raise self.wrong("neuron_type", f"one of {', '.join(types)}", self.neuron_type)
-        if self.inhibitory_type not in (None, *types):
-            raise self.wrong("inhibitory_type", f"one of {', '.join(types)}, or null", self.inhibitory_type)
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         if 2 * self.axon_step_mm >= self.dish_mm / self.dish_cells:
             expected = f"less than half a cell of the dish, {self.dish_mm / self.dish_cells / 2:g} mm"
             raise self.wrong("axon_step_mm", expected, self.axon_step_mm)
         if self.neurons < 2:
             expected = f"at least 2 neurons in {self.dish_mm:g} x {self.dish_mm:g} mm"
             raise self.wrong("density_per_mm2", expected, self.density_per_mm2)
+        return self
 
     @property
     def neurons(self) -> int:
@@ -120,80 +95,45 @@ class CultureParameters(ParameterSection):
         return int(self.dish_mm**2 * self.density_per_mm2 * (1 + 1e-12))  # 1e-12: 9.0 neurons are not 8
 
 
-@dataclass(frozen=True)
 class CultureGroup(ParameterSection):
-    """Cultures of one kind.
-
-    Attributes
-    ----------
-    label
-        Its name, such as "RS".
-    cultures
-        Their number [P: 5 of each firing type].
-    parameters
-        Fields of `CultureParameters` that differ from those of the set.
-    """
+    """Cultures of one kind."""
 
     SECTION: ClassVar[str] = "avae.sets.groups"
 
-    label: str = ""
-    cultures: int = 5
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self):
-        if not isinstance(self.label, str) or not self.label:
-            raise self.wrong("label", "text", self.label)
-        if not is_number(self.cultures, whole=True) or self.cultures < 1:
-            raise self.wrong("cultures", "a whole number of 1 or more", self.cultures)
-        if not isinstance(self.parameters, Mapping):
-            raise self.wrong("parameters", "named fields of a culture", self.parameters)
+    label: Annotated[Text, Field(min_length=1)]
+    """Its name, such as "RS"."""
+    cultures: Count = 5
+    """Their number [P: 5 of each firing type]."""
+    parameters: Annotated[dict[str, object], FieldsOf(CultureParameters)] = {}
+    """What differs from the set."""
 
 
-@dataclass(frozen=True)
 class CultureSet(ParameterSection):
-    """What a set of recorded cultures is made of; see `simulation.culture.culture_recording`.
-
-    Attributes
-    ----------
-    groups
-        Mappings of the fields of `CultureGroup`.
-    parameters
-        Fields of `CultureParameters` of all cultures; those of a group go over them.
-    orientation
-        Of all cultures, as in `CultureParameters`.
-    rate_hz
-        Samples a second; their distance is a whole number of ms [P: 1,000; the authors' scripts: 500].
-    duration_s
-        Of each recording [P: 30 s].
-    neurons
-        Number kept of each culture; None: all that fired.
-    discarded_s
-        Range of the start T_in of a culture that is left out, drawn uniformly for each [neither P nor N: our choice].
-    nonlinearity
-        Of the indicator, see `gcamp6s.fluorescence`.
-    """
+    """What a set of recorded cultures is made of; see `simulation.culture.culture_recording`."""
 
     SECTION: ClassVar[str] = "avae.sets"
 
-    groups: Sequence[Mapping[str, Any]] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    orientation: str = "published"
-    rate_hz: float = 500.0
-    duration_s: float = 30.0
-    neurons: int | None = None
-    discarded_s: Sequence[float] = (0.5, 2.0)
-    nonlinearity: str = "per_spike"
+    groups: Annotated[tuple[CultureGroup, ...], Field(min_length=1)]
+    """Kinds of cultures."""
+    parameters: Annotated[dict[str, object], FieldsOf(CultureParameters)] = {}
+    """Of all cultures, without orientation; those of a group go over them."""
+    orientation: Orientation = "published"
+    """Of all cultures, as in `CultureParameters`."""
+    rate_hz: Positive = 500.0
+    """Samples a second; their distance is a whole number of ms [P: 1,000; the authors' scripts: 500]."""
+    duration_s: Positive = 30.0
+    """Of each recording [P: 30 s]."""
+    neurons: Count | None = None
+    """Number kept of each culture; null: all that fired."""
+    discarded_s: Annotated[
+        tuple[Number, Number], Rule("[shortest, longest], of 0 s or more", lambda value: 0 <= value[0] <= value[1])
+    ] = (0.5, 2.0)
+    """Range of the start T_in of a culture that is left out, drawn uniformly for each [neither P nor N: our choice]."""
+    nonlinearity: Literal["per_spike", "summed"] = "per_spike"
+    """Of the indicator, see `gcamp6s.fluorescence`."""
 
-    def __post_init__(self):
-        for name in ("rate_hz", "duration_s"):
-            if not is_number(value := getattr(self, name)) or value <= 0:
-                raise self.wrong(name, "a positive number", value)
-        if self.orientation not in ORIENTATIONS:
-            raise self.wrong("orientation", f"one of {', '.join(ORIENTATIONS)}", self.orientation)
-        if self.nonlinearity not in NONLINEARITIES:
-            raise self.wrong("nonlinearity", f"one of {', '.join(NONLINEARITIES)}", self.nonlinearity)
-        if self.neurons is not None and (not is_number(self.neurons, whole=True) or self.neurons < 1):
-            raise self.wrong("neurons", "a whole number of 1 or more, or null", self.neurons)
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
         interval = 1000 / self.rate_hz
         if round(interval) < 1 or abs(interval - round(interval)) > 1e-6 * interval:
             expected = "a rate whose samples are a whole number of ms apart, such as 1000, 500, 200, 100, 50 or 20"
@@ -201,40 +141,28 @@ class CultureSet(ParameterSection):
         if self.samples < 2 or abs(1000 * self.duration_s - self.samples * self.interval_ms) > 1e-6:
             expected = f"a whole number (2 or more) of samples, {self.interval_ms} ms apart"
             raise self.wrong("duration_s", expected, self.duration_s)
-        if not _is_range(self.discarded_s):
-            raise self.wrong("discarded_s", "two times, [shortest, longest], of 0 s or more", self.discarded_s)
-        if not isinstance(self.parameters, Mapping) or "orientation" in self.parameters:
+        if "orientation" in self.parameters:
             raise self.wrong("parameters", "named fields of a culture, without orientation", self.parameters)
-        if isinstance(self.groups, str) or not isinstance(self.groups, Sequence) or not self.groups:
-            raise self.wrong("groups", "a list of at least one group", self.groups)
-        self._check_groups()
-
-    def _check_groups(self) -> None:
-        labels = []
-        for index, given in enumerate(self.groups):
-            if not isinstance(given, Mapping):
-                raise self.wrong(f"groups[{index}]", "a mapping with a label", given)
-            group = CultureGroup.from_mapping(given)
-            if group.label in labels:
-                raise self.wrong(f"groups[{index}].label", "a label of its own", group.label)
-            labels.append(group.label)
+        labels = [group.label for group in self.groups]
+        for index, group in enumerate(self.groups):
+            if group.label in labels[:index]:
+                raise self.wrong(f"groups.{index}.label", "a label of its own", group.label)
             self.culture_parameters(group)
+        return self
 
     def culture_parameters(self, group: CultureGroup) -> CultureParameters:
         """Return the parameters of the cultures of `group`; errors name it."""
+        place = ("groups", group.label, "parameters")
         if "orientation" in group.parameters:
-            raise self.wrong(f"groups ({group.label}).parameters", "no orientation: it is the set's", group.parameters)
+            raise self.wrong(".".join(place), "no orientation: it is the set's", group.parameters)
         try:
             return CultureParameters.from_mapping(
                 {**self.parameters, **group.parameters, "orientation": self.orientation}
             )
-        except UserError as error:
-            raise UserError(f"group {group.label!r}: {error}") from error
-
-    @property
-    def members(self) -> list[CultureGroup]:
-        """The groups, read."""
-        return [CultureGroup.from_mapping(group) for group in self.groups]
+        except WrongFieldsError as error:
+            raise WrongFieldsError(
+                [Fault((*place, *path), text) for path, text in error.faults], self.SECTION
+            ) from error
 
     @property
     def interval_ms(self) -> int:
@@ -250,14 +178,3 @@ class CultureSet(ParameterSection):
     def duration_ms(self) -> int:
         """Steps of 1 ms that are recorded."""
         return self.samples * self.interval_ms
-
-
-def _is_range(value: object) -> bool:
-    """Tell whether `value` is two times in order, of 0 s or more."""
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and len(value) == 2
-        and all(map(is_number, value))
-        and 0 <= value[0] <= value[1]
-    )

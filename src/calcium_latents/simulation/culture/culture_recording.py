@@ -97,7 +97,7 @@ def simulate_cultures(parameters: Mapping | CultureSet, seed: int) -> tuple[xr.D
         A parameter is unknown or out of range, there is no room for the neurons, or none fires.
     """
     settings = parameters if isinstance(parameters, CultureSet) else CultureSet.from_mapping(parameters)
-    planned = [(group, number) for group in settings.members for number in range(group.cultures)]
+    planned = [(group, number) for group in settings.groups for number in range(group.cultures)]
     runs = [
         _simulate_culture(group, number, settings, seed)
         for group, number in progress(planned, "simulate cultures", unit="culture")

@@ -7,50 +7,14 @@ latents, so a method that orders the neurons by lead shows association in time, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 
 import numpy as np
 import xarray as xr
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.lorenz import lorenz
-
-WHOLE = {"neurons": 2, "frames": 20, "downsampling": 1, "largest_delay_frames": 0}
-
-
-@dataclass(frozen=True)
-class DelayedLorenzParameters(ParameterSection):
-    """Parameters of one recording.
-
-    - `neurons`, `frames`: sizes.
-    - `imaging_rate_hz`: frames per second; sets the unit of time only.
-    - `downsampling`: Lorenz steps of 0.01 in a frame (3: a turn about a lobe lasts about 25 frames).
-    - `largest_delay_frames`: delays are drawn evenly from 0 to this many whole frames.
-    - `observation_noise`: sd of white noise, relative to each neuron's signal of sd 1.
-    """
-
-    neurons: int = 200
-    frames: int = 4000
-    imaging_rate_hz: float = 10.0
-    downsampling: int = 3
-    largest_delay_frames: int = 10
-    observation_noise: float = 0.5
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            good = is_number(value, whole=field.name in WHOLE)
-            if field.name in WHOLE:
-                expected = f"a whole number of at least {WHOLE[field.name]}"
-                good = good and value >= WHOLE[field.name]
-            else:
-                above = field.name == "imaging_rate_hz"
-                expected = "a number above 0" if above else "a number of at least 0"
-                good = good and (value > 0 if above else value >= 0)
-            if not good:
-                raise self.wrong(field.name, expected, value)
+from calcium_latents.simulation.lorenz.delayed_lorenz_parameters import DelayedLorenzParameters
 
 
 def simulate_delayed_lorenz(parameters: Mapping | DelayedLorenzParameters, seed: int) -> xr.Dataset:

@@ -21,107 +21,15 @@ quick follower's early response, so that even noise-free activity does not tell 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 
 import numpy as np
 import xarray as xr
 
-from calcium_latents.errors import UserError
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.seeds import generator
+from calcium_latents.simulation.networks.attractor_network_parameters import AttractorNetworkParameters
 
 SUBSTEPS = 2  # exponential Euler steps in a frame
-
-
-@dataclass(frozen=True)
-class AttractorNetworkParameters(ParameterSection):
-    """Parameters of one network and its session; times in s, inputs and noise in units of x (a flip is -1 to 1).
-
-    - `neurons`, `patterns`, `transitions`: sizes; the session starts in a pattern and has one dwell more than
-      transitions.
-    - `dwell_s`, `dwell_jitter`: mean time between onsets, and its uniform relative jitter.
-    - `imaging_rate_hz`: frames per second.
-    - `recurrent_gain`, `gain_spread`: mean of g_i, and its relative sd over neurons (log-normal).
-    - `time_constant_s`, `time_constant_spread`: median of tau_i, and the sd of its logarithm.
-    - `adaptation`, `adaptation_s`: b and its time constant.
-    - `initiator_share`, `stabiliser_share`: shares of the neurons; disjoint groups.
-    - `pulse_strength`, `pulse_spread`: mean of the initiators' pulse at its top, and the sd of its logarithm over
-      initiators.
-    - `ramp_s`, `pulse_s`: rise of the pulse to its top, and time from its start to its end.
-    - `lead_jitter_s`: sd of the start of each initiator's pulse about the onset, drawn anew for each transition.
-    - `participation`: probability that an initiator gets a pulse at a transition.
-    - `support_strength`, `support_spread`, `support_delay_s`, `support_rise_s`: the same for the stabilisers;
-      the support follows the pattern of highest overlap with this delay, smoothed with this time constant.
-    - `process_noise`: sd of the input noise of a substep.
-    - `size_spread`: sd of the logarithm of the neurons' size of observed activity.
-    - `observation_noise`: sd of the noise of a frame.
-    """
-
-    neurons: int = 160
-    patterns: int = 4
-    transitions: int = 30
-    dwell_s: float = 12.0
-    dwell_jitter: float = 0.2
-    imaging_rate_hz: float = 10.0
-    recurrent_gain: float = 1.75
-    gain_spread: float = 0.3
-    time_constant_s: float = 0.3
-    time_constant_spread: float = 0.6
-    adaptation: float = 0.6
-    adaptation_s: float = 2.0
-    initiator_share: float = 0.25
-    stabiliser_share: float = 0.25
-    pulse_strength: float = 2.5
-    pulse_spread: float = 0.7
-    ramp_s: float = 1.0
-    pulse_s: float = 2.0
-    lead_jitter_s: float = 0.4
-    participation: float = 0.6
-    support_strength: float = 0.5
-    support_spread: float = 0.5
-    support_delay_s: float = 2.0
-    support_rise_s: float = 1.0
-    process_noise: float = 0.3
-    size_spread: float = 0.3
-    observation_noise: float = 2.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            _check(field.name, field.type, getattr(self, field.name))
-        groups = sum(self.group_sizes)
-        if min(self.group_sizes) < 1 or groups >= self.neurons:
-            expected = "shares that leave each group, and the rest, at least one neuron"
-            raise UserError(
-                f"simulation.initiator_share, stabiliser_share: expected {expected}, found {groups} of them."
-            )
-        if self.patterns > self.neurons // 4:
-            raise self.wrong("patterns", "at most neurons / 4", self.patterns)
-
-    @property
-    def group_sizes(self) -> tuple[int, int]:
-        """Number of initiators and of stabilisers."""
-        return round(self.initiator_share * self.neurons), round(self.stabiliser_share * self.neurons)
-
-
-_WHOLE_MINIMUM = {"neurons": 8, "patterns": 2, "transitions": 1}
-_SHARES = ("initiator_share", "stabiliser_share", "participation", "dwell_jitter")
-_ABOVE_ZERO = ("dwell_s", "imaging_rate_hz", "time_constant_s", "adaptation_s", "ramp_s", "pulse_s", "support_rise_s")
-
-
-def _check(name: str, kind: type, value: object) -> None:
-    good = is_number(value, whole=name in _WHOLE_MINIMUM)
-    if name in _WHOLE_MINIMUM:
-        expected = f"a whole number of at least {_WHOLE_MINIMUM[name]}"
-        good = good and value >= _WHOLE_MINIMUM[name]
-    elif name in _SHARES:
-        expected, good = "a number from 0 to 1", good and 0 <= value <= 1
-    elif name in _ABOVE_ZERO:
-        expected, good = "a number above 0", good and value > 0
-    else:
-        expected, good = "a number of at least 0", good and value >= 0
-    if not good:
-        raise AttractorNetworkParameters.wrong(name, expected, value)
 
 
 def simulate_attractor_network(parameters: Mapping | AttractorNetworkParameters, seed: int) -> xr.Dataset:

@@ -1,14 +1,12 @@
 """Images with the statistics of natural scenes: dead leaves, and crops of freely licensed photographs."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, pi, sin
-from typing import ClassVar
 
 import numba
 import numpy as np
 
-from calcium_latents.parameter_section import ParameterSection, is_number
+from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import DeadLeaves
 
 SOURCES = ("dead leaves", "photographs", "mixed")
 #: Files inside scikit-image (all CC0 or public domain, as its docstrings say) and scikit-learn (CC BY 2.0).
@@ -19,60 +17,6 @@ SKIMAGE_FILES = (
 SKLEARN_FILES = ("china.jpg", "flower.jpg")
 SCALES = (1, 2, 3, 4, 6, 8)  # pixels of a photograph that one pixel of a crop averages, along each axis
 TEST_COLUMNS = 0.25  # share of each photograph, at its right, that only test images come from
-
-
-@dataclass(frozen=True)
-class DeadLeaves(ParameterSection):
-    """What pictures of opaque leaves are made of.
-
-    Attributes
-    ----------
-    smallest_px, largest_px
-        Range of the leaves' radii, whose density falls with the third power: the picture then looks alike at all
-        scales. `largest_px` None: 0.64 of the image's shorter side, as a larger image shows more of a scene.
-    aspect
-        Smallest ratio of a leaf's axes; uniform from here to 1.
-    grating_share
-        Share of leaves that carry a grating.
-    grating_cpp
-        Range of its frequency, in cycles per pixel, log-uniform.
-    grating_contrast
-        Mean of its exponentially distributed amplitude, in standard deviations of the leaves' luminance.
-    blur
-        0: none; 1: binomial 3 x 3 filter; between: a mixture of both pictures.
-    contrast_spread, contrast_range
-        Standard deviation of the log-normal contrast of images (median 1), and where it is clipped.
-    """
-
-    SECTION: ClassVar[str] = "digital_twin.simulated.leaves"
-
-    smallest_px: float = 2.0
-    largest_px: float | None = None
-    aspect: float = 0.35
-    grating_share: float = 0.8
-    grating_cpp: tuple[float, float] = (0.08, 0.35)
-    grating_contrast: float = 2.0
-    blur: float = 0.5
-    contrast_spread: float = 0.5
-    contrast_range: tuple[float, float] = (0.25, 2.5)
-
-    def __post_init__(self):
-        if not is_number(self.smallest_px) or self.smallest_px < 0.5:
-            raise self.wrong("smallest_px", "a number of 0.5 or more", self.smallest_px)
-        if self.largest_px is not None and (not is_number(self.largest_px) or self.largest_px <= self.smallest_px):
-            raise self.wrong("largest_px", f"more than smallest_px, {self.smallest_px:g}, or null", self.largest_px)
-        if not is_number(self.aspect) or not 0 < self.aspect <= 1:
-            raise self.wrong("aspect", "a number above 0, at most 1", self.aspect)
-        for name in ("grating_share", "blur"):
-            if not is_number(value := getattr(self, name)) or not 0 <= value <= 1:
-                raise self.wrong(name, "a number from 0 to 1", value)
-        for name in ("grating_contrast", "contrast_spread"):
-            if not is_number(value := getattr(self, name)) or value < 0:
-                raise self.wrong(name, "a number of 0 or more", value)
-        for name in ("grating_cpp", "contrast_range"):
-            value = getattr(self, name)
-            if len(value) != 2 or not all(map(is_number, value)) or not 0 < value[0] <= value[1]:
-                raise self.wrong(name, "two positive numbers, [smallest, largest]", value)
 
 
 def natural_images(

@@ -8,13 +8,27 @@ training images evoke: no model fitted to those images could have known them. Re
 images exercise what experiments ask for.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
-from calcium_latents.errors import UserError
-from calcium_latents.parameter_section import ParameterSection, is_number
-from calcium_latents.simulation.visual_cortex.natural_images import SOURCES, DeadLeaves
+from pydantic import Field, model_validator
+
+from calcium_latents.parameter_section import (
+    INCREASING,
+    Count,
+    NotNegative,
+    Number,
+    Numeric,
+    ParameterSection,
+    Positive,
+    PositiveNumbers,
+    Rule,
+    Share,
+)
+
+Variation = Annotated[float, Numeric(), Field(ge=0, le=0.3)]
+AtLeastTwo = Annotated[int, Numeric(whole=True), Field(ge=2)]
+Side = Annotated[int, Numeric(whole=True), Field(ge=8)]
+Range = Annotated[tuple[Positive, Positive], Rule("[smallest, largest]", lambda value: value[0] <= value[1])]
 
 #: name -> (complex, surround suppression, cross-orientation inhibition): all combinations of the three properties
 GABOR_TYPES: dict[str, tuple[bool, bool, bool]] = {
@@ -44,92 +58,52 @@ DEPENDENT: dict[str, float] = {
 POOL_REACH = 2.0  # standard deviations at which the surround pool ends
 
 
-@dataclass(frozen=True)
 class VisualCortexParameters(ParameterSection):
-    """What the neurons are made of; see `simulation.visual_cortex.visual_cortex`.
-
-    Attributes
-    ----------
-    neurons
-        Number, of all animals together.
-    shares
-        Type -> share, of `NEURON_TYPES`; need not add up to 1. Default: all alike, `INDEPENDENT`.
-    place_radius_px
-        Receptive fields are centred uniformly within a disc about the image's centre.
-    frequency_cpp, envelope_px
-        Means of spatial frequency and of the envelope's standard deviation; also those of the surround's filters.
-    phase_spread_rad
-        Phases of the Gabors are uniform within so much of 0, even symmetry; pi: any phase. A bar code says where and
-        how turned a neuron's filter is no more, but its phase it does say: with any phase, types are continua.
-    jitter
-        Coefficient of variation of both between neurons.
-    centre_px, antagonist_ratio
-        Of ON and OFF neurons: standard deviation of the centre, and how much wider the antagonistic Gaussian is.
-    orthogonal_weight, surround_weight, weight_jitter
-        Mean weights of cross-orientation inhibition and surround suppression where a type has them, and their
-        coefficient of variation.
-    surround_px, hole_px
-        Standard deviations of the pool of the surround and of the hole in it. The pool ends at 2 standard deviations
-        and must lie within the image.
-    surround_tuning
-        How much the surround prefers the neuron's own orientation, from 0 (not at all) to 1.
-    semisaturation, self_weight
-        s and w of num / (s + w num + ...): the drive saturates at 1 / w.
-    mean_spikes
-        Mean rate over training images that gains are set for.
-    highest_spikes
-        Rate at the 99.9th percentile of training images that no gain goes beyond.
-    """
+    """What the neurons are made of; see `simulation.visual_cortex.visual_cortex`."""
 
     SECTION: ClassVar[str] = "digital_twin.simulated.neurons"
 
-    neurons: int = 300
-    shares: Mapping[str, float] = field(default_factory=lambda: dict(INDEPENDENT))
-    place_radius_px: float = 3.0
-    frequency_cpp: float = 0.19
-    envelope_px: float = 2.0
-    phase_spread_rad: float = 0.3
-    jitter: float = 0.06
-    centre_px: float = 1.5
-    antagonist_ratio: float = 1.6
-    orthogonal_weight: float = 2.0
-    surround_weight: float = 3.0
-    surround_tuning: float = 1.0
-    weight_jitter: float = 0.1
-    surround_px: float = 4.5
-    hole_px: float = 3.0
-    semisaturation: float = 0.25
-    self_weight: float = 0.5
-    mean_spikes: float = 2.0
-    highest_spikes: float = 40.0
-
-    def __post_init__(self):
-        if not is_number(self.neurons, whole=True) or self.neurons < 1:
-            raise self.wrong("neurons", "a whole number of 1 or more", self.neurons)
-        for name in (
-            "frequency_cpp", "envelope_px", "centre_px", "surround_px", "hole_px", "semisaturation", "mean_spikes",
-            "highest_spikes",
-        ):  # fmt: skip
-            if not is_number(value := getattr(self, name)) or value <= 0:
-                raise self.wrong(name, "a positive number", value)
-        for name in ("place_radius_px", "phase_spread_rad", "orthogonal_weight", "surround_weight", "self_weight"):
-            if not is_number(value := getattr(self, name)) or value < 0:
-                raise self.wrong(name, "a number of 0 or more", value)
-        for name in ("jitter", "weight_jitter"):
-            if not is_number(value := getattr(self, name)) or not 0 <= value <= 0.3:
-                raise self.wrong(name, "a number from 0 to 0.3", value)
-        if not is_number(self.surround_tuning) or not 0 <= self.surround_tuning <= 1:
-            raise self.wrong("surround_tuning", "a number from 0 to 1", self.surround_tuning)
-        if self.frequency_cpp > 0.4:
-            raise self.wrong("frequency_cpp", "at most 0.4 cycles per pixel", self.frequency_cpp)
-        if not is_number(self.antagonist_ratio) or self.antagonist_ratio <= 1:
-            raise self.wrong("antagonist_ratio", "a number above 1", self.antagonist_ratio)
-        if not isinstance(self.shares, Mapping) or (unknown := sorted(set(self.shares) - set(NEURON_TYPES))):
-            found = unknown if isinstance(self.shares, Mapping) else self.shares
-            raise self.wrong("shares", f"a share of some of {', '.join(NEURON_TYPES)}", found)
-        values = list(self.shares.values())
-        if not all(map(is_number, values)) or min(values, default=0) < 0 or sum(values) <= 0:
-            raise self.wrong("shares", "shares of 0 or more, not all 0", dict(self.shares))
+    neurons: Count = 300
+    """Number, of all animals together."""
+    shares: Annotated[
+        dict[Literal[NEURON_TYPES], NotNegative], Rule("not all 0", lambda shares: sum(shares.values()) > 0)
+    ] = dict(INDEPENDENT)
+    """Type -> share, of `NEURON_TYPES`; need not add up to 1. Default: all alike, `INDEPENDENT`."""
+    place_radius_px: NotNegative = 3.0
+    """Receptive fields are centred uniformly within a disc about the image's centre."""
+    frequency_cpp: Annotated[float, Numeric(), Field(gt=0, le=0.4)] = 0.19
+    """Mean spatial frequency, cycles per pixel; also that of the surround's filters."""
+    envelope_px: Positive = 2.0
+    """Mean of the envelope's standard deviation; also that of the surround's filters."""
+    phase_spread_rad: NotNegative = 0.3
+    """Phases of the Gabors are uniform within so much of 0, even symmetry; pi: any phase. A bar code says where and
+    how turned a neuron's filter is no more, but its phase it does say: with any phase, types are continua."""
+    jitter: Variation = 0.06
+    """Coefficient of variation of frequency and envelope between neurons."""
+    centre_px: Positive = 1.5
+    """Of ON and OFF neurons: standard deviation of the centre."""
+    antagonist_ratio: Annotated[float, Numeric(), Field(gt=1)] = 1.6
+    """Of ON and OFF neurons: how much wider the antagonistic Gaussian is."""
+    orthogonal_weight: NotNegative = 2.0
+    """Mean weight of cross-orientation inhibition where a type has it."""
+    surround_weight: NotNegative = 3.0
+    """Mean weight of surround suppression where a type has it."""
+    surround_tuning: Share = 1.0
+    """How much the surround prefers the neuron's own orientation, from 0 (not at all) to 1."""
+    weight_jitter: Variation = 0.1
+    """Coefficient of variation of both weights."""
+    surround_px: Positive = 4.5
+    """Standard deviation of the pool of the surround, which ends at 2 of them and must lie within the image."""
+    hole_px: Positive = 3.0
+    """Standard deviation of the hole in that pool."""
+    semisaturation: Positive = 0.25
+    """s of num / (s + w num + ...)."""
+    self_weight: NotNegative = 0.5
+    """w of num / (s + w num + ...): the drive saturates at 1 / w."""
+    mean_spikes: Positive = 2.0
+    """Mean rate over training images that gains are set for."""
+    highest_spikes: Positive = 40.0
+    """Rate at the 99.9th percentile of training images that no gain goes beyond."""
 
     def check_fit(self, shape: tuple[int, int]) -> None:
         """Check that the surround pools of all neurons lie within images of `shape` (height, width).
@@ -147,107 +121,79 @@ class VisualCortexParameters(ParameterSection):
             raise self.wrong("surround_px", expected, self.surround_px)
 
 
-@dataclass(frozen=True)
-class VisualCortexExperiment(ParameterSection):
-    """Which images a simulated visual cortex is shown, and how; see `simulation.visual_cortex.visual_cortex_recording`.
+class DeadLeaves(ParameterSection):
+    """What pictures of opaque leaves are made of."""
 
-    Attributes
-    ----------
-    shape
-        (height, width) of the images, px.
-    image_source
-        "dead leaves", "photographs" or "mixed".
-    training_images, validation_images, test_images
-        Numbers of images [paper: 4,692 for training, 100 for test].
-    repeats
-        Presentations of each test image [paper: 10]; training and validation images are shown once.
-    animals
-        Number of animals that the neurons are split among.
-    missed_share
-        Share of training presentations that each animal missed, drawn for each.
-    leaves
-        Fields of `DeadLeaves`.
-    neurons
-        Fields of `VisualCortexParameters`.
-    """
+    SECTION: ClassVar[str] = "digital_twin.simulated.leaves"
+
+    smallest_px: Annotated[float, Numeric(), Field(ge=0.5)] = 2.0
+    """Smallest radius; the density of radii falls with the third power: the picture then looks alike at all scales."""
+    largest_px: Number | None = None
+    """Largest radius, more than smallest_px; null: 0.64 of the image's shorter side, as a larger image shows more."""
+    aspect: Annotated[float, Numeric(), Field(gt=0, le=1)] = 0.35
+    """Smallest ratio of a leaf's axes; uniform from here to 1."""
+    grating_share: Share = 0.8
+    """Share of leaves that carry a grating."""
+    grating_cpp: Range = (0.08, 0.35)
+    """Range of its frequency, in cycles per pixel, log-uniform."""
+    grating_contrast: NotNegative = 2.0
+    """Mean of its exponentially distributed amplitude, in standard deviations of the leaves' luminance."""
+    blur: Share = 0.5
+    """0: none; 1: binomial 3 x 3 filter; between: a mixture of both pictures."""
+    contrast_spread: NotNegative = 0.5
+    """Standard deviation of the log-normal contrast of images (median 1)."""
+    contrast_range: Range = (0.25, 2.5)
+    """Where that contrast is clipped."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.largest_px is not None and self.largest_px <= self.smallest_px:
+            raise self.wrong("largest_px", f"more than smallest_px, {self.smallest_px:g}, or null", self.largest_px)
+        return self
+
+
+class VisualCortexExperiment(ParameterSection):
+    """Which images a simulated visual cortex is shown, and how; see `visual_cortex_recording`."""
 
     SECTION: ClassVar[str] = "digital_twin.simulated"
 
-    shape: Sequence[int] = (26, 26)
-    image_source: str = "dead leaves"
-    training_images: int = 5000
-    validation_images: int = 500
-    test_images: int = 100
-    repeats: int = 10
-    animals: int = 2
-    missed_share: float = 0.0
-    leaves: Mapping[str, Any] = field(default_factory=dict)
-    neurons: Mapping[str, Any] = field(default_factory=dict)
+    shape: tuple[Side, Side] = (26, 26)
+    """[height, width] of the images, px."""
+    image_source: Literal["dead leaves", "photographs", "mixed"] = "dead leaves"
+    """Of the images; see `simulation.visual_cortex.natural_images`."""
+    training_images: AtLeastTwo = 5000
+    """Number, each shown once [paper: 4,692 with validation images]."""
+    validation_images: Count = 500
+    """Number, each shown once."""
+    test_images: Count = 100
+    """Number [paper: 100]."""
+    repeats: AtLeastTwo = 10
+    """Presentations of each test image [paper: 10]."""
+    animals: Count = 2
+    """Number of animals that the neurons are split among."""
+    missed_share: Annotated[float, Numeric(), Field(ge=0, lt=1)] = 0.0
+    """Share of training presentations that each animal missed, drawn for each."""
+    leaves: DeadLeaves = DeadLeaves()
+    """Of dead leaves."""
+    neurons: VisualCortexParameters = VisualCortexParameters()
+    """Of the neurons."""
 
-    def __post_init__(self):
-        shape = self.shape
-        if isinstance(shape, str) or len(shape) != 2 or not all(is_number(n, whole=True) and n >= 8 for n in shape):
-            raise self.wrong("shape", "[height, width] of 8 px or more", shape)
-        if self.image_source not in SOURCES:
-            raise self.wrong("image_source", f"one of {', '.join(SOURCES)}", self.image_source)
-        least_of = {"training_images": 2, "validation_images": 1, "test_images": 1, "repeats": 2, "animals": 1}
-        for name, least in least_of.items():
-            if not is_number(value := getattr(self, name), whole=True) or value < least:
-                raise self.wrong(name, f"a whole number of {least} or more", value)
-        if not is_number(self.missed_share) or not 0 <= self.missed_share < 1:
-            raise self.wrong("missed_share", "a number from 0 to less than 1", self.missed_share)
-        for name in ("leaves", "neurons"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise self.wrong(name, "named fields", getattr(self, name))
-        neurons = self.neuron_parameters
-        _ = self.leaf_parameters  # wrong fields are named here and not after minutes
-        neurons.check_fit(tuple(shape))
-        if neurons.neurons < self.animals:
-            raise UserError(
-                f"{self.SECTION}.animals: expected at most one an animal of {neurons.neurons} neurons, "
-                f"found {self.animals}. Correct it in the scale's configuration."
-            )
-
-    @property
-    def neuron_parameters(self) -> VisualCortexParameters:
-        """The neurons' parameters, read."""
-        return VisualCortexParameters.from_mapping(self.neurons)
-
-    @property
-    def leaf_parameters(self) -> DeadLeaves:
-        """The dead leaves' parameters, read."""
-        return DeadLeaves.from_mapping(
-            {name: tuple(value) if isinstance(value, list) else value for name, value in self.leaves.items()}
-        )
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        self.neurons.check_fit(self.shape)
+        if self.neurons.neurons < self.animals:
+            raise self.wrong("animals", f"at most one an animal of {self.neurons.neurons} neurons", self.animals)
+        return self
 
 
-@dataclass(frozen=True)
 class GaborScan(ParameterSection):
-    """How the second scan of the same neurons shows the chosen Gabor patterns (page 4 of the paper).
-
-    Attributes
-    ----------
-    sizes_px
-        Sizes (4 standard deviations of the envelope) [paper: 8 px and up by factors of 1.65].
-    contrast
-        Of all patterns, in the images' units [paper: the highest, 4].
-    repeats
-        Presentations of each pattern in each size.
-    """
+    """How the second scan of the same neurons shows the chosen Gabor patterns (page 4 of the paper)."""
 
     SECTION: ClassVar[str] = "digital_twin.gabor_scan"
 
-    sizes_px: Sequence[float] = (8.0, 13.2, 21.8, 35.9, 59.3)
-    contrast: float = 4.0
-    repeats: int = 10
-
-    def __post_init__(self):
-        sizes = self.sizes_px
-        if isinstance(sizes, str | float | int) or not sizes or not all(is_number(n) and n > 0 for n in sizes):
-            raise self.wrong("sizes_px", "a list of positive numbers", sizes)
-        if any(after <= before for before, after in zip(sizes, sizes[1:], strict=False)):
-            raise self.wrong("sizes_px", "sizes in increasing order", sizes)
-        if not is_number(self.contrast) or self.contrast <= 0:
-            raise self.wrong("contrast", "a positive number", self.contrast)
-        if not is_number(self.repeats, whole=True) or self.repeats < 2:
-            raise self.wrong("repeats", "a whole number of 2 or more", self.repeats)
+    sizes_px: Annotated[PositiveNumbers, INCREASING] = (8.0, 13.2, 21.8, 35.9, 59.3)
+    """Sizes (4 standard deviations of the envelope) [paper: 8 px and up by factors of 1.65]."""
+    contrast: Positive = 4.0
+    """Of all patterns, in the images' units [paper: the highest, 4]."""
+    repeats: AtLeastTwo = 10
+    """Presentations of each pattern in each size."""

@@ -46,7 +46,7 @@ def simulate_visual_cortex(
     if not isinstance(parameters, VisualCortexExperiment):
         parameters = VisualCortexExperiment.from_mapping(parameters)
     images, part, luminance = draw_images(parameters, seed)
-    neurons = parameters.neuron_parameters
+    neurons = parameters.neurons
     population = Population.draw(neurons, tuple(parameters.shape), generator(seed, STREAM, "neurons"))
     population = population.with_gains(images[part == TRAINING], neurons.mean_spikes, neurons.highest_spikes)
     rate = population.rates(images)
@@ -91,7 +91,7 @@ def draw_images(parameters: VisualCortexExperiment, seed: int) -> tuple[np.ndarr
                 shape,
                 generator(seed, STREAM, "images", part),
                 source,
-                parameters.leaf_parameters,
+                parameters.leaves,
                 "test" if part == TEST else "training",
             )
             for part, count in counts.items()

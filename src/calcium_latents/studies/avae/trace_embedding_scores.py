@@ -9,7 +9,6 @@ Random numbers have the partition as address and not the method: methods share p
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +92,7 @@ def clustering_table(
     settings = settings or Settings()
     if published_samples is not None:
         samples = recording.sizes["trial"] * recording.sizes["time"]
-        settings = replace(settings, pca_eps_factor=float(np.sqrt(samples / published_samples)))
+        settings = settings.changed(pca_eps_factor=float(np.sqrt(samples / published_samples)))
     labels = _labels(recording, "group")
     if labels is not None:
         for run, embedding, member, fit in _all_members(embeddings, "clusters", clustered):

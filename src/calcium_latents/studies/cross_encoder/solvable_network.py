@@ -1,13 +1,9 @@
 """The solvable ring network with finitely many neurons beside its closed forms (appendix A, B and E, Fig. 1)."""
 
-from dataclasses import dataclass, fields
-from typing import ClassVar
-
 import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.networks.ring_network import (
@@ -17,6 +13,7 @@ from calcium_latents.simulation.networks.ring_network import (
     random_angles,
     simulate_exact,
 )
+from calcium_latents.studies.cross_encoder.solvable_network_parameters import SolvableNetworkParameters
 from calcium_latents.theory import gaussian_process, ring
 
 SPACINGS = ("equal", "random")
@@ -27,63 +24,6 @@ SHOWN_PAIRS, SHOWN_DRAWS, SHOWN_PHASES = 400, 4, 256
 # Deviations from the cycle decay as exp(-t): after so many turns they are below rounding.
 SETTLED_TURNS = 6
 QUANTILES = 99
-
-
-@dataclass(frozen=True)
-class SolvableNetworkParameters(ParameterSection):
-    """Sizes of the study of the solvable network.
-
-    The appendix gives no sizes of its simulations; these are ours, and the defaults are for the paper scale.
-
-    - `neurons`: of the ring network in the figure.
-    - `network_sizes`: numbers of neurons at which the period is measured (each even or odd, at least 8).
-    - `random_networks`: networks with random angles at each size.
-    - `dimensions`, `exponents`: d and p of the random-feature spectra.
-    - `features`, `samples`: N and T of the simulated activity.
-    - `replicates`: activity matrices for each d and p.
-    - `readout_neurons`: M of the readouts that approach the Gaussian process.
-    - `readout_sizes`: smaller M, to show the approach.
-    - `draws`: readouts of each size.
-    - `phases`: on which they are evaluated, even.
-    - `low_rank_sizes`: numbers of neurons of the low-rank networks.
-    - `low_rank_networks`: networks of each size.
-    """
-
-    SECTION: ClassVar[str] = "solvable_network"
-
-    neurons: int = 1000
-    network_sizes: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 1024, 2048)
-    random_networks: int = 40
-    dimensions: tuple[int, ...] = (2, 3, 4, 5)
-    exponents: tuple[float, ...] = (0, 1, 2)
-    features: int = 2000
-    samples: int = 2000
-    replicates: int = 5
-    readout_neurons: int = 4000
-    readout_sizes: tuple[int, ...] = (1, 4, 16, 64)
-    draws: int = 4000
-    phases: int = 64
-    low_rank_sizes: tuple[int, ...] = (1000, 4000, 16000)
-    low_rank_networks: int = 3
-
-    def __post_init__(self):
-        least = {"neurons": 8, "network_sizes": 8, "dimensions": 2, "exponents": 0, "features": 40, "samples": 40}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            several = field.name in ("network_sizes", "dimensions", "exponents", "readout_sizes", "low_rank_sizes")
-            numbers = value if several else [value]
-            whole = field.name != "exponents"
-            good = (
-                isinstance(numbers, list | tuple)
-                and numbers
-                and all(is_number(number, whole) and number >= least.get(field.name, 1) for number in numbers)
-            )
-            if not good or (field.name == "phases" and value % 2):
-                kind = ("a list of " if several else "") + ("whole numbers" if whole else "numbers")
-                even = ", even" if field.name == "phases" else ""
-                raise self.wrong(field.name, f"{kind} of at least {least.get(field.name, 1)}{even}", value)
-            if several:
-                object.__setattr__(self, field.name, tuple(numbers))
 
 
 def cycle_correlations(run: RingTrajectory) -> np.ndarray:

@@ -9,6 +9,7 @@ TRAINED_ON = "responses.nc"
 #: method -> (label, colour, marker), in the order of legends
 LABELS = {
     "digital_twin": ("digital twin", "vermillion", "o"),
+    "digital_twin_published": ("digital twin, published recipe", "purple", "P"),
     "poisson_glm": ("Poisson GLM", "blue", "s"),
     "shuffled images": ("shuffled images", "grey", "x"),
 }

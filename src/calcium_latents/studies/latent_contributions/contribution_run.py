@@ -10,6 +10,7 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.metrics.smoothing import smooth
 from calcium_latents.recordings.windows import stitch_windows
+from calcium_latents.studies.latent_contributions.contribution_parameters import ContributionParameters
 from calcium_latents.studies.latent_contributions.contribution_study import (
     EncoderModel,
     LinearModel,
@@ -34,30 +35,6 @@ from calcium_latents.studies.latent_contributions.latent_axes import (
 )
 from calcium_latents.studies.latent_contributions.recurrence import detect_transitions, largest_step
 
-#: Parameters and what they are unless given.
-DEFAULTS: dict[str, Any] = {
-    # "event_rate" (of the inferred file), "smoothed_events" (frames) or "events" (as they are); by method
-    "activity": None,
-    "sd_s": 0.1,  # width of the smoothing, s
-    "missing": "error",  # of events that were not sampled: "error" or "mean" (latent_axes.complete)
-    "stitch": False,  # join overlapping windows of the inferred file to one session first
-    "components": 5,  # latents: principal components of the activity, or of a model's factors
-    "standardise": False,  # divide each neuron's activity by its standard deviation (pca, regression)
-    "penalty": list(PENALTIES),  # of the regression, relative
-    "slack": 0.01,  # of the regression: share of a latent's variance given up for smaller weights
-    "whiten": None,  # give the latents unit covariance; by default all but principal components
-    "span_s": 0.5,  # averaged on either side of a transition
-    "false_positives": 0.05,  # transitions expected in stationary Gaussian noise
-    # neurons shifted independently: no transition is smaller than the largest step in so many of them; by default 20
-    # for events, and 0 for a model's rates, which vary together whatever happens
-    "surrogates": None,
-    "relative_threshold": 0.1,  # ratios are masked where |z| is below this, in root mean squares of z
-    "shown_s": 20.0,  # stretch whose contributions are kept in full
-    "top": 5,  # neurons kept for each latent
-    "tolerance": 1e-3,  # completeness of integrated gradients
-    "most_frames": 1000,  # evaluated with integrated gradients
-}
-
 
 def run(
     recording: xr.Dataset,
@@ -72,7 +49,7 @@ def run(
     Args:
         recording: Recording; its events are used unless the activity is "event_rate".
         method: "pca", "regression" (of the inferred factors) or "integrated_gradients" (of `encoder`).
-        parameters: over `DEFAULTS`.
+        parameters: fields of `ContributionParameters`.
         inferred: Inferred of this recording, where needed.
         encoder: of `cross_encoder.chosen_encoder`, where needed.
         seed: of surrogates, and of principal axes of very large populations.
@@ -84,10 +61,7 @@ def run(
     Raises:
         UserError: an input is missing or does not fit, or parameters are unknown.
     """
-    unknown = sorted(set(parameters or {}) - set(DEFAULTS))
-    if unknown:
-        raise UserError(f"parameters: expected some of {sorted(DEFAULTS)}, found {unknown}.")
-    options = DEFAULTS | {name: value for name, value in (parameters or {}).items() if value is not None}
+    options = ContributionParameters.from_mapping(parameters or {}).to_dict()
     needed = {"regression": ("--inferred", inferred), "integrated_gradients": ("--checkpoint", encoder)}
     if method in needed and needed[method][1] is None:
         raise UserError(f"method {method}: expected {needed[method][0]}, found none.")
@@ -221,7 +195,7 @@ def _model(source: xr.Dataset, inferred, encoder, method: str, options: Mapping[
     latents = (latents - leading.mean) @ leading.axes
     if _whiten(method, options):
         latents = latents @ whitened(latents)
-    axes = regression_axes(activity, latents, options["penalty"], slack=options["slack"])
+    axes = regression_axes(activity, latents, options["penalty"] or PENALTIES, slack=options["slack"])
     numbers |= {"residual": axes.residual, "held_out_residual": axes.held_out_residual, "penalty": axes.penalty}
     return population, LinearModel(population, axes), latents - axes.offset, numbers
 

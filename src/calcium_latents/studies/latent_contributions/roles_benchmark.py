@@ -31,6 +31,7 @@ from calcium_latents.studies.latent_contributions import roles
 from calcium_latents.studies.latent_contributions.influence import mean_degrees
 from calcium_latents.studies.latent_contributions.latent_axes import principal_axes
 from calcium_latents.studies.latent_contributions.recurrence import detect_transitions
+from calcium_latents.studies.latent_contributions.roles_benchmark_parameters import RolesBenchmarkParameters
 
 TRANSITIONS, DELAYS, LEAD = "transitions", "delays", "lead"
 COLUMNS = (
@@ -54,37 +55,6 @@ DELAY_METHODS = {
 }
 DEFAULT_LEAD = "peak_lag_of_latents"
 WINS, TIES, LOSES = "wins", "ties", "loses"
-
-DEFAULTS: dict[str, Any] = {
-    "networks": 8,
-    "latents": 3,
-    "span_s": 2.0,
-    "false_positives": 0.5,
-    "smallest_distance": 0.5,
-    "matching_s": 1.0,
-    "lags_s": [0.3, 0.6, 1.0],
-    "attractor_network": {},
-    "difficulties": {"observation_noise": [1.0, 2.0, 3.0, 4.0], "pulse_strength": [1.25], "lead_jitter_s": [1.2]},
-    "delay_networks": 6,
-    "delay_latents": 3,
-    "delay_picture_latents": 8,
-    "longest_lag_s": 1.2,
-    "delay_lags_s": [0.2, 0.4, 0.8],
-    "delayed_lorenz": {"neurons": 150, "frames": 1500},
-    "delay_noise": [0.5, 2.0, 4.0],
-}
-"""Parameters of `benchmark`.
-
-- `networks`, `delay_networks`: networks of each level.
-- `latents`, `delay_latents`: number of principal components (of p patterns: p - 1, where the spectrum drops).
-- `delay_picture_latents`, `longest_lag_s`: components and largest lag of the peak lags.
-- `span_s`, `false_positives`: of `recurrence.detect_transitions`; `smallest_distance`: detected transitions shorter
-  than this part of the distances' 90 % quantile are left out (moves within a state).
-- `matching_s`: a detection within this time of a true transition has found it.
-- `lags_s`, `delay_lags_s`: lags of influence and lagged correlation.
-- `attractor_network`, `delayed_lorenz`: parameters of the simulations; `difficulties`: parameter -> values, one changed
-  at a time; `delay_noise`: values of `observation_noise`.
-"""
 
 
 def benchmark(parameters: Mapping[str, Any], seed: int) -> pd.DataFrame:
@@ -115,14 +85,8 @@ def benchmark(parameters: Mapping[str, Any], seed: int) -> pd.DataFrame:
 
 
 def settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `DEFAULTS` with `parameters` over them; raise UserError for an unknown or useless one."""
-    if unknown := sorted(set(parameters) - set(DEFAULTS)):
-        raise UserError(f"roles benchmark: unknown field {', '.join(unknown)}; expected some of {sorted(DEFAULTS)}.")
-    p = DEFAULTS | dict(parameters)
-    for name in ("networks", "latents", "delay_networks", "delay_latents", "delay_picture_latents"):
-        if not isinstance(p[name], int) or p[name] < 1:
-            raise UserError(f"roles benchmark: {name}: expected a whole number of at least 1, found {p[name]!r}.")
-    return p
+    """Return the fields of `RolesBenchmarkParameters`; raise UserError for an unknown or useless one."""
+    return RolesBenchmarkParameters.from_mapping(parameters).to_dict()
 
 
 def network_seed(seed: int, network: int) -> int:

@@ -135,7 +135,7 @@ def test_wrong_inputs_are_named(study):
     folder, responses = study
     choose(folder)
     record(folder)
-    with pytest.raises(UserError, match="--parameters: expected thresholds"):
+    with pytest.raises(UserError, match="did you mean 'thresholds'"):
         compare(folder, "--parameters", '{"threshold": 1}')
     with pytest.raises(UserError, match="filter: expected filters"):
         box = make_image_predictions(model="x", seed=1, rate=responses["rate"].values, responses=responses)

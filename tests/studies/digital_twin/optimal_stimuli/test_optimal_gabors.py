@@ -21,7 +21,8 @@ from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_translation impo
     shared_search,
     translated_rates,
 )
-from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid, geometric
+from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
+from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import DifferenceSearchSettings, geometric
 from calcium_latents.studies.digital_twin.tuning.tuning_indices import orientation_difference
 
 SHAPE = (20, 22)
@@ -72,7 +73,7 @@ def test_the_search_finds_the_best_of_the_whole_grid(family):
         grid, settings = GaborGrid(**SMALL | {"rows_px": (8, 10), "columns_px": (10, 12)}), SearchSettings(size_step=2)
     else:
         grid = DifferenceGrid(image_shape=SHAPE, rows_px=(8, 11), columns_px=(9, 12), contrasts=(-4, -2, 2, 4))
-        settings = study.DIFFERENCE_SEARCH
+        settings = DifferenceSearchSettings()
     counter = Counter(probe)
     found = search(counter, grid, truth["position_px"], np.arange(10), settings)
     assert counter.images == found.scan_images + found.images.sum() == probe.shown
@@ -249,7 +250,9 @@ def test_the_shared_scan_finds_the_best_of_the_whole_grid_from_one_place():
     probe = ConvolutionProbe()
     # Gabors small enough to lie within the image at every place
     grid = GaborGrid(**SMALL | {"sizes_px": (4.0, 5.0), "contrasts": (4.0,)})
-    settings = SearchSettings(1, 1, 1, 1, 1, 1, most_rounds=0)
+    settings = SearchSettings(
+        place_step=1, size_step=1, frequency_step=1, orientation_step=1, phase_step=1, contrast_step=1, most_rounds=0
+    )
     found = shared_search(probe, grid, np.arange(6), settings)
     whole = brute_force(probe, grid, np.arange(6))
     assert found.rates == pytest.approx(whole.rates, rel=1e-3)

@@ -188,7 +188,7 @@ def test_wrong_parameters_are_named():
             g.ScanParameters.from_mapping({name: value})
     with pytest.raises(UserError, match="at most as many as the grid has"):
         g.ScanParameters(sizes_px=[8], cycles_per_size=[1], contrasts=[1], orientations=2, phases=2)
-    with pytest.raises(UserError, match="unknown field size"):
+    with pytest.raises(UserError, match="unknown field 'size'"):
         g.ScanParameters.from_mapping({"size": 3})
 
 

@@ -26,7 +26,7 @@ def true_gabors(probe, truth, **changed):
 
 
 def test_grids_are_the_published_ones():
-    axes = experiments.ExperimentSettings().coordinates()
+    axes = experiments.axis_values(experiments.ExperimentSettings())
     assert axes["size"] == pytest.approx(8 * 1.2 ** np.arange(12))
     assert axes["contrast"] == pytest.approx(2**-3.5 * 2 ** (np.arange(12) / 2))
     assert axes["orthogonal_contrast"] == pytest.approx([0, *(2**-3 * 2 ** (np.arange(9) / 2))])
@@ -38,7 +38,7 @@ def test_size_leaves_the_frequency_in_cycles_per_pixel():
     assert images.shape == (12, 12, *SHAPE)
     # at the centre the envelope is 1: cos(phase) at every size; contrast scales
     centre = images[:, :, 9, 11]
-    assert np.allclose(centre, 0.5 * np.cos(1.0) * QUICK.coordinates()["contrast"], atol=1e-6)
+    assert np.allclose(centre, 0.5 * np.cos(1.0) * experiments.axis_values(QUICK)["contrast"], atol=1e-6)
     wide, wider = images[-2, -1], images[-1, -1]
     near = (slice(8, 11), slice(10, 13))
     assert np.allclose(wide[near], wider[near], rtol=0.02, atol=0.02)
@@ -48,7 +48,7 @@ def test_plaids_are_sums_and_their_first_row_and_column_single_gabors():
     images = experiments.stimuli(SHAPE, GABOR, QUICK, "plaid")
     assert images.shape == (10, 10, *SHAPE) and not images[0, 0].any()
     assert np.allclose(images[4, 7], images[4, 0] + images[0, 7], atol=1e-6)
-    level = QUICK.coordinates()["preferred_contrast"]
+    level = experiments.axis_values(QUICK)["preferred_contrast"]
     orientations = experiments.stimuli(SHAPE, GABOR | {"contrast": level[4]}, QUICK, "orientation_curve")
     assert np.allclose(images[4, 0], orientations[6], atol=1e-6)
     # a quarter turn back and a quarter turn on differ in the sign of the phase
@@ -65,7 +65,9 @@ def test_what_is_shown_is_counted_and_the_rest_is_missing():
     assert np.isfinite(responses["size_contrast"][0]).all() and np.isfinite(responses["plaid"][0]).all()
     missing = np.isnan(responses["size_contrast"][1])
     assert missing[:-1, :-1].all() and not missing[-1].any() and not missing[:, -1].any()
-    whole = experiments.run_experiments(probe, gabors, np.arange(4), experiments.ExperimentSettings(12, 8))
+    whole = experiments.run_experiments(
+        probe, gabors, np.arange(4), experiments.ExperimentSettings(orientations=12, phases=8)
+    )
     for name, rates in responses.items():
         seen = np.isfinite(rates)
         assert np.allclose(rates[seen], whole[name][seen])

@@ -6,12 +6,6 @@ from pathlib import Path
 from calcium_latents.commands.cli import add_embeddings, add_parameters, read_embeddings, run_command
 
 TABLES = ("reconstruction", "clustering", "separation", "correlations", "tsne")
-OF_TABLE = ("clustered", "most_neurons", "published_samples", "seed", "map")
-PARAMETERS = (
-    "settings of metrics.clustering.Settings (min_samples, permutations, ...), clustered (partitions of each split to "
-    "cluster at most), most_neurons (test neurons to cluster at most), published_samples (scales the published eps of "
-    "principal components to traces of another length), map (false: no t-SNE, which takes seconds a method), seed"
-)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -21,36 +15,28 @@ def main(arguments: list[str] | None = None) -> None:
     add_embeddings(parser)
     parser.add_argument("--dataset", required=True, help="its name in the tables")
     parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, PARAMETERS)
+    add_parameters(parser, "fields of score_parameters.ScoreParameters")
     for name in TABLES:
         parser.add_argument(f"--{name}", required=True, help="table (.csv)")
     options = parser.parse_args(arguments)
 
-    from dataclasses import fields
-
-    from calcium_latents.errors import UserError
     from calcium_latents.files import atomic_path
-    from calcium_latents.metrics.clustering import Settings
     from calcium_latents.recordings import read_recording
     from calcium_latents.studies.avae import trace_embedding_scores as scores
+    from calcium_latents.studies.avae.score_parameters import ScoreParameters
 
-    given = dict(options.parameters)
-    others = {name: given.pop(name) for name in OF_TABLE if name in given}
-    unknown = set(given) - {field.name for field in fields(Settings)}
-    if unknown:
-        raise UserError(f"--parameters: expected {PARAMETERS}; found {sorted(unknown)}.")
-    wants_map = others.pop("map", True)
-    settings = Settings(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    settings = ScoreParameters.from_mapping(options.parameters)
+    others = {name: getattr(settings, name) for name in ("clustered", "most_neurons", "published_samples", "seed")}
     recording = read_recording(options.recording)
     embeddings = read_embeddings(options.embedding)
     about = (recording, embeddings, options.dataset, options.label or options.dataset)
-    drawn = {"permutations": settings.permutations, "seed": others.get("seed", 0)}
+    drawn = {"permutations": settings.permutations, "seed": settings.seed}
     tables = {
         options.reconstruction: scores.reconstruction_table(*about),
         options.clustering: scores.clustering_table(*about, settings, **others),
         options.separation: scores.separation_table(*about, **drawn),
         options.correlations: scores.correlation_table(*about, **drawn),
-        options.tsne: scores.tsne_table(recording, embeddings if wants_map else {}, *about[2:]),
+        options.tsne: scores.tsne_table(recording, embeddings if settings.map else {}, *about[2:]),
     }
     for path, table in tables.items():
         with atomic_path(Path(path)) as temporary:

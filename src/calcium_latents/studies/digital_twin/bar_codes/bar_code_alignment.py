@@ -14,6 +14,7 @@ import numpy as np
 from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
+from calcium_latents.studies.digital_twin.bar_codes.bar_code_parameters import PublishedOptions
 from calcium_latents.studies.digital_twin.bar_codes.bar_codes import (
     VON_MISES,
     RolledCodes,
@@ -43,37 +44,6 @@ class Alignment:
     aligned: np.ndarray
     losses: tuple[float, ...] = ()
     steps: int = 0
-
-
-@dataclass(frozen=True)
-class PublishedOptions:
-    """Settings of the authors' script (its values); `starts` is ours.
-
-    Attributes:
-        penalty: weight of the change by a shift of 0, which keeps the temperature up.
-        highest_temperature: the learned temperature is this times a sigmoid.
-        learning_rate: of Adam at first; divided by sqrt(10) at every later stage.
-        check_every, patience: steps between two looks at the loss; looks without gain that end a stage.
-        least_gain: relative gain that counts.
-        stages: of learning rates.
-        most_steps: of one start.
-    """
-
-    penalty: float = 1.5
-    highest_temperature: float = 1.5
-    learning_rate: float = 0.01
-    check_every: int = 25
-    patience: int = 5
-    least_gain: float = 1e-3
-    stages: int = 5
-    starts: int = 3
-    most_steps: int = 20_000
-
-    def __post_init__(self):
-        if min(self.check_every, self.patience, self.stages, self.starts, self.most_steps) < 1:
-            raise UserError(f"published alignment: expected whole numbers of at least 1, found {self}.")
-        if not (np.isfinite(self.highest_temperature) and self.highest_temperature > 0 < self.learning_rate):
-            raise UserError(f"published alignment: expected a temperature and learning rate above 0, found {self}.")
 
 
 def loss_gradient(

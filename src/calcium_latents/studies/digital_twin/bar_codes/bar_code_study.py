@@ -9,7 +9,7 @@ where there are any, serve the scores and, if no number of clusters is given, th
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,11 @@ from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
 from calcium_latents.studies.digital_twin.bar_codes.bar_code_alignment import (
-    PublishedOptions,
     coordinate_ascent,
     published,
 )
 from calcium_latents.studies.digital_twin.bar_codes.bar_code_clusters import agreement, chance, k_means, map_in_two
+from calcium_latents.studies.digital_twin.bar_codes.bar_code_parameters import StudyOptions
 from calcium_latents.studies.digital_twin.bar_codes.bar_codes import (
     FOURIER,
     VON_MISES,
@@ -56,48 +56,6 @@ TABLE_COLUMNS = (
 )
 PUBLISHED_CLUSTERS, LEAST_NEURONS = 50, 5  # where no types are known: clusters, and neurons a cluster on average
 TIMING_COLUMNS = ("dataset", "method", "metric", "temperature", "seconds")
-
-
-@dataclass(frozen=True)
-class StudyOptions:
-    """Settings of alignment and clusters.
-
-    Attributes:
-        clusters: of k-means; None: as many as there are known types or, without types, 50 (published), but no more
-            than a fifth of the neurons. The table has twice as many beside it.
-        method: of `ALIGNMENTS`, whose result later steps use.
-        metric: of `METRICS`, of the codes that later steps use; the table has both.
-        temperature: of its shift (not of the published alignment, which learns it), and of random shifts.
-        temperatures: of more coordinate ascents in the table, with both kernels.
-        starts, angles: of a coordinate ascent.
-        restarts: of k-means.
-        perplexity: of t-SNE.
-        resamples, permutations: of neurons for intervals, and of types for chance levels.
-        published: of the published alignment.
-    """
-
-    clusters: int | None = None
-    method: str = SMOOTH
-    metric: str = DRIVE
-    temperature: float = 3.0
-    temperatures: tuple[float, ...] = (1.5, 6.0, 12.0)
-    starts: int = 20
-    angles: int = 32
-    restarts: int = 20
-    perplexity: float = 50.0
-    resamples: int = 1000
-    permutations: int = 200
-    published: PublishedOptions = field(default_factory=PublishedOptions)
-
-    def __post_init__(self):
-        if self.method not in ALIGNMENTS:
-            raise UserError(f"bar codes: method: expected one of {ALIGNMENTS}, found {self.method!r}.")
-        if self.metric not in METRICS:
-            raise UserError(f"bar codes: metric: expected one of {METRICS}, found {self.metric!r}.")
-        if min(self.starts, self.restarts, self.resamples, self.permutations, self.clusters or 1) < 1:
-            raise UserError(f"bar codes: expected whole numbers of at least 1, found {self}.")
-        if min(self.temperature, *self.temperatures, self.perplexity) <= 0:
-            raise UserError(f"bar codes: expected temperatures and perplexity above 0, found {self}.")
 
 
 @dataclass(frozen=True)

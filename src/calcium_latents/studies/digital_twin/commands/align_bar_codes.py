@@ -5,12 +5,6 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
-PARAMETERS = (
-    "settings of bar_codes.bar_code_study.StudyOptions (clusters, method, metric, temperature, temperatures, starts, "
-    "angles, restarts, perplexity, resamples, permutations) and published, an object of settings of "
-    "bar_codes.bar_code_alignment.PublishedOptions"
-)
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Write bar_codes.nc, the table of agreement and the table of times."""
@@ -19,7 +13,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--responses", help="responses that it was fitted to (.nc), for the neurons' true types")
     parser.add_argument("--dataset", required=True, help="its name in the tables")
     parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, PARAMETERS)
+    add_parameters(parser, "fields of bar_code_parameters.StudyOptions (clusters, published: {...}, ...)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, help="aligned bar codes, clusters, map (.nc)")
     parser.add_argument("--table", required=True, help="agreement of clusters with types, by method (.csv)")
@@ -29,9 +23,10 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.files import atomic_path
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.netcdf import read_dataset, write_dataset
+    from calcium_latents.studies.digital_twin.bar_codes.bar_code_parameters import StudyOptions
     from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import study
 
-    settings = study_options(options.parameters)
+    settings = StudyOptions.from_mapping(options.parameters)
     predictions = read_dataset(options.predictions, ["bar_code", "feature_covariance", "neuron"])
     types = None
     if options.responses:
@@ -51,29 +46,6 @@ def main(arguments: list[str] | None = None) -> None:
     for path, rows in ((options.table, table), (options.timing, timing)):
         with atomic_path(Path(path)) as temporary:
             rows.to_csv(temporary, index=False)
-
-
-def study_options(parameters: dict):
-    """Return StudyOptions of the command's `--parameters`.
-
-    Raises:
-        UserError: a name or a value that it does not know.
-    """
-    from dataclasses import fields
-
-    from calcium_latents.errors import UserError
-    from calcium_latents.studies.digital_twin.bar_codes.bar_code_alignment import PublishedOptions
-    from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import StudyOptions
-
-    given = dict(parameters)
-    parts = {"published": (PublishedOptions, dict(given.pop("published", None) or {})), "": (StudyOptions, given)}
-    for name, (made_of, values) in parts.items():
-        known = {field.name for field in fields(made_of)} - {"published"}
-        if unknown := set(values) - known:
-            raise UserError(f"--parameters: {name}: expected {sorted(known)}, found {sorted(unknown)}.")
-    if isinstance(given.get("temperatures"), list):
-        given["temperatures"] = tuple(given["temperatures"])
-    return StudyOptions(**given, published=PublishedOptions(**parts["published"][1]))
 
 
 def true_types(responses, predictions, path: str):

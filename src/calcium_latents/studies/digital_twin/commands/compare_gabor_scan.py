@@ -5,8 +5,6 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
-PARAMETERS = "thresholds (fractions of the own optimal Gabor's rate), batch (images shown to the model at once)"
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Write one row a neuron, threshold and curve."""
@@ -17,7 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--gabors", required=True, help="optimal Gabors of all neurons (.csv)")
     parser.add_argument("--scan-gabors", required=True, help="the chosen Gabors (.csv)")
     parser.add_argument("--glm", help="predictions of the Poisson GLM (.nc), whose filters give one more curve")
-    add_parameters(parser, PARAMETERS)
+    add_parameters(parser, "fields of scan_parameters.AgreementParameters")
     parser.add_argument("--seed", type=int, required=True, help="of bootstraps over the table's rows")
     parser.add_argument("--output", required=True, help="table (.csv)")
     options = parser.parse_args(arguments)
@@ -31,10 +29,10 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.recordings.netcdf import read_dataset
     from calcium_latents.studies.digital_twin.probe import ModelProbe
     from calcium_latents.studies.digital_twin.second_scan.gabor_selection import own_optima
+    from calcium_latents.studies.digital_twin.second_scan.scan_parameters import AgreementParameters
     from calcium_latents.studies.digital_twin.second_scan.size_tuning_agreement import compare_scan
 
-    if unknown := sorted(set(options.parameters) - {"thresholds", "batch"}):
-        raise UserError(f"--parameters: expected {PARAMETERS}; found {unknown}.")
+    parameters = AgreementParameters.from_mapping(options.parameters)
     neurons = read_image_responses(options.responses, ["neuron"])["neuron"].values
     filters = None
     if options.glm:
@@ -51,7 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
         filters=filters,
         seed=options.seed,
         path=options.scan,
-        **options.parameters,
+        thresholds=parameters.thresholds,
+        batch=parameters.batch,
     )
     with atomic_path(Path(options.output)) as temporary:
         table.to_csv(temporary, index=False, float_format="%.8g")

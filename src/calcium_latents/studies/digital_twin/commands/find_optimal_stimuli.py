@@ -5,15 +5,6 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
-SECTIONS = ("gabors", "differences", "search", "difference_search", "clusters", "check")
-PARAMETERS = (
-    "sections gabors, differences (grids of optimal_gabors), search and difference_search "
-    "(gabor_search.SearchSettings), clusters (gabor_clusters.ClusterSettings), check "
-    "(gabor_study.CheckSettings); share_places (default true: all places of the twin's scan at the cost of "
-    "one, see gabor_translation), precision of the search (see its module; default float32, as "
-    "are the rates of what it finds, and the check), seed"
-)
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the optima of the model, of the true neurons where they are known, and a check against the whole grid."""
@@ -22,7 +13,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
     parser.add_argument("--predictions", required=True, help="its predictions, with the centres of masks (.nc)")
     parser.add_argument("--bar-codes", required=True, help="clusters of neurons (.nc)")
-    add_parameters(parser, PARAMETERS)
+    add_parameters(parser, "fields of search_parameters.OptimalStimuliParameters (gabors: {...}, ...)")
     parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
     parser.add_argument("--differences", required=True, help="optimal differences of Gaussians (.csv)")
     parser.add_argument("--check", required=True, help="the search against the whole grid (.csv)")
@@ -30,24 +21,18 @@ def main(arguments: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from calcium_latents.errors import UserError
     from calcium_latents.files import atomic_path
     from calcium_latents.recordings.fields import fail
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
     from calcium_latents.studies.digital_twin.optimal_stimuli import gabor_study as study
-    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_clusters import ClusterSettings
-    from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import SearchSettings
     from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
+    from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import OptimalStimuliParameters
     from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
 
-    given = dict(options.parameters)
-    seed, share = int(given.pop("seed", 0)), bool(given.pop("share_places", True))
-    precision = given.pop("precision", "float32")
-    sections = {name: dict(given.pop(name, {}) or {}) for name in SECTIONS}
-    if given:
-        raise UserError(f"--parameters: expected {PARAMETERS}; found {sorted(given)}.")
+    parameters = OptimalStimuliParameters.from_mapping(options.parameters)
+    seed, share, precision = parameters.seed, parameters.share_places, parameters.precision
     responses = read_image_responses(options.responses)
     predictions = read_image_predictions(options.predictions)
     clusters = read_dataset(options.bar_codes, ["cluster"])["cluster"].values
@@ -61,15 +46,13 @@ def main(arguments: list[str] | None = None) -> None:
     if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
         probes["truth"] = (TruthProbe(responses), responses["position_px"].values)
     shape = {"image_shape": (responses.sizes["y"], responses.sizes["x"])}
-    grids = [GaborGrid.from_mapping(sections["gabors"] | shape)]
+    grids = [GaborGrid.from_mapping(parameters.gabors.given() | shape)]
     # amplitudes of both families agree unless other ones are asked for
-    contrasts = tuple(grids[0].contrasts)
-    sections["differences"].setdefault("contrasts", [*(-value for value in contrasts[::-1]), *contrasts])
-    grids.append(DifferenceGrid.from_mapping(sections["differences"] | shape))
-    settings = [SearchSettings.from_mapping(sections["search"])]
-    settings.append(SearchSettings.from_mapping(study.DIFFERENCE_SEARCH.to_dict() | sections["difference_search"]))
-    together = ClusterSettings.from_mapping(sections["clusters"])
-    check = study.CheckSettings.from_mapping(sections["check"])
+    contrasts = grids[0].contrasts
+    amplitudes = {"contrasts": [*(-value for value in contrasts[::-1]), *contrasts]}
+    grids.append(DifferenceGrid.from_mapping(amplitudes | parameters.differences.given() | shape))
+    settings = [parameters.search, parameters.difference_search]
+    together, check = parameters.clusters, parameters.check
     fast = ModelProbe.from_checkpoint(options.checkpoint, precision) if precision != "float32" else None
     tables: dict[str, list[pd.DataFrame]] = {options.gabors: [], options.differences: []}
     for source, (probe, starts) in probes.items():

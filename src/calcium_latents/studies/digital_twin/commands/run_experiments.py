@@ -5,8 +5,6 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
-PARAMETERS = "fields of tuning.tuning_experiments.ExperimentSettings, stimuli (own, cluster) and seed"
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Write tuning curves and the indices that sum them up; true neurons see the model's stimuli."""
@@ -15,7 +13,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
     parser.add_argument("--bar-codes", required=True, help="clusters of neurons (.nc)")
     parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
-    add_parameters(parser, PARAMETERS)
+    add_parameters(parser, "fields of tuning_parameters.ExperimentParameters")
     parser.add_argument("--tuning", required=True, help="tuning curves (.nc)")
     parser.add_argument("--indices", required=True, help="tuning indices (.csv)")
     options = parser.parse_args(arguments)
@@ -31,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.recordings.netcdf import read_dataset, write_dataset
     from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import Counter
     from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
-    from calcium_latents.studies.digital_twin.tuning import tuning_experiments as experiments
+    from calcium_latents.studies.digital_twin.tuning.tuning_parameters import ExperimentParameters
     from calcium_latents.studies.digital_twin.tuning.tuning_tables import (
         GABOR_COLUMNS,
         indices_of,
@@ -39,9 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
         tuning_dataset,
     )
 
-    given = dict(options.parameters)
-    seed, stimuli = int(given.pop("seed", 0)), list(given.pop("stimuli", ("own", "cluster")))
-    settings = experiments.ExperimentSettings.from_mapping(given)
+    settings = ExperimentParameters.from_mapping(options.parameters)
+    seed, stimuli = settings.seed, settings.stimuli
     responses = read_image_responses(options.responses)
     clusters = read_dataset(options.bar_codes, ["cluster"])["cluster"].values
     names = responses["neuron"].values

@@ -5,12 +5,6 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
-PARAMETERS = (
-    "fields of second_scan.gabor_selection.ScanParameters (sizes_px, cycles_per_size, contrasts, orientations, phases, "
-    "gabors, threshold, coverage, random_draws, fractions, examples, compared, curve_sizes_px, curve_contrasts, "
-    "batch), and seed"
-)
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the chosen Gabors, the coverage of sets of them, and size-contrast curves of suboptimal Gabors."""
@@ -18,7 +12,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
     parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
     parser.add_argument("--gabors", required=True, help="optimal Gabors of all neurons (.csv)")
-    add_parameters(parser, PARAMETERS)
+    add_parameters(parser, "fields of scan_parameters.SelectionParameters")
     parser.add_argument("--output", required=True, help="chosen Gabors (.csv)")
     parser.add_argument("--coverage", required=True, help="share of neurons against fraction of own (.csv)")
     parser.add_argument("--curves", required=True, help="size-contrast curves of suboptimal Gabors (.csv)")
@@ -31,10 +25,10 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.studies.digital_twin.probe import ModelProbe
     from calcium_latents.studies.digital_twin.second_scan import gabor_selection as selection
     from calcium_latents.studies.digital_twin.second_scan import suboptimal_curves as suboptimal
+    from calcium_latents.studies.digital_twin.second_scan.scan_parameters import SelectionParameters
 
-    given = dict(options.parameters)
-    seed = int(given.pop("seed", 0))
-    parameters = selection.ScanParameters.from_mapping(given)
+    parameters = SelectionParameters.from_mapping(options.parameters)
+    seed = parameters.seed
     neurons = read_image_responses(options.responses, ["neuron"])["neuron"].values
     optimal = selection.own_optima(pd.read_csv(options.gabors), neurons, options.gabors)
     probe = ModelProbe.from_checkpoint(options.checkpoint)

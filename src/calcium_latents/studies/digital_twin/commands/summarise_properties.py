@@ -18,10 +18,6 @@ TABLES = {
     "independence": "a row a pair of properties",
     "combinations": "a row a combination of properties, high or low",
 }
-PARAMETERS = (
-    "alpha, shuffles (of the tests of clusters), floor (least correlation of the linear model in the non-linearity "
-    "index), and settings of tuning.property_independence.Settings (permutations, bootstraps, margin_bits, ...)"
-)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,29 +27,22 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", required=True, help=what)
     parser.add_argument("--dataset", required=True, help="its name in the tables")
     parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, PARAMETERS)
+    add_parameters(parser, "fields of tuning_parameters.PropertyParameters")
     parser.add_argument("--seed", type=int, default=0, help="of random clusters, permutations and bootstraps")
     for name, what in TABLES.items():
         parser.add_argument(f"--{name}", required=True, help=f"table (.csv): {what}")
     options = parser.parse_args(arguments)
 
-    from dataclasses import fields
-
-    from calcium_latents.errors import UserError
     from calcium_latents.files import atomic_path
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
     from calcium_latents.studies.digital_twin.tuning import neuron_properties as tuning
     from calcium_latents.studies.digital_twin.tuning.cluster_tests import cluster_tests
-    from calcium_latents.studies.digital_twin.tuning.property_independence import Settings, study_independence
+    from calcium_latents.studies.digital_twin.tuning.property_independence import study_independence
+    from calcium_latents.studies.digital_twin.tuning.tuning_parameters import PropertyParameters
 
-    given = dict(options.parameters)
-    tests = {name: given.pop(name) for name in ("alpha", "shuffles") if name in given}
-    floor = {name: given.pop(name) for name in ("floor",) if name in given}
-    unknown = set(given) - {field.name for field in fields(Settings)}
-    if unknown:
-        raise UserError(f"--parameters: expected {PARAMETERS}; found {sorted(unknown)}.")
-    settings = Settings(**given)
+    settings = PropertyParameters.from_mapping(options.parameters)
+    floor = {"floor": settings.floor}
     responses = read_image_responses(options.responses)
     bar_codes = read_dataset(options.bar_codes, ["cluster", "tsne"])
     indices, comparison, scores = (_read(path) for path in (options.indices, options.comparison, options.scores))
@@ -72,7 +61,9 @@ def main(arguments: list[str] | None = None) -> None:
     independence, combinations = study_independence(numeric, subsets, *about, settings, options.seed)
     tables = {
         options.properties: properties,
-        options.cluster_tests: cluster_tests(properties, *about, **tests, seed=options.seed),
+        options.cluster_tests: cluster_tests(
+            properties, *about, alpha=settings.alpha, shuffles=settings.shuffles, seed=options.seed
+        ),
         options.independence: independence,
         options.combinations: combinations,
     }

@@ -15,7 +15,6 @@ cluster here, which gives the null for how much of the drive a shared template r
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,49 +27,9 @@ from calcium_latents.models.digital_twin.hermite_functions import (
     hermite_functions,
     rotation_matrix,
 )
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
+from calcium_latents.studies.digital_twin.optimal_stimuli.mei_parameters import ClusterMeiParameters
 from calcium_latents.studies.digital_twin.optimal_stimuli.most_exciting_images import TINY, OwnRates, to_norm
-
-
-@dataclass(frozen=True)
-class ClusterMeiParameters(ParameterSection):
-    """How templates are optimised. The paper does not print its values; these are ours.
-
-    Attributes:
-        max_rank: number of ranks of the Hermite basis, max_rank (max_rank + 1) / 2 functions.
-        extent_px: diameter that the highest rank fills, px.
-        angles: of the search over a turn.
-        starts: candidate templates of each group.
-        rounds: searches over angles, each followed by its share of the steps.
-        steps: of gradient ascent.
-        learning_rate: of Adam: for angles in rad, for coefficients as a part of their root mean square.
-        batch_images: images in one batch.
-    """
-
-    SECTION: ClassVar[str] = "digital_twin.meis.templates"
-
-    max_rank: int = 12
-    extent_px: float = 25.0
-    angles: int = 16
-    starts: int = 3
-    rounds: int = 2
-    steps: int = 200
-    learning_rate: float = 0.05
-    batch_images: int = 128
-
-    def __post_init__(self):
-        for name in ("max_rank", "angles", "starts", "rounds", "steps", "batch_images"):
-            if not is_number(getattr(self, name), whole=True) or getattr(self, name) < 1:
-                raise self.wrong(name, "a whole number of at least 1", getattr(self, name))
-        for name in ("extent_px", "learning_rate"):
-            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
-                raise self.wrong(name, "a positive number", getattr(self, name))
-
-    @property
-    def scale_px(self) -> float:
-        """Unit of r of the basis: the highest rank, which reaches to 2 scale sqrt(max_rank), fills the extent."""
-        return self.extent_px / (4 * np.sqrt(self.max_rank))
 
 
 @dataclass(frozen=True)

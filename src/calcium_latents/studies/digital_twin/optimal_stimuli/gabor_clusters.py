@@ -11,45 +11,14 @@ shared axes, until no value of any group is better.
 """
 
 from collections import Counter as Counts
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import Optima, Probe, rates_of
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import Parameters, StimulusGrid
-
-AVERAGES = ("relative", "absolute")
-
-
-@dataclass(frozen=True)
-class ClusterSettings(ParameterSection):
-    """How a cluster's stimulus is searched for.
-
-    Attributes:
-        average: "relative" (to the rate at each neuron's own optimum) or "absolute".
-        starts: so many of the members' own optima are tried first, the most common ones.
-        most_members: of a larger cluster so many, drawn at random, choose its stimulus; null: all.
-        most_rounds: over all groups of axes.
-    """
-
-    SECTION: ClassVar[str] = "clusters"
-
-    average: str = "relative"
-    starts: int = 3
-    most_members: int | None = None
-    most_rounds: int = 10
-
-    def __post_init__(self):
-        if self.average not in AVERAGES:
-            raise self.wrong("average", f"one of {AVERAGES}", self.average)
-        for name in ("starts", "most_members", "most_rounds"):
-            value = getattr(self, name)
-            if not (value is None and name == "most_members") and not (is_number(value, whole=True) and value >= 1):
-                raise self.wrong(name, "a whole number of at least 1", value)
+from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import ClusterSettings
 
 
 def cluster_optima(

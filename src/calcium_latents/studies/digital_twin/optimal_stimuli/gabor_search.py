@@ -11,13 +11,13 @@ Rates of images a neuron has been shown are remembered: nothing is evaluated twi
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import Parameters, StimulusGrid
+from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import SearchSettings
 
 IMAGES = 256  # rendered and shown at once
 
@@ -61,39 +61,6 @@ class Counter:
         """See `Probe`."""
         self.images += len(images)
         return np.asarray(self.probe.all_rates(images))
-
-
-@dataclass(frozen=True)
-class SearchSettings(ParameterSection):
-    """How the grid is thinned for the coarse scan, and how far the refinement goes.
-
-    Attributes:
-        place_step: of the coarse scan's places, px; they surround the neurons' start places.
-        size_step, frequency_step, orientation_step, phase_step, contrast_step: of the other axes, in steps of the
-            grid, from the last value downwards (so that the largest contrast is always among them); a difference of
-            Gaussians takes size_step for its two sizes and frequency_step for the surround's weight.
-        coarse_contrasts: so many contrasts (of each sign) of the thinned axis are shown, the largest ones.
-        candidates: images of the scan from which each neuron's refinement starts.
-        most_rounds: of refinement over all groups of axes; 0: the candidates are only compared.
-    """
-
-    SECTION: ClassVar[str] = "search"
-
-    place_step: int = 2
-    size_step: int = 3
-    frequency_step: int = 2
-    orientation_step: int = 2
-    phase_step: int = 2
-    contrast_step: int = 2
-    coarse_contrasts: int = 1
-    candidates: int = 2
-    most_rounds: int = 20
-
-    def __post_init__(self):
-        for name, value in self.to_dict().items():
-            least = 0 if name == "most_rounds" else 1
-            if not is_number(value, whole=True) or value < least:
-                raise self.wrong(name, f"a whole number of at least {least}", value)
 
 
 STEPS = {

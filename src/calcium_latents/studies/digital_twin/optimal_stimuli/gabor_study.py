@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_clusters import ClusterSettings, cluster_optima
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import (
     Counter,
@@ -20,13 +18,12 @@ from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import (
 )
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_translation import can_share, shared_search
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid, StimulusGrid
+from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import CheckSettings
 
 KEYS = ("neuron", "cluster", "source", "stimulus")
 RESULTS = ("rate", "fraction_of_own")
 GABOR_TABLE = (*KEYS, *GaborGrid.COLUMNS, *RESULTS, "border")
 DIFFERENCE_TABLE = (*KEYS, *DifferenceGrid.COLUMNS, *RESULTS)
-#: a difference of Gaussians has few shapes and many local optima in place and sign: all places, extreme weights
-DIFFERENCE_SEARCH = SearchSettings(place_step=1, size_step=1, frequency_step=4, candidates=1)
 CHECK_TABLE = (
     *("neuron", "brute_force_images", "two_stage_images", "cost_ratio"),
     *("brute_force_rate", "two_stage_rate", "rate_ratio"),
@@ -46,30 +43,6 @@ class Neurons:
     names: np.ndarray
     clusters: np.ndarray
     starts_px: np.ndarray
-
-
-@dataclass(frozen=True)
-class CheckSettings(ParameterSection):
-    """What the search is compared with the whole grid on.
-
-    Attributes:
-        neurons: so many, spread evenly over all.
-        reach_px: the grid of the check keeps places up to so many px about the neurons' mean start; null: all places.
-            The search of the check uses the same grid.
-        contrasts: so many of the largest contrasts; null: all.
-    """
-
-    SECTION: ClassVar[str] = "check"
-
-    neurons: int = 4
-    reach_px: int | None = None
-    contrasts: int | None = None
-
-    def __post_init__(self):
-        for name in ("neurons", "reach_px", "contrasts"):
-            value = getattr(self, name)
-            if not (value is None and name != "neurons") and not (is_number(value, whole=True) and value >= 1):
-                raise self.wrong(name, "a whole number of at least 1", value)
 
 
 def own_optima(
@@ -200,11 +173,11 @@ def check_search(
 def thinner(grid: GaborGrid, starts_px: np.ndarray, check: CheckSettings) -> GaborGrid:
     """Return the grid of the check: fewer places about the mean of starts_px [n, 2], fewer contrasts."""
     if check.contrasts is not None:
-        grid = replace(grid, contrasts=tuple(grid.contrasts)[-check.contrasts :])
+        grid = grid.changed(contrasts=grid.contrasts[-check.contrasts :])
     if check.reach_px is None:
         return grid
     spans = []
     for values, centre in zip(grid.place_axes().values(), np.mean(starts_px, axis=0), strict=True):
         kept = values[np.abs(values - values[np.abs(values - centre).argmin()]) <= check.reach_px]
         spans.append((int(kept[0]), int(kept[-1])))
-    return replace(grid, rows_px=spans[0], columns_px=spans[1])
+    return grid.changed(rows_px=spans[0], columns_px=spans[1])

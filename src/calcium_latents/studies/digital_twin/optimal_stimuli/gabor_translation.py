@@ -16,7 +16,6 @@ Turning the canvas by 90 degrees is exact too, and would halve the orientations 
 it saves at most half of a scan that is smaller than the refinement.
 """
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -75,7 +74,7 @@ def shared_scan(
     height, width = grid.image_shape
     middle = np.array([height // 2, width // 2])
     shape = (height + 2 * margin, width + 2 * margin)
-    canvas = replace(grid, image_shape=shape, rows_px=None, columns_px=None, margin_px=0)
+    canvas = grid.changed(image_shape=shape, rows_px=None, columns_px=None, margin_px=0)
     others = np.array(list(product(*[thinned(n, v, settings) for n, v in list(grid.axes.items())[2:]])))
     # reading at (i, j) puts the stimulus at middle + margin - (i, j)
     first = [int(values[0]) for values in grid.place_axes().values()]

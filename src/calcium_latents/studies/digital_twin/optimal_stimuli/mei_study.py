@@ -7,9 +7,7 @@ For each cluster the drive of its shared template is given as a fraction of that
 All images have one L2 norm. Fractions are over the neurons that were optimised, the best predicted of each cluster.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,6 @@ import torch
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.seeds import generator
 from calcium_latents.studies.digital_twin.optimal_stimuli.cluster_mei import (
     ClusterMeiParameters,
@@ -27,25 +24,19 @@ from calcium_latents.studies.digital_twin.optimal_stimuli.cluster_mei import (
     fraction_of_own,
     template_images,
 )
+from calcium_latents.studies.digital_twin.optimal_stimuli.mei_parameters import MeiStudyParameters
 from calcium_latents.studies.digital_twin.optimal_stimuli.most_exciting_images import (
-    MostExcitingImageParameters,
     MostExcitingImages,
     OwnRates,
     most_exciting_images,
     to_norm,
 )
 from calcium_latents.studies.digital_twin.optimal_stimuli.stimulus_comparison import (
-    StimulusComparisonParameters,
     images_of_others,
     noise_of_equal_spectrum,
 )
 
 METHOD, SCORE = "digital_twin", "correlation_to_mean"
-SECTIONS = {
-    "images": MostExcitingImageParameters,
-    "templates": ClusterMeiParameters,
-    "comparison": StimulusComparisonParameters,
-}
 #: variable -> (dims, units, long name)
 VARIABLES = {
     "mei": (("neuron", "y", "x"), "sd of the training images", "most exciting image"),
@@ -64,37 +55,6 @@ VARIABLES = {
     "cluster_neurons": (("cluster",), "1", "neurons of the cluster"),
     "cluster_optimised_neurons": (("cluster",), "1", "neurons of the cluster that were optimised"),
 }
-
-
-@dataclass(frozen=True)
-class MeiStudyParameters(ParameterSection):
-    """Which neurons are optimised, and how.
-
-    Attributes:
-        neurons_per_cluster: the best predicted ones of each cluster; null: all.
-        precision: of the ascents and of the rates that they report (`models.digital_twin.precision`); stimuli are
-            compared in float32.
-        images, templates, comparison: sections; see their classes.
-    """
-
-    SECTION = "digital_twin.meis"
-
-    neurons_per_cluster: int | None = None
-    precision: str = "float32"
-    images: MostExcitingImageParameters = field(default_factory=MostExcitingImageParameters)
-    templates: ClusterMeiParameters = field(default_factory=ClusterMeiParameters)
-    comparison: StimulusComparisonParameters = field(default_factory=StimulusComparisonParameters)
-
-    def __post_init__(self):
-        most = self.neurons_per_cluster
-        if most is not None and (not is_number(most, whole=True) or most < 1):
-            raise self.wrong("neurons_per_cluster", "a whole number of at least 1, or null", most)
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> "MeiStudyParameters":
-        """Read parameters; `images`, `templates` and `comparison` are mappings."""
-        sections = {name: kind.from_mapping(mapping.get(name) or {}) for name, kind in SECTIONS.items()}
-        return super().from_mapping({**mapping, **sections})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ Images of different neurons share a batch: each belongs to its own neuron, so no
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,65 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calcium_latents.errors import UserError
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
+from calcium_latents.studies.digital_twin.optimal_stimuli.mei_parameters import MostExcitingImageParameters
 
 #: (images [n, y, x], neurons [n]) -> rate of neuron neurons[k] to images[k], [n], differentiable in the images
 OwnRates = Callable[[Tensor, Tensor], Tensor]
 LAPLACIAN = ((0.25, 0.5, 0.25), (0.5, -3.0, 0.5), (0.25, 0.5, 0.25))
 MOMENTUM, SECOND_MOMENT, TINY = 0.9, 0.999, 1e-8  # of Adam, its defaults
-
-
-@dataclass(frozen=True)
-class MostExcitingImageParameters(ParameterSection):
-    """How images are optimised; defaults are the published ones.
-
-    Attributes:
-        starts: noise images that each neuron starts from.
-        screening_steps: after these steps only a neuron's best start goes on; 0: all go on to the end, as published.
-        steps: at most.
-        patience: steps without a new best of the objective's running mean, after which an image is left alone.
-        tolerance: gain that counts as a new best, as a part of the last best.
-        memory: of the running mean.
-        norm: L2 norm of every image, in z-scored pixels.
-        smoothness: gamma, weight of the sum of the squared Laplacian of the image.
-        learning_rate: of Adam, on an image that starts as unit normal noise and is scaled to the norm.
-        start_power: noise is multiplied by frequency to minus this power; 0: white, as published. Smooth noise needs
-            fewer steps.
-        frequency_power: gradients are multiplied by frequency to minus this power; 0: left as they are.
-        batch_images: images in one batch.
-    """
-
-    SECTION: ClassVar[str] = "digital_twin.meis.images"
-
-    starts: int = 8
-    screening_steps: int = 0
-    steps: int = 2000
-    patience: int = 100
-    tolerance: float = 0.0
-    memory: float = 0.9
-    norm: float = 12.0
-    smoothness: float = 0.005
-    learning_rate: float = 1.0
-    start_power: float = 0.0
-    frequency_power: float = 0.5
-    batch_images: int = 128
-
-    def __post_init__(self):
-        for name in ("starts", "steps", "patience", "batch_images"):
-            if not is_number(getattr(self, name), whole=True) or getattr(self, name) < 1:
-                raise self.wrong(name, "a whole number of at least 1", getattr(self, name))
-        for name in ("norm", "learning_rate"):
-            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
-                raise self.wrong(name, "a positive number", getattr(self, name))
-        for name in ("smoothness", "start_power", "frequency_power", "tolerance"):
-            if not is_number(getattr(self, name)) or getattr(self, name) < 0:
-                raise self.wrong(name, "a number of at least 0", getattr(self, name))
-        if not is_number(self.screening_steps, whole=True) or not 0 <= self.screening_steps < self.steps:
-            raise self.wrong("screening_steps", "a whole number of at least 0, below steps", self.screening_steps)
-        if not is_number(self.memory) or not 0 <= self.memory < 1:
-            raise self.wrong("memory", "a number of at least 0, below 1", self.memory)
 
 
 @dataclass(frozen=True)

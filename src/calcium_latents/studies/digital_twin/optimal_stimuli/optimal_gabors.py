@@ -6,32 +6,23 @@ neurons of a cluster share, and how rows become images.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from itertools import product
 from typing import ClassVar
 
 import numpy as np
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.simulation.visual_cortex.gabors import difference_of_gaussians, gabor
+from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import (
+    DifferenceGridParameters,
+    GaborGridParameters,
+    GridParameters,
+)
 
 Parameters = dict[str, np.ndarray]
 
 
-def geometric(first: float, factor: float, count: int) -> tuple[float, ...]:
-    """Return first, first factor, first factor^2, ... (`count` values)."""
-    return tuple(first * factor**power for power in range(count))
-
-
-@dataclass(frozen=True)
-class StimulusGrid(ParameterSection):
-    """What all families share: whole-pixel places, and the arithmetic of rows of whole numbers.
-
-    Attributes:
-        rows_px, columns_px: first and last place along y and x, px; null: all that lie `margin_px` off the border.
-        margin_px: see there.
-        image_shape: (y, x) of the images, px.
-    """
+class StimulusGrid(GridParameters):
+    """What all families share: whole-pixel places, and the arithmetic of rows of whole numbers."""
 
     #: how far from the start places a search begins, groups of axes that are varied together, axes along which starts
     #: of a search differ, axes that a cluster shares and their groups, axes whose ends are an edge, columns of tables
@@ -42,36 +33,6 @@ class StimulusGrid(ParameterSection):
     SHARED_BLOCKS: ClassVar[tuple[tuple[str, ...], ...]] = ()
     COLUMNS: ClassVar[tuple[str, ...]] = ()
     EDGES: ClassVar[tuple[str, ...]] = ()
-
-    rows_px: Sequence[int] | None = None
-    columns_px: Sequence[int] | None = None
-    margin_px: int = 4
-    image_shape: Sequence[int] = (36, 64)
-
-    def __post_init__(self):
-        shape = tuple(self.image_shape)
-        if len(shape) != 2 or not all(is_number(size, whole=True) and size > 0 for size in shape):
-            raise self.wrong("image_shape", "(y, x) in px", self.image_shape)
-        if not is_number(self.margin_px, whole=True) or not 0 <= 2 * self.margin_px < min(shape):
-            raise self.wrong("margin_px", "a whole number below half of the image", self.margin_px)
-        for name, size in zip(("rows_px", "columns_px"), shape, strict=True):
-            span = getattr(self, name)
-            if span is None:
-                continue
-            whole = len(span) == 2 and all(is_number(value, whole=True) for value in span)
-            if not (whole and 0 <= span[0] <= span[1] < size):
-                raise self.wrong(name, f"first and last place within 0 .. {size - 1}", span)
-        for field in fields(self):
-            values = getattr(self, field.name)
-            if field.name.endswith(("sizes_px", "cycles_per_size", "contrasts", "centres_px", "ratios", "weights")):
-                self._check_values(field.name, values)
-            elif field.name in ("orientations", "phases") and (not is_number(values, whole=True) or values < 2):
-                raise self.wrong(field.name, "a whole number of at least 2", values)
-
-    def _check_values(self, name: str, values: object) -> None:
-        good = isinstance(values, Sequence) and len(values) > 0 and all(is_number(value) for value in values)
-        if not good or any(later <= earlier for earlier, later in zip(values, values[1:], strict=False)):
-            raise self.wrong(name, "increasing numbers", values)
 
     @property
     def axes(self) -> dict[str, np.ndarray]:
@@ -149,18 +110,9 @@ class StimulusGrid(ParameterSection):
         return edge
 
 
-@dataclass(frozen=True)
-class GaborGrid(StimulusGrid):
-    """Gabors; the defaults are the published models' (with rows 5 to 27 and columns 27 to 48: 9,326,592 images).
+class GaborGrid(GaborGridParameters, StimulusGrid):
+    """Gabors."""
 
-    Attributes:
-        sizes_px: sizes (4 SD of the envelope), px.
-        cycles_per_size: frequency times size.
-        contrasts: Michelson contrasts in z-scored units: the carrier's amplitude is half of it.
-        orientations, phases: numbers of equal steps over pi and over 2 pi.
-    """
-
-    SECTION: ClassVar[str] = "gabors"
     BLOCKS: ClassVar = (("y", "x"), ("size", "cycles"), ("orientation", "phase"), ("contrast",))
     KINDS: ClassVar = ("size", "cycles")
     SHARED: ClassVar = ("size", "cycles", "contrast", "phase")
@@ -170,12 +122,6 @@ class GaborGrid(StimulusGrid):
     COLUMNS: ClassVar = (
         *("y_px", "x_px", "size_px", "cycles_per_size", "frequency_cpp", "contrast", "orientation_rad", "phase_rad"),
     )
-
-    sizes_px: Sequence[float] = geometric(8, 1.25, 8)
-    cycles_per_size: Sequence[float] = geometric(1 / 1.3, 1.3, 4)
-    contrasts: Sequence[float] = geometric(1 / 8, 2, 6)
-    orientations: int = 12
-    phases: int = 8
 
     @property
     def axes(self) -> dict[str, np.ndarray]:
@@ -263,18 +209,9 @@ def _steps(difference: np.ndarray, count: int) -> np.ndarray:
     return np.minimum(difference, count - difference)
 
 
-@dataclass(frozen=True)
-class DifferenceGrid(StimulusGrid):
-    """Differences of Gaussians about one place; the paper gives no grid, this one is ours.
+class DifferenceGrid(DifferenceGridParameters, StimulusGrid):
+    """Differences of Gaussians about one place."""
 
-    Attributes:
-        centres_px: SD of the centre, px.
-        surround_ratios: SD of the surround over that of the centre.
-        surround_weights: weight of the surround; 0 is a plain Gaussian.
-        contrasts: twice the value at the place in z-scored units, bright or dark: both signs of the Gabors' contrasts.
-    """
-
-    SECTION: ClassVar[str] = "differences"
     # an oriented neuron is driven most from the middle of one of its flanks, bright or dark
     REACH_PX: ClassVar[int] = 4
     BLOCKS: ClassVar = (("y", "x"), ("centre", "ratio"), ("ratio", "weight"), ("contrast",))
@@ -283,14 +220,6 @@ class DifferenceGrid(StimulusGrid):
     SHARED_BLOCKS: ClassVar = (("centre", "ratio"), ("ratio", "weight"), ("contrast",))
     EDGES: ClassVar = ("y", "x", "centre")
     COLUMNS: ClassVar = ("y_px", "x_px", "centre_px", "surround_px", "surround_weight", "contrast")
-
-    centres_px: Sequence[float] = geometric(1, 6 ** (1 / 5), 6)
-    surround_ratios: Sequence[float] = geometric(1.3, (3 / 1.3) ** (1 / 3), 4)
-    surround_weights: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0)
-    contrasts: Sequence[float] = (
-        *(-value for value in reversed(geometric(1 / 8, 2, 6))),
-        *geometric(1 / 8, 2, 6),
-    )
 
     @property
     def axes(self) -> dict[str, np.ndarray]:

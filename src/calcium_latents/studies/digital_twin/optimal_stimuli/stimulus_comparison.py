@@ -10,14 +10,12 @@ neuron's place but not turned.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.seeds import generator
+from calcium_latents.studies.digital_twin.optimal_stimuli.mei_parameters import StimulusComparisonParameters
 
 #: (images [n, y, x], neurons [n]) -> rate of neuron neurons[k] to images[k], [n]
 OwnRates = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -29,39 +27,6 @@ INDICES = {
     "null_noise_vs_mei": ("noise", "mei"),
     "null_other_vs_mei": ("other", "mei"),
 }
-
-
-@dataclass(frozen=True)
-class StimulusComparisonParameters(ParameterSection):
-    """Levels of energy.
-
-    Attributes:
-        levels: their number, E.
-        span: highest norm over lowest; they lie symmetrically, in geometric steps, about the norm of the MEIs.
-        floor: a ratio is undefined (NaN) where the response below is less than this part of the neuron's largest
-            response to any stimulus of the comparison at that level: a model's rate is never quite zero, and a ratio
-            to nearly nothing says nothing.
-    """
-
-    SECTION: ClassVar[str] = "digital_twin.meis.comparison"
-
-    levels: int = 5
-    span: float = 2.0
-    floor: float = 0.01
-
-    def __post_init__(self):
-        if not is_number(self.levels, whole=True) or self.levels < 1:
-            raise self.wrong("levels", "a whole number of at least 1", self.levels)
-        if not is_number(self.span) or self.span < 1:
-            raise self.wrong("span", "a number of at least 1", self.span)
-        if not is_number(self.floor) or not 0 < self.floor < 1:
-            raise self.wrong("floor", "a number between 0 and 1", self.floor)
-
-    def norms(self, norm: float) -> np.ndarray:
-        """Return the L2 norms [levels] about `norm`."""
-        if self.levels == 1:
-            return np.array([norm])
-        return norm * self.span ** (np.linspace(-0.5, 0.5, self.levels))
 
 
 def compare_stimuli(

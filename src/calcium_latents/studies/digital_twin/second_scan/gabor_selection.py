@@ -8,90 +8,23 @@ Ties, which the paper does not mention, go to the Gabor that adds most to the su
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import REMAKE, fail
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.visual_cortex.gabors import gabor
-from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import geometric
+from calcium_latents.studies.digital_twin.second_scan.scan_parameters import ScanParameters
 
 #: What describes one Gabor, in the order of the arguments of `simulation.visual_cortex.gabors.gabor`.
 GABOR = ("y_px", "x_px", "size_px", "frequency_cpp", "contrast", "orientation_rad", "phase_rad")
 GREEDY, SINGLY, RANDOM = "greedy", "one by one", "random"
 SHARES = np.arange(1, 101) / 100  # of neurons, at which coverage curves are tabulated
 COVERAGE_COLUMNS = ("selection", "gabors", "neuron_share", "fraction_of_own", "lower", "upper", "neurons", "draws")
-
-
-@dataclass(frozen=True)
-class ScanParameters(ParameterSection):
-    """The grid, the choice, and the curves that are shown; defaults are the paper's (Methods; code of its models).
-
-    Attributes:
-        sizes_px: sizes (4 SD of the envelope), px.
-        cycles_per_size: frequency times size.
-        contrasts: Michelson contrasts, in z-scored units.
-        orientations, phases: numbers of equal steps over pi and over 2 pi.
-        gabors: how many to choose.
-        threshold: fraction of the own optimal Gabor's rate from which on a neuron counts as reached.
-        coverage: sizes of sets for the coverage curves (Fig. 5D).
-        random_draws: of random sets, for the null.
-        fractions: of the own optimum, for the examples of suboptimal Gabors (Fig. 5C).
-        examples: neurons whose size-contrast curves are shown.
-        compared: neurons (the examples among them) whose size curves are compared.
-        curve_sizes_px, curve_contrasts: of the size-contrast curves.
-        batch: images shown to the model at once.
-    """
-
-    SECTION: ClassVar[str] = "digital_twin.gabor_selection"
-
-    sizes_px: Sequence[float] = geometric(8, 1.25, 8)
-    cycles_per_size: Sequence[float] = geometric(1 / 1.3, 1.3, 4)
-    contrasts: Sequence[float] = geometric(1 / 8, 2, 6)
-    orientations: int = 12
-    phases: int = 8
-    gabors: int = 20
-    threshold: float = 0.5
-    coverage: Sequence[int] = (1, 10, 20)
-    random_draws: int = 200
-    fractions: Sequence[float] = (0.25, 0.40, 0.55, 0.70, 0.85)
-    examples: int = 5
-    compared: int = 100
-    curve_sizes_px: Sequence[float] = geometric(8, 1.2, 12)
-    curve_contrasts: Sequence[float] = geometric(2**-3.5, 2**0.5, 12)
-    batch: int = 256
-
-    def __post_init__(self):
-        counts = ("orientations", "phases", "gabors", "random_draws", "examples", "compared", "batch")
-        for name in counts:
-            if not is_number(getattr(self, name), whole=True) or getattr(self, name) < 1:
-                raise self.wrong(name, "a whole number of at least 1", getattr(self, name))
-        if not is_number(self.threshold) or not 0 < self.threshold <= 1:
-            raise self.wrong("threshold", "a fraction in (0, 1]", self.threshold)
-        for name in (field.name for field in fields(self) if field.name not in (*counts, "threshold")):
-            values = getattr(self, name)
-            listed = isinstance(values, list | tuple)
-            if not listed or not values or not all(is_number(value) and value > 0 for value in values):
-                raise self.wrong(name, "a list of positive numbers", values)
-            object.__setattr__(self, name, tuple(values))
-        if not all(is_number(count, whole=True) and count <= self.gabors for count in self.coverage):
-            raise self.wrong("coverage", f"whole numbers up to gabors ({self.gabors})", self.coverage)
-        object.__setattr__(self, "coverage", tuple(map(int, self.coverage)))
-        if self.gabors > self.images:
-            raise self.wrong("gabors", f"at most as many as the grid has ({self.images})", self.gabors)
-
-    @property
-    def images(self) -> int:
-        """Number of Gabors of the grid (paper: 18,432)."""
-        per_contrast = len(self.sizes_px) * len(self.cycles_per_size) * self.orientations * self.phases
-        return per_contrast * len(self.contrasts)
 
 
 def centre_grid(image_shape: tuple[int, int], parameters: ScanParameters) -> pd.DataFrame:

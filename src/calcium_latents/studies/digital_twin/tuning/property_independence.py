@@ -21,7 +21,6 @@ Units are taken as independent draws. Clusters of neurons are few and chosen to 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
@@ -29,9 +28,9 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import ncx2
 
-from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
+from calcium_latents.studies.digital_twin.tuning.tuning_parameters import Settings
 
 CODE = ("phase_invariance", "suppression", "cross_orientation_inhibition")  # properties of the combinatorial code
 CORRELATED = ("orientation_selectivity", *CODE, "nonlinearity", "nonlinearity_difference")
@@ -47,31 +46,6 @@ INFORMATION = (
 COMBINATION_COLUMNS = (*WHERE, *BITS, "count", "expected", "lower", "upper", *INFORMATION)
 FEWEST = 4  # units for a correlation
 AT_ONCE = 2_000_000  # values resampled at a time
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the tests.
-
-    Attributes:
-        permutations: for the nulls.
-        bootstraps: for intervals of correlations.
-        confidence: of all intervals; a permutation test rejects at half of what is left, as it has one side.
-        margin_bits: multi-information that would matter.
-        smallest_cluster: neurons with values that a cluster needs for a mean.
-    """
-
-    permutations: int = 1000
-    bootstraps: int = 1000
-    confidence: float = 0.95
-    margin_bits: float = 0.1
-    smallest_cluster: int = 3
-
-    def __post_init__(self):
-        if min(self.permutations, self.bootstraps) < 100 or self.smallest_cluster < 1:
-            raise UserError(f"independence: expected 100 permutations and bootstraps at least, found {self}.")
-        if not 0 < self.confidence < 1 or self.margin_bits <= 0:
-            raise UserError(f"independence: expected confidence in (0, 1) and margin_bits > 0, found {self}.")
 
 
 def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:

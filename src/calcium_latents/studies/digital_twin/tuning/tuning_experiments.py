@@ -8,17 +8,15 @@ turn has another phase, so that a curve over fixed orientations would jump, for 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.parameter_section import ParameterSection, is_number
 from calcium_latents.progress import progress
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import IMAGES, Probe
-from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GaborGrid, geometric, render_gabors
+from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GaborGrid, render_gabors
 from calcium_latents.studies.digital_twin.tuning import tuning_indices as indices
+from calcium_latents.studies.digital_twin.tuning.tuning_parameters import ExperimentSettings
 
 #: experiment -> its axes
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
@@ -34,63 +32,22 @@ INDEX_COLUMNS = (
 Responses = dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class ExperimentSettings(ParameterSection):
-    """Stimuli of the experiments; grids of sizes and contrasts are the published ones.
-
-    Attributes:
-        orientations: over a half turn about the Gabor's own (the paper gives no number).
-        phases: over a whole turn from 0 on (the paper gives no number).
-        sizes_px: of the size-contrast experiment (4 SD of the envelope), px.
-        contrasts: of the size-contrast experiment.
-        plaid_contrasts: of both Gabors of a plaid; 0 among them shows each alone.
-        whole_maps: size-contrast and plaid maps are shown whole to so many neurons; the others are shown the rows
-            that indices are made of (the largest contrast, the largest size; the largest preferred contrast), and
-            the rest of their maps is NaN. Null: all neurons see whole maps.
-        own_rows_only: the neurons' own Gabors are shown for the rows of indices only.
-    """
-
-    SECTION: ClassVar[str] = "digital_twin.experiments"
-
-    orientations: int = 24
-    phases: int = 24
-    sizes_px: Sequence[float] = geometric(8, 1.2, 12)
-    contrasts: Sequence[float] = geometric(2**-3.5, 2**0.5, 12)
-    plaid_contrasts: Sequence[float] = (0.0, *geometric(2**-3, 2**0.5, 9))
-    whole_maps: int | None = None
-    own_rows_only: bool = False
-
-    def __post_init__(self):
-        for name, least in (("orientations", 4), ("phases", 3), ("whole_maps", 0)):
-            value = getattr(self, name)
-            if not (value is None and name == "whole_maps") and not (is_number(value, whole=True) and value >= least):
-                raise self.wrong(name, f"a whole number of at least {least}", value)
-        for name in ("sizes_px", "contrasts", "plaid_contrasts"):
-            values = getattr(self, name)
-            good = isinstance(values, Sequence) and len(values) > 1 and all(is_number(v) and v >= 0 for v in values)
-            if not good or any(later <= earlier for earlier, later in zip(values, values[1:], strict=False)):
-                raise self.wrong(name, "increasing numbers of at least 0", values)
-        if self.sizes_px[0] <= 0:
-            raise self.wrong("sizes_px", "sizes above 0", self.sizes_px)
-        if not isinstance(self.own_rows_only, bool):
-            raise self.wrong("own_rows_only", "true or false", self.own_rows_only)
-
-    def coordinates(self) -> dict[str, np.ndarray]:
-        """Return the values of every axis of the experiments."""
-        step = np.pi / self.orientations
-        return {
-            "orientation": (np.arange(self.orientations) - self.orientations // 2) * step,
-            "phase": np.arange(self.phases) * 2 * np.pi / self.phases,
-            "size": np.asarray(self.sizes_px, float),
-            "contrast": np.asarray(self.contrasts, float),
-            "preferred_contrast": np.asarray(self.plaid_contrasts, float),
-            "orthogonal_contrast": np.asarray(self.plaid_contrasts, float),
-        }
+def axis_values(settings: ExperimentSettings) -> dict[str, np.ndarray]:
+    """Return the values of every axis of the experiments."""
+    step = np.pi / settings.orientations
+    return {
+        "orientation": (np.arange(settings.orientations) - settings.orientations // 2) * step,
+        "phase": np.arange(settings.phases) * 2 * np.pi / settings.phases,
+        "size": np.asarray(settings.sizes_px, float),
+        "contrast": np.asarray(settings.contrasts, float),
+        "preferred_contrast": np.asarray(settings.plaid_contrasts, float),
+        "orthogonal_contrast": np.asarray(settings.plaid_contrasts, float),
+    }
 
 
 def shown(settings: ExperimentSettings, whole: bool) -> dict[str, np.ndarray]:
     """Return, for each experiment, which of its stimuli are shown: truth values of the shape of its axes."""
-    sizes = {name: len(values) for name, values in settings.coordinates().items()}
+    sizes = {name: len(values) for name, values in axis_values(settings).items()}
     masks = {name: np.ones([sizes[axis] for axis in axes], bool) for name, axes in EXPERIMENTS.items()}
     if not whole:
         masks["size_contrast"][:-1, :-1] = False
@@ -115,7 +72,7 @@ def stimuli(
     image_shape: tuple[int, int], gabor: Mapping[str, float], settings: ExperimentSettings, experiment: str
 ) -> np.ndarray:
     """Return the images [*axes, y, x] of one experiment about a Gabor (parameters as `GaborGrid.COLUMNS`)."""
-    axes = settings.coordinates()
+    axes = axis_values(settings)
     one, two = (axes[name] for name in (*EXPERIMENTS[experiment], EXPERIMENTS[experiment][-1])[:2])
     grid = [values.ravel() for values in np.meshgrid(one, two, indexing="ij")]
     if experiment == "orientation_curve":
@@ -160,7 +117,7 @@ def run_experiments(
         Rates [row, *axes] of every experiment; NaN where nothing was shown.
     """
     count = len(gabors)
-    sizes = {name: len(values) for name, values in settings.coordinates().items()}
+    sizes = {name: len(values) for name, values in axis_values(settings).items()}
     responses = {
         name: np.full((count, *(sizes[axis] for axis in axes)), np.nan, np.float32)
         for name, axes in EXPERIMENTS.items()
@@ -208,7 +165,7 @@ def index_table(responses: Responses, gabors: pd.DataFrame, settings: Experiment
 
     The preferred orientation is absolute, 0 to pi; peak_rate is the largest rate of any experiment.
     """
-    axes = settings.coordinates()
+    axes = axis_values(settings)
     offset = indices.preferred_orientation(responses["orientation_curve"], axes["orientation"])
     peaks = [np.nanmax(rates.reshape(len(gabors), -1), axis=1) for rates in responses.values()]
     return pd.DataFrame(

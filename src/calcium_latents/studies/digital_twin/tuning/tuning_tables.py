@@ -13,6 +13,7 @@ from calcium_latents.studies.digital_twin.tuning.tuning_experiments import (
     INDEX_COLUMNS,
     ExperimentSettings,
     Responses,
+    axis_values,
     index_table,
     run_experiments,
 )
@@ -116,7 +117,7 @@ def tuning_dataset(
         "stimulus": ("stimulus", np.array(stimuli, object), {"units": "1", "long_name": "optimal Gabor"}),
         "neuron": ("neuron", np.asarray(neurons), {"units": "1", "long_name": "neuron"}),
     }
-    for axis, values in settings.coordinates().items():
+    for axis, values in axis_values(settings).items():
         name, units, long_name = AXES[axis]
         coordinates[name] = (axis, values, {"units": units, "long_name": long_name})
     height, width = (int(size) for size in image_shape)

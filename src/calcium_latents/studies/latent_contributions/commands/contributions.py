@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--inferred", help="rates and latents of a model of this recording (.nc)")
     parser.add_argument("--checkpoint", help="of a cross-encoder, for integrated_gradients (.pt)")
     parser.add_argument("--method", required=True, choices=METHODS)
-    add_parameters(parser, "see contribution_run.DEFAULTS")
+    add_parameters(parser, "fields of contribution_parameters.ContributionParameters")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, help="contributions (.nc)")
     parser.add_argument("--transitions", required=True, help="table (.csv)")

@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from calcium_latents.deconvolution import deconvolve
+    from calcium_latents.deconvolution.interface import deconvolve
     from calcium_latents.files import atomic_path
     from calcium_latents.metrics.spike_inference import recording_neurons, spike_inference
     from calcium_latents.progress import progress

@@ -1,0 +1,159 @@
+"""A scale's files under the user's choices, checked against the declarations of their sections."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from calcium_latents.configuration.files import merge, read_yaml, with_types
+from calcium_latents.configuration.sections import FIGURE_RULE, GRANTED_AS, RecordingsFile, Resources, Workflow
+from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import ParameterSection, WrongFieldsError, unknown_field
+from calcium_latents.provenance import PACKAGE, SOURCE
+
+DATA_VARIABLE = "CALCIUM_LATENTS_DATA"
+CHOSEN = "config/config.yaml (or --config)"
+
+
+def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return the whole configuration: `config` (config/config.yaml, command line) over the scale it names.
+
+    Sections of a scale (a study each, and `resources`) are checked against their declarations, and a section of the
+    same name in `config` overrides single fields of it. Defaults of what the workflow itself reads are filled in;
+    parameters of commands stay what is given. The entries of the recordings file come as `recording_files`.
+    `data_directory` becomes an existing absolute path or None.
+    Raises UserError naming file, field, what was expected and what was found.
+    """
+    sections = ["resources", *study_names()]
+    chosen = check(Workflow, {key: value for key, value in config.items() if key not in sections}, CHOSEN)
+    scales = sorted(path.parent.name for path in (root / "config/scale").glob("*/scale.yaml"))
+    if chosen.scale not in scales:
+        raise UserError(
+            f"{CHOSEN}, field 'scale': expected one of {', '.join(scales)}, found {chosen.scale!r}. A scale is a folder"
+            " in config/scale."
+        )
+    scale_file = f"config/scale/{chosen.scale}"
+    scale = read_scale(root, chosen.scale)
+    _require_known(scale, sections, scale_file)
+    _require_known(chosen.studies, sections, f"{CHOSEN}, field 'studies'")
+    merged = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen}
+    for section in ["resources", *chosen.studies]:
+        if section not in scale:
+            raise UserError(f"{scale_file}: expected a section '{section}' (named in config/config.yaml), found none.")
+        override = config.get(section)
+        origin = scale_file if override is None else f"{scale_file} with '{section}' of config/config.yaml or --config"
+        value = scale[section] if override is None else merge(scale[section], with_types(override))
+        merged[section] = check(declaration(section), value, origin, section).given()
+    _check_rules(merged["resources"], root, f"{scale_file} (or --config), field 'resources'")
+    merged["recording_files"] = {}
+    if chosen.recordings_file is not None:
+        merged["recording_files"] = read_recordings(root / chosen.recordings_file, chosen.recordings_file)
+    merged["data_directory"] = find_data_directory(chosen.data_directory, root)
+    return merged
+
+
+def study_names() -> list[str]:
+    """Return the studies: packages in calcium_latents.studies with a module `parameters`."""
+    return sorted(path.parent.name for path in (SOURCE / PACKAGE / "studies").glob("*/parameters.py"))
+
+
+def declaration(section: str) -> type[ParameterSection]:
+    """Return the declaration of a section of a scale: a study's `Parameters`, or `Resources`."""
+    if section == "resources":
+        return Resources
+    return import_module(f"{PACKAGE}.studies.{section}.parameters").Parameters
+
+
+def check(kind: type[ParameterSection], value: Any, origin: str, prefix: str = "") -> Any:
+    """Return `value` read as `kind`; `origin` names the file for messages, `prefix` the field that it stands in.
+
+    Raises UserError that lists every fault.
+    """
+    try:
+        return kind.from_mapping(value)
+    except WrongFieldsError as error:
+        lines = []
+        for path, text in error.faults:
+            field = ".".join([*filter(None, [prefix]), *map(str, path)])
+            place = f"field '{field}'" if field else "top level"
+            lines.append(f"{origin}, {place}: {text}")
+        raise UserError("\n".join(lines)) from None
+
+
+def read_recordings(path: Path, origin: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a file of recordings by name; `origin` names the file for messages."""
+    takers = [name for name in study_names() if getattr(declaration(name), "TAKES_RECORDINGS", False)]
+    entries = check(RecordingsFile, read_yaml(path), origin).recordings or {}
+    found = {name: {"studies": takers, **entry.given()} for name, entry in entries.items()}
+    for name, entry in found.items():
+        for study in entry["studies"]:
+            if study not in takers:
+                raise UserError(
+                    f"{origin}, field 'recordings.{name}.studies': expected studies that take recordings"
+                    f" ({', '.join(takers)}), found {study!r}."
+                )
+    return found
+
+
+def rule_names(root: Path) -> set[str]:
+    """Return the names under which resources are granted: those of rules, without those that have another's."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((root / "workflow/rules").glob("*.smk")))
+    named = re.findall(r"^[ ]*(?:rule|checkpoint)[ ]+(\w+)[ ]*:", text, flags=re.MULTILINE)
+    return {*named, FIGURE_RULE} - set(GRANTED_AS)
+
+
+def _check_rules(resources: Mapping[str, Any], root: Path, origin: str) -> None:
+    known = sorted(rule_names(root))
+    unknown = [name for name in resources if name not in ("default", *known)]
+    if unknown:
+        raise UserError("\n".join(f"{origin}: {unknown_field(name, ['default', *known])}" for name in unknown))
+
+
+def read_scale(root: Path, name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the sections of config/scale/{name}, a file each, over those of the scale that its `base` names."""
+    folder = root / "config/scale" / name
+    if name in above:
+        raise UserError(f"{folder}/scale.yaml, field 'base': scales build on each other: {' > '.join(above)}.")
+    base = read_yaml(folder / "scale.yaml").get("base")
+    scale = {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml")) if path.stem != "scale"}
+    return scale if base is None else merge(read_scale(root, base, (*above, name)), scale)
+
+
+def find_data_directory(named: str | None, root: Path) -> str | None:
+    """Return the folder of recordings: the configured one, else $CALCIUM_LATENTS_DATA, else ../shared/data.
+
+    A folder that was named must exist; without any, None.
+    """
+    for origin, value in (
+        ("config/config.yaml (or --config), field 'data_directory'", named),
+        (f"environment variable {DATA_VARIABLE}", os.environ.get(DATA_VARIABLE)),
+    ):
+        if value:
+            path = (root / Path(value).expanduser()).resolve()
+            if not path.is_dir():
+                raise UserError(f"{origin}: expected an existing folder, found {value!r} ({path} is not a folder).")
+            return str(path)
+    beside = (root / "../shared/data").resolve()
+    return str(beside) if beside.is_dir() else None
+
+
+def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: Path) -> Path | None:
+    """Return the folder that the file of a recordings entry is in: `data_directory`, `root`, or None.
+
+    An absolute path stays itself below any folder.
+    """
+    for folder in filter(None, (data_directory, root)):
+        if (Path(folder) / Path(entry["file"]).expanduser()).exists():
+            return Path(folder)
+    return None
+
+
+def _require_known(named: Iterable[str], sections: list[str], origin: str) -> None:
+    for name in named:
+        if name not in sections:
+            raise UserError(
+                f"{origin}: {unknown_field(name, sections)} (A study needs a class Parameters in"
+                " calcium_latents/studies/NAME/parameters.py.)"
+            )

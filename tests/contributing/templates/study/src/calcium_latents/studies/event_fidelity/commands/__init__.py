@@ -1,0 +1,1 @@
+"""Commands that the rules of this study call."""
