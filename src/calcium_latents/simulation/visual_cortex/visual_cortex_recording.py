@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION, make_image_responses
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION, fail
+from calcium_latents.recordings.image_responses import make_image_responses
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.visual_cortex.gabors import gabor
 from calcium_latents.simulation.visual_cortex.natural_images import natural_images

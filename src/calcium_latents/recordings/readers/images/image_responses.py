@@ -66,8 +66,8 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION, make_image_responses
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION, fail
+from calcium_latents.recordings.image_responses import make_image_responses
 from calcium_latents.recordings.readers.images.image_arrays import array_fields, read_image_arrays
 from calcium_latents.recordings.readers.images.image_nwb import nwb_fields, read_image_nwb
 from calcium_latents.recordings.readers.images.image_scaling import area_averaged, scaled_responses
