@@ -24,6 +24,7 @@ class Traces:
         neuropil: [frame, neuron] or None.
         position: [neuron, axis x, y(, z)] in `position_units`, or None.
         frame_fraction: [neuron], the part of the imaging period after which the neuron is sampled, or None.
+        scanned_by_line: whether the frame fractions are known to be right; else they are used only if asked for.
         neurons: [neuron], the numbers of the neurons in the file.
         attributes: further attributes for the Recording.
     """
@@ -37,6 +38,7 @@ class Traces:
     position: np.ndarray | None = None
     position_units: str = "pixel"
     frame_fraction: np.ndarray | None = None
+    scanned_by_line: bool = False
     neurons: np.ndarray | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 

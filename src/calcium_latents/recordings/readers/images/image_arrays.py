@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.readers.arrays import read_matrix
+from calcium_latents.recordings.readers.formats.arrays import read_matrix
 from calcium_latents.recordings.readers.images.presentations import Presentations, find_file, known_fields, number
 
 APART = ("training_images", "training_responses", "test_images", "test_responses")
