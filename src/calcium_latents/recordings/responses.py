@@ -11,13 +11,12 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.rates import ROUNDING, overlap_weights
 from calcium_latents.recordings.resampling import (
-    ROUNDING,
     frame_times,
     kept_attributes,
     neuron_fields,
     neuron_variables,
-    overlap_weights,
     weigh_neurons,
     weigh_speed,
 )
