@@ -59,7 +59,7 @@ class EventParameters:
 def zero_inflated_gamma_log_likelihood(
     events: np.ndarray, parameters: EventParameters, event_minimum: float
 ) -> np.ndarray:
-    """Return the log-likelihood (nats) of every sample; NaN where `events` is NaN.
+    """Return the log-likelihood (nats) of every sample [trial, time, neuron]; NaN where `events` is NaN.
 
     zero: log(1 - q). event x: log q + (k - 1) log e - e / s - k log s - log Gamma(k), with e = x -
         event_minimum.
@@ -75,7 +75,7 @@ def zero_inflated_gamma_log_likelihood(
 
 
 def bernoulli_log_likelihood(events: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Return the log-likelihood (nats) of event or no event for every sample; NaN where `events` is NaN."""
+    """Return the log-likelihood (nats) of event or no event for every sample [trial, time, neuron]; NaN as `events`."""
     q = np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     happened = (events > 0).astype(np.float64)
     value = xlogy(happened, q) + xlog1py(1 - happened, -q)
@@ -135,7 +135,7 @@ def smoothed_population(
     samples.
 
     q_n(t) = q_n (a + sum of K e over neurons and samples) / (a + sum of K q), with a in expected events; else
-    as `smoothed_own`.
+    as `smoothed_own`, arrays [trial, time, neuron] too.
     """
     return _choose(events, training, constant, bin_width_s, widths_s, strengths, population=True)
 
@@ -143,7 +143,7 @@ def smoothed_population(
 def from_event_rate(
     event_rate: np.ndarray, imaging_rate_hz: float, constant: EventParameters, event_minimum: float
 ) -> EventParameters:
-    """Turn predicted event rates (1/s) into parameters.
+    """Turn predicted event rates [trial, time, neuron], 1/s, into parameters.
 
     Sizes as in `constant`, q = mean event per sample / mean event size.
     """

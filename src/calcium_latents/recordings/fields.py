@@ -109,7 +109,7 @@ def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path)
 
 
 def check_time(time: np.ndarray, bin_width_s: float | None, path: str | Path) -> None:
-    """Check that `time` [s] increases strictly and, given `bin_width_s`, in steps of about that width."""
+    """Check that `time` [time], s, increases strictly and, given `bin_width_s`, in steps of about that width."""
     steps = np.diff(time)
     if steps.size and steps.min() <= 0:
         at = int(np.argmin(steps > 0))

@@ -93,7 +93,12 @@ def _smoothness(array: np.ndarray) -> float:
 
 
 def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return frames, their times [s] and the rate [Hz], with dropped frames filled with NaN.
+    """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with dropped frames filled with NaN.
+
+    Args:
+        values: [frame taken, neuron].
+        timestamps: [frame taken], s.
+        path: names the source in messages.
 
     Raises:
         UserError: times that do not increase, jitter by half a frame, or leave a gap too long to fill.

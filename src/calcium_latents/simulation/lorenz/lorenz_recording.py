@@ -125,7 +125,7 @@ def simulate_neuron(
 
 
 def curve(calcium: np.ndarray, settings: LorenzRecordingParameters, kind: str) -> np.ndarray:
-    """Return the noiseless response to `calcium` (peak after one spike = 1) of the indicator `kind`."""
+    """Return the noiseless response to `calcium` of any shape (peak after one spike = 1) of the indicator `kind`."""
     if kind == "linear":
         return calcium
     unit = settings.calcium_per_spike_nm

@@ -42,7 +42,7 @@ def arranged(array: np.ndarray, axes: str, order: Sequence[str], sizes: Mapping[
     """Return `array` with its axes in `order`; axes of `order` that it lacks come in with length 1.
 
     Args:
-        array: of any type.
+        array: any shape and type.
         axes: names of its axes, flattened ones in brackets, the slowest first: "repeat image neuron", "image (y x)".
         order: names of the axes wanted.
         sizes: lengths of flattened axes; one in each bracket may be missing.
