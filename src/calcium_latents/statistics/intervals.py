@@ -8,6 +8,7 @@ n_test/n_train) / (1/k). Both condition on the trained
 models: neither speaks of new recordings or of new training seeds.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import permutations
 
@@ -118,24 +119,27 @@ def bootstrap(
     """Return the percentile bootstrap interval of a statistic of `count` units, resampled with `scipy.stats.bootstrap`.
 
     Args:
-        count: number of units; fewer than two have no spread: NaN.
-        statistic: of the numbers of the units drawn, [resample, unit] -> [resample]. Resamples for which it is NaN are
-            left out.
+        count: number of units; one has no spread.
+        statistic: of the numbers of the units drawn, [resample, unit] -> [resample] (or [unit] -> scalar). Resamples
+            for which it is NaN are left out.
         rng: random numbers.
         repeats: number of resamples.
         confidence: part of the resamples that the interval holds.
     """
-    if count < 2:
-        return np.nan, np.nan
-    drawn = stats.bootstrap(
-        (np.arange(count),),
-        lambda units, axis: statistic(units),
-        n_resamples=repeats,
-        batch=max(1, AT_ONCE // count),
-        vectorized=True,
-        method="percentile",
-        rng=rng,
-    )
+    if count == 1:
+        return quantile_interval(statistic(np.zeros((1, 1), int)), confidence)
+    with warnings.catch_warnings():
+        # about SciPy's own interval, where a resample is undefined
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        drawn = stats.bootstrap(
+            (np.arange(count),),
+            lambda units, axis: statistic(units),
+            n_resamples=repeats,
+            batch=max(1, AT_ONCE // count),
+            vectorized=True,
+            method="percentile",
+            rng=rng,
+        )
     return quantile_interval(drawn.bootstrap_distribution, confidence)
 
 
@@ -148,13 +152,10 @@ def bootstrap_interval(
 ) -> tuple[float, float, float]:
     """Return the statistic of `values` [unit, ...] and its percentile bootstrap interval over units.
 
-    Resamples for which the statistic is undefined (NaN) are left out of the interval; a single unit has an interval of
-    no width.
+    Resamples for which the statistic is undefined (NaN) are left out of the interval.
     """
     values = np.asarray(values)
     found, rng = float(statistic(values)), generator(seed, "bootstrap_interval", len(values))
-    if len(values) == 1:
-        return found, found, found
 
     def of_units(units: np.ndarray) -> np.ndarray:
         return np.array([statistic(values[row]) for row in np.atleast_2d(units)]).reshape(units.shape[:-1])
