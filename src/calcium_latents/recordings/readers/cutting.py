@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.readers.entry_fields import existing_path, number
+from calcium_latents.recordings.readers.entry_fields import find_path, number
 
 
 def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict
         fail("the entry", "trials", expected, f"{trials!r}", "Correct it.")
     starts, given = trials["starts_s"], dict(trials)
     if isinstance(starts, str):
-        starts, columns = _trial_table(existing_path(trials, "starts_s", base_directory))
+        starts, columns = _trial_table(find_path(starts, "starts_s", base_directory))
         given = columns | given
     try:
         options["trial_starts_s"] = [float(start) for start in starts]

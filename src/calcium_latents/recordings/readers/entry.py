@@ -10,7 +10,7 @@ import xarray as xr
 from calcium_latents.recording_formats import FALLBACK, FORMATS, reader
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f, subtract_neuropil
-from calcium_latents.recordings.readers.entry_fields import existing_path, number
+from calcium_latents.recordings.readers.entry_fields import find_path, number
 from calcium_latents.recordings.readers.sample_offsets import sample_offsets
 from calcium_latents.recordings.readers.traces import Traces, check_traces, regular_frames, select_neurons
 from calcium_latents.recordings.schema import make_recording
@@ -26,7 +26,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     Raises:
         UserError: names the file, the field, what was expected, what was found, and what to do.
     """
-    path = existing_path(entry, "file", base_directory)
+    path = find_path(entry.get("file"), "file", base_directory, folders=True)
     chosen = _format(entry, path)
     rate = number(entry, "sampling_rate_hz", path)
     traces = reader(chosen).read(path, entry)

@@ -10,18 +10,20 @@ from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 
 
-def existing_path(entry: Mapping[str, Any], name: str, base_directory: str | Path) -> Path:
-    """Return the file or folder that field `name` of `entry` names; relative paths are below `base_directory`.
+def find_path(
+    given: Any, name: str, base_directory: str | Path, source: str = "the entry", folders: bool = False
+) -> Path:
+    """Return the path of an existing file (or, with `folders`, folder); relative paths are below `base_directory`.
 
     Raises:
-        UserError: no path, or nothing there.
+        UserError: no path, or nothing there; it names `source` and the field `name` of the entry.
     """
-    given = entry.get(name)
     if not isinstance(given, str | Path) or not str(given):
-        raise UserError(f"the entry: {name}: expected a path, found {given!r}. Add `{name}` to the entry.")
+        raise UserError(f"{source}: {name}: expected a path, found {given!r}. Add `{name}` to the entry.")
     path = Path(base_directory) / Path(given).expanduser()
-    if not path.exists():
-        fail(path, name, "an existing file or folder", "none", f"Correct `{name}` in the entry.")
+    if not path.is_file() and not (folders and path.is_dir()):
+        expected = "an existing file or folder" if folders else "an existing file"
+        fail(path, name, expected, "none", f"Correct `{name}` in the entry.")
     return path
 
 

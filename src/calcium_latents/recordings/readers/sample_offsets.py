@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.readers.entry_fields import existing_path
+from calcium_latents.recordings.readers.entry_fields import find_path
 from calcium_latents.recordings.readers.traces import Traces
 
 
@@ -37,7 +37,7 @@ def sample_offsets(
             advice = "Use `sample_offsets: none`, or a .npy file of seconds, one for each neuron."
             fail(path, "sample_offsets", expected, "none", advice)
         return traces.frame_fraction * period
-    file = existing_path(entry, "sample_offsets", base_directory)
+    file = find_path(setting, "sample_offsets", base_directory)
     try:
         offsets = np.asarray(np.load(file), float).ravel()
     except (OSError, ValueError) as error:
