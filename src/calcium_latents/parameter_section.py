@@ -1,7 +1,7 @@
 """A section of the configuration as a dataclass: unknown and wrong fields are named."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, ClassVar, Self
 
@@ -14,14 +14,16 @@ class ParameterSection:
     SECTION: ClassVar[str] = "simulation"  # its name in messages
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Read parameters from a configuration section.
+    def from_mapping(cls, mapping: Mapping[str, Any] | Self) -> Self:
+        """Read parameters from a configuration section; parameters that are read already are returned as they are.
 
         Raises
         ------
         UserError
             A field is unknown, of the wrong type, or out of range.
         """
+        if isinstance(mapping, cls):
+            return mapping
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(mapping) - known):
             raise UserError(
@@ -40,6 +42,36 @@ class ParameterSection:
         return UserError(
             f"{cls.SECTION}.{name}: expected {expected}, found {found!r}. Correct it in the scale's configuration."
         )
+
+    def check_numbers(
+        self, *names: str, least: float | None = 0, most: float | None = None, above: bool = False, whole: bool = False
+    ) -> None:
+        """Check that fields are numbers of at least `least` (or `above` it) and at most `most`, or `whole` ones.
+
+        Raises
+        ------
+        UserError
+            Names the field, what was expected and what was found.
+        """
+        span = "" if least is None else f" {'above' if above else 'of at least'} {least:g}"
+        span = span if most is None else f" from {least:g} to {most:g}"
+        for name in names:
+            value = getattr(self, name)
+            good = is_number(value, whole) and (least is None or (value > least if above else value >= least))
+            if not good or (most is not None and value > most):
+                raise self.wrong(name, f"a {'whole ' if whole else ''}number{span}", value)
+
+    def check_choices(self, choices: Mapping[str, Iterable[str]]) -> None:
+        """Check that fields have one of their `choices`.
+
+        Raises
+        ------
+        UserError
+            Names the field, what was expected and what was found.
+        """
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise self.wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
 
 
 def is_number(value: object, whole: bool = False) -> bool:

@@ -81,30 +81,18 @@ class CultureParameters(ParameterSection):
     depression: float = 0.8
 
     def __post_init__(self):
-        for name in ("dish_mm", "density_per_mm2", "axon_length_mm", "axon_step_mm"):
-            if not is_number(value := getattr(self, name)) or value <= 0:
-                raise self.wrong(name, "a positive number", value)
-        for name in (
-            "soma_distance_mm", "axon_turn_rad", "dendrite_radius_mm", "dendrite_radius_sd_mm", "excitatory_weight",
-            "weight_variation", "parameter_variation", "noise",
-        ):  # fmt: skip
-            if not is_number(value := getattr(self, name)) or value < 0:
-                raise self.wrong(name, "a number of 0 or more", value)
-        for name in ("connection_probability", "inhibitory_fraction", "depression"):
-            if not is_number(value := getattr(self, name)) or not 0 <= value <= 1:
-                raise self.wrong(name, "a number from 0 to 1", value)
+        self.check_numbers("dish_mm", "density_per_mm2", "axon_length_mm", "axon_step_mm", above=True)
+        self.check_numbers("soma_distance_mm", "axon_turn_rad", "dendrite_radius_mm", "dendrite_radius_sd_mm")
+        self.check_numbers("excitatory_weight", "weight_variation", "parameter_variation", "noise")
+        self.check_numbers("connection_probability", "inhibitory_fraction", "depression", most=1)
         for name in ("synapse_time_constant_ms", "recovery_time_constant_ms"):
             if not is_number(value := getattr(self, name)) or value < STEP_MS:
                 raise self.wrong(name, f"at least the time step, {STEP_MS:g} ms", value)
-        if not is_number(self.dish_cells, whole=True) or self.dish_cells < 4:
-            raise self.wrong("dish_cells", "a whole number of 4 or more", self.dish_cells)
+        self.check_numbers("dish_cells", least=4, whole=True)
         if not is_number(self.inhibitory_weight) or self.inhibitory_weight > 0:
             raise self.wrong("inhibitory_weight", "a number of 0 or less", self.inhibitory_weight)
-        if self.orientation not in ORIENTATIONS:
-            raise self.wrong("orientation", f"one of {', '.join(ORIENTATIONS)}", self.orientation)
         types = tuple(NEURON_TYPES)
-        if self.neuron_type not in types:
-            raise self.wrong("neuron_type", f"one of {', '.join(types)}", self.neuron_type)
+        self.check_choices({"orientation": ORIENTATIONS, "neuron_type": types})
         if self.inhibitory_type not in (None, *types):
             raise self.wrong("inhibitory_type", f"one of {', '.join(types)}, or null", self.inhibitory_type)
         if 2 * self.axon_step_mm >= self.dish_mm / self.dish_cells:
@@ -143,8 +131,7 @@ class CultureGroup(ParameterSection):
     def __post_init__(self):
         if not isinstance(self.label, str) or not self.label:
             raise self.wrong("label", "text", self.label)
-        if not is_number(self.cultures, whole=True) or self.cultures < 1:
-            raise self.wrong("cultures", "a whole number of 1 or more", self.cultures)
+        self.check_numbers("cultures", least=1, whole=True)
         if not isinstance(self.parameters, Mapping):
             raise self.wrong("parameters", "named fields of a culture", self.parameters)
 
@@ -185,13 +172,8 @@ class CultureSet(ParameterSection):
     nonlinearity: str = "per_spike"
 
     def __post_init__(self):
-        for name in ("rate_hz", "duration_s"):
-            if not is_number(value := getattr(self, name)) or value <= 0:
-                raise self.wrong(name, "a positive number", value)
-        if self.orientation not in ORIENTATIONS:
-            raise self.wrong("orientation", f"one of {', '.join(ORIENTATIONS)}", self.orientation)
-        if self.nonlinearity not in NONLINEARITIES:
-            raise self.wrong("nonlinearity", f"one of {', '.join(NONLINEARITIES)}", self.nonlinearity)
+        self.check_numbers("rate_hz", "duration_s", above=True)
+        self.check_choices({"orientation": ORIENTATIONS, "nonlinearity": NONLINEARITIES})
         if self.neurons is not None and (not is_number(self.neurons, whole=True) or self.neurons < 1):
             raise self.wrong("neurons", "a whole number of 1 or more, or null", self.neurons)
         interval = 1000 / self.rate_hz

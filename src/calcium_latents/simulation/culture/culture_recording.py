@@ -96,7 +96,7 @@ def simulate_cultures(parameters: Mapping | CultureSet, seed: int) -> tuple[xr.D
     UserError
         A parameter is unknown or out of range, there is no room for the neurons, or none fires.
     """
-    settings = parameters if isinstance(parameters, CultureSet) else CultureSet.from_mapping(parameters)
+    settings = CultureSet.from_mapping(parameters)
     planned = [(group, number) for group in settings.members for number in range(group.cultures)]
     runs = [
         _simulate_culture(group, number, settings, seed)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from calcium_latents.parameter_section import ParameterSection, is_number
+from calcium_latents.parameter_section import ParameterSection
 
 CHOICES = {
     "paradigm": ("stimulus", "spontaneous"),
@@ -90,9 +90,7 @@ class LatentPopulationParameters(ParameterSection):
     speed_time_constant_s: float = 5.0
 
     def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise self.wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
+        self.check_choices(CHOICES)
         if not isinstance(self.integer_degrees, bool):
             raise self.wrong("integer_degrees", "true or false", self.integer_degrees)
         if self.latent_size is None:
@@ -100,7 +98,8 @@ class LatentPopulationParameters(ParameterSection):
         for field in fields(self):
             kind = {"latent_size": int}.get(field.name, field.type)
             if kind in (int, float):
-                _check_number(field.name, kind, getattr(self, field.name))
+                least = None if field.name in _MAY_BE_NEGATIVE else 0
+                self.check_numbers(field.name, least=least, above=field.name not in _MAY_BE_ZERO, whole=kind is int)
         self._check_together()
 
     def _check_together(self) -> None:
@@ -147,16 +146,3 @@ _MAY_BE_ZERO = {
     "speed_sd_cm_s",
 }
 _MAY_BE_NEGATIVE = {"threshold_mean", "speed_mean_cm_s"}
-
-
-def _check_number(name: str, kind: type, value: object) -> None:
-    whole = kind is int
-    noun = "whole number" if whole else "number"
-    if not is_number(value, whole):
-        raise LatentPopulationParameters.wrong(name, f"a {noun}", value)
-    if name in _MAY_BE_NEGATIVE:
-        return
-    if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
-        raise LatentPopulationParameters.wrong(
-            name, f"a {noun} {'of at least' if name in _MAY_BE_ZERO else 'above'} 0", value
-        )

@@ -7,12 +7,12 @@ latents, so a method that orders the neurons by lead shows association in time, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from calcium_latents.parameter_section import ParameterSection, is_number
+from calcium_latents.parameter_section import ParameterSection
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.lorenz import lorenz
@@ -39,18 +39,10 @@ class DelayedLorenzParameters(ParameterSection):
     observation_noise: float = 0.5
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            good = is_number(value, whole=field.name in WHOLE)
-            if field.name in WHOLE:
-                expected = f"a whole number of at least {WHOLE[field.name]}"
-                good = good and value >= WHOLE[field.name]
-            else:
-                above = field.name == "imaging_rate_hz"
-                expected = "a number above 0" if above else "a number of at least 0"
-                good = good and (value > 0 if above else value >= 0)
-            if not good:
-                raise self.wrong(field.name, expected, value)
+        for name, least in WHOLE.items():
+            self.check_numbers(name, least=least, whole=True)
+        self.check_numbers("imaging_rate_hz", above=True)
+        self.check_numbers("observation_noise")
 
 
 def simulate_delayed_lorenz(parameters: Mapping | DelayedLorenzParameters, seed: int) -> xr.Dataset:
@@ -73,8 +65,7 @@ def simulate_delayed_lorenz(parameters: Mapping | DelayedLorenzParameters, seed:
     UserError
         A parameter is unknown or out of range.
     """
-    if not isinstance(parameters, DelayedLorenzParameters):
-        parameters = DelayedLorenzParameters.from_mapping(parameters)
+    parameters = DelayedLorenzParameters.from_mapping(parameters)
     p = parameters
     longest = p.largest_delay_frames
     states = lorenz.trajectories(

@@ -41,8 +41,7 @@ def simulate_lorenz_recording(parameters: Mapping | LorenzRecordingParameters, s
     UserError
         A parameter is unknown or out of range.
     """
-    if not isinstance(parameters, LorenzRecordingParameters):
-        parameters = LorenzRecordingParameters.from_mapping(parameters)
+    parameters = LorenzRecordingParameters.from_mapping(parameters)
     condition, latents = _session_latents(parameters, seed)
     trials, bins, neurons = len(condition), parameters.trial_bins, parameters.neurons
 

@@ -5,7 +5,7 @@ Pages and sections refer to Zhu et al. 2022 (RADICaL), Methods, "Simulation expe
 
 from dataclasses import dataclass, fields
 
-from calcium_latents.parameter_section import ParameterSection, is_number
+from calcium_latents.parameter_section import ParameterSection
 
 CHOICES = {
     "integrator": ("euler", "runge_kutta"),
@@ -104,11 +104,10 @@ class LorenzRecordingParameters(ParameterSection):
     phases: int = 3
 
     def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise self.wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
+        self.check_choices(CHOICES)
         for field in fields(self):
-            _check_number(field.name, field.type, getattr(self, field.name))
+            if field.type is not str:
+                self.check_numbers(field.name, above=field.name not in _MAY_BE_ZERO, whole=field.type is int)
         if self.rise_time_s >= self.decay_time_s:
             raise self.wrong("rise_time_s", f"less than decay_time_s ({self.decay_time_s})", self.rise_time_s)
         if self.number_of_trials < 1:
@@ -157,15 +156,3 @@ _MAY_BE_ZERO = {
     "noise_minimum",
     "noise_multiplier",
 }
-
-
-def _check_number(name: str, kind: object, value: object) -> None:
-    if kind is str:
-        return
-    whole = kind is int
-    minimum_ok = is_number(value, whole) and (value >= 0 if name in _MAY_BE_ZERO else value > 0)
-    if not minimum_ok:
-        kind_name = "whole number" if whole else "number"
-        raise LorenzRecordingParameters.wrong(
-            name, f"a {kind_name} {'of at least' if name in _MAY_BE_ZERO else 'above'} 0", value
-        )

@@ -27,7 +27,7 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.parameter_section import ParameterSection, is_number
+from calcium_latents.parameter_section import ParameterSection
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.seeds import generator
 
@@ -88,7 +88,10 @@ class AttractorNetworkParameters(ParameterSection):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check(field.name, field.type, getattr(self, field.name))
+            name = field.name
+            whole, most = name in _WHOLE_MINIMUM, 1 if name in _SHARES else None
+            least = _WHOLE_MINIMUM.get(name, 0)
+            self.check_numbers(name, least=least, most=most, above=name in _ABOVE_ZERO, whole=whole)
         groups = sum(self.group_sizes)
         if min(self.group_sizes) < 1 or groups >= self.neurons:
             expected = "shares that leave each group, and the rest, at least one neuron"
@@ -107,21 +110,6 @@ class AttractorNetworkParameters(ParameterSection):
 _WHOLE_MINIMUM = {"neurons": 8, "patterns": 2, "transitions": 1}
 _SHARES = ("initiator_share", "stabiliser_share", "participation", "dwell_jitter")
 _ABOVE_ZERO = ("dwell_s", "imaging_rate_hz", "time_constant_s", "adaptation_s", "ramp_s", "pulse_s", "support_rise_s")
-
-
-def _check(name: str, kind: type, value: object) -> None:
-    good = is_number(value, whole=name in _WHOLE_MINIMUM)
-    if name in _WHOLE_MINIMUM:
-        expected = f"a whole number of at least {_WHOLE_MINIMUM[name]}"
-        good = good and value >= _WHOLE_MINIMUM[name]
-    elif name in _SHARES:
-        expected, good = "a number from 0 to 1", good and 0 <= value <= 1
-    elif name in _ABOVE_ZERO:
-        expected, good = "a number above 0", good and value > 0
-    else:
-        expected, good = "a number of at least 0", good and value >= 0
-    if not good:
-        raise AttractorNetworkParameters.wrong(name, expected, value)
 
 
 def simulate_attractor_network(parameters: Mapping | AttractorNetworkParameters, seed: int) -> xr.Dataset:
@@ -150,8 +138,7 @@ def simulate_attractor_network(parameters: Mapping | AttractorNetworkParameters,
     UserError
         A parameter is unknown or out of range.
     """
-    if not isinstance(parameters, AttractorNetworkParameters):
-        parameters = AttractorNetworkParameters.from_mapping(parameters)
+    parameters = AttractorNetworkParameters.from_mapping(parameters)
     p = parameters
     signs = np.where(generator(seed, "patterns").random((p.patterns, p.neurons)) < 0.5, -1.0, 1.0)
     order = generator(seed, "groups").permutation(p.neurons)

@@ -104,22 +104,12 @@ class VisualCortexParameters(ParameterSection):
     highest_spikes: float = 40.0
 
     def __post_init__(self):
-        if not is_number(self.neurons, whole=True) or self.neurons < 1:
-            raise self.wrong("neurons", "a whole number of 1 or more", self.neurons)
-        for name in (
-            "frequency_cpp", "envelope_px", "centre_px", "surround_px", "hole_px", "semisaturation", "mean_spikes",
-            "highest_spikes",
-        ):  # fmt: skip
-            if not is_number(value := getattr(self, name)) or value <= 0:
-                raise self.wrong(name, "a positive number", value)
-        for name in ("place_radius_px", "phase_spread_rad", "orthogonal_weight", "surround_weight", "self_weight"):
-            if not is_number(value := getattr(self, name)) or value < 0:
-                raise self.wrong(name, "a number of 0 or more", value)
-        for name in ("jitter", "weight_jitter"):
-            if not is_number(value := getattr(self, name)) or not 0 <= value <= 0.3:
-                raise self.wrong(name, "a number from 0 to 0.3", value)
-        if not is_number(self.surround_tuning) or not 0 <= self.surround_tuning <= 1:
-            raise self.wrong("surround_tuning", "a number from 0 to 1", self.surround_tuning)
+        self.check_numbers("neurons", least=1, whole=True)
+        self.check_numbers("frequency_cpp", "envelope_px", "centre_px", "surround_px", "hole_px", above=True)
+        self.check_numbers("semisaturation", "mean_spikes", "highest_spikes", above=True)
+        self.check_numbers("place_radius_px", "phase_spread_rad", "orthogonal_weight", "surround_weight", "self_weight")
+        self.check_numbers("jitter", "weight_jitter", most=0.3)
+        self.check_numbers("surround_tuning", most=1)
         if self.frequency_cpp > 0.4:
             raise self.wrong("frequency_cpp", "at most 0.4 cycles per pixel", self.frequency_cpp)
         if not is_number(self.antagonist_ratio) or self.antagonist_ratio <= 1:
@@ -188,12 +178,9 @@ class VisualCortexExperiment(ParameterSection):
         shape = self.shape
         if isinstance(shape, str) or len(shape) != 2 or not all(is_number(n, whole=True) and n >= 8 for n in shape):
             raise self.wrong("shape", "[height, width] of 8 px or more", shape)
-        if self.image_source not in SOURCES:
-            raise self.wrong("image_source", f"one of {', '.join(SOURCES)}", self.image_source)
-        least_of = {"training_images": 2, "validation_images": 1, "test_images": 1, "repeats": 2, "animals": 1}
-        for name, least in least_of.items():
-            if not is_number(value := getattr(self, name), whole=True) or value < least:
-                raise self.wrong(name, f"a whole number of {least} or more", value)
+        self.check_choices({"image_source": SOURCES})
+        self.check_numbers("training_images", "repeats", least=2, whole=True)
+        self.check_numbers("validation_images", "test_images", "animals", least=1, whole=True)
         if not is_number(self.missed_share) or not 0 <= self.missed_share < 1:
             raise self.wrong("missed_share", "a number from 0 to less than 1", self.missed_share)
         for name in ("leaves", "neurons"):
@@ -247,7 +234,5 @@ class GaborScan(ParameterSection):
             raise self.wrong("sizes_px", "a list of positive numbers", sizes)
         if any(after <= before for before, after in zip(sizes, sizes[1:], strict=False)):
             raise self.wrong("sizes_px", "sizes in increasing order", sizes)
-        if not is_number(self.contrast) or self.contrast <= 0:
-            raise self.wrong("contrast", "a positive number", self.contrast)
-        if not is_number(self.repeats, whole=True) or self.repeats < 2:
-            raise self.wrong("repeats", "a whole number of 2 or more", self.repeats)
+        self.check_numbers("contrast", above=True)
+        self.check_numbers("repeats", least=2, whole=True)

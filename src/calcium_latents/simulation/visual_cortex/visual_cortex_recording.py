@@ -43,8 +43,7 @@ def simulate_visual_cortex(
         seed: seed of everything.
         label: name in print.
     """
-    if not isinstance(parameters, VisualCortexExperiment):
-        parameters = VisualCortexExperiment.from_mapping(parameters)
+    parameters = VisualCortexExperiment.from_mapping(parameters)
     images, part, luminance = draw_images(parameters, seed)
     neurons = parameters.neuron_parameters
     population = Population.draw(neurons, tuple(parameters.shape), generator(seed, STREAM, "neurons"))
@@ -130,8 +129,7 @@ def record_gabor_scan(
     Raises:
         UserError: the truth of `responses` is not known, or `gabors` lacks a column or has no rows.
     """
-    if not isinstance(parameters, GaborScan):
-        parameters = GaborScan.from_mapping(parameters)
+    parameters = GaborScan.from_mapping(parameters)
     missing = [name for name in GABOR_COLUMNS if name not in gabors]
     if missing or gabors.empty:
         found = f"{len(gabors)} rows with the columns {list(gabors.columns)}"
