@@ -133,7 +133,7 @@ def bootstrap(
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         drawn = stats.bootstrap(
             (np.arange(count),),
-            lambda units, axis: statistic(units),
+            lambda units, axis: np.asarray(statistic(units), float),
             n_resamples=repeats,
             batch=max(1, AT_ONCE // count),
             vectorized=True,

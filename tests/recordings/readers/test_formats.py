@@ -29,7 +29,7 @@ def _text(name: str, text: str = "x"):
     return write
 
 
-#: A file or folder by which each format is told.
+#: Files and folders by which formats are told from each other.
 EXAMPLES = {
     "arrays": _text("a.npy"),
     "caiman": _caiman,
@@ -40,23 +40,23 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_reader_has_one_signature_and_its_own_files(name, tmp_path):
+def test_a_reader_keeps_the_contract(name, tmp_path):
     module = reader(name)
     assert module.__name__ == f"{formats.__name__}.{name}" and module.__doc__
     assert list(inspect.signature(module.recognises).parameters) == ["path"]
     assert list(inspect.signature(module.read).parameters) == ["path", "entry"]
+    other = tmp_path / "a.xyz"
+    other.write_bytes(b"\0\1nothing")
+    assert module.recognises(other) is False
+    for rate, message in ((30, r"a\.xyz"), (-1, "sampling_rate_hz: expected a positive number")):
+        with pytest.raises(UserError, match=message):
+            module.read(other, {"sampling_rate_hz": rate})
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_file_is_of_one_format(name, tmp_path):
     example = EXAMPLES[name](tmp_path)
-    recognised = [other for other in FORMATS if reader(other).recognises(example)]
-    assert recognised == ([] if name == FALLBACK else [name])
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_what_a_reader_cannot_read_is_the_users_error(name, tmp_path):
-    (tmp_path / "a.xyz").write_bytes(b"\0\1nothing")
-    with pytest.raises(UserError, match=r"a\.xyz"):
-        reader(name).read(tmp_path / "a.xyz", {"sampling_rate_hz": 30})
-    with pytest.raises(UserError, match="sampling_rate_hz: expected a positive number"):
-        reader(name).read(EXAMPLES[name](tmp_path), {"sampling_rate_hz": -1})
+    assert [other for other in FORMATS if reader(other).recognises(example)] == ([] if name == FALLBACK else [name])
 
 
 def test_names_are_known_without_heavy_imports():
