@@ -2,17 +2,17 @@
 interpolation at 5 Hz")."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.missing import bridge
 from calcium_latents.recordings.rates import ROUNDING, check_positive, interpolation_weights, overlap_weights
-from calcium_latents.recordings.schema import FIELDS, RECORDING, make_recording
+from calcium_latents.recordings.schema import make_recording
 
 # Neurons that are weighed at once, in float64.
 BLOCK = 1024
@@ -76,7 +76,7 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
         imaging_rate_hz=rate_hz,
         source=source,
         others=others,
-        attributes=kept_attributes(recording)
+        attributes=kept_attributes(recording, but=("event_minimum",))
         | {"paradigm": "spontaneous", "resampled_from_hz": float(recording.attrs["imaging_rate_hz"])},
     )
 
@@ -136,32 +136,6 @@ def interpolate_missing(values: np.ndarray) -> np.ndarray:
     if empty.size:
         raise UserError(f"column {empty[0]}: expected a sample in at least one bin, found none. Leave it out.")
     return bridge(values)
-
-
-def neuron_fields(recording: xr.Dataset) -> dict[str, Any]:
-    """Return what a recording says about its neurons, as arguments of `make_recording`."""
-    position = recording.get("position")
-    return {
-        "neuron": recording["neuron"].values,
-        "position": None if position is None else position.values,
-        "position_units": "pixel" if position is None else position.attrs["units"],
-        "noise_level": recording["noise_level"].values if "noise_level" in recording else None,
-    }
-
-
-def neuron_variables(recording: xr.Dataset) -> dict[str, tuple]:
-    """Return the other variables of single neurons, as `others` of `make_recording`."""
-    return {
-        str(name): (array.dims, array.values, array.attrs["units"], array.attrs.get("long_name", str(name)))
-        for name, array in recording.data_vars.items()
-        if name not in FIELDS and array.dims == ("neuron",)
-    }
-
-
-def kept_attributes(recording: xr.Dataset) -> dict[str, Any]:
-    """Return the attributes that stay true of averaged events: not the schema's own, nor the smallest event."""
-    own = {"schema", "schema_version", "source", "event_minimum", "consecutive_trials", *RECORDING.numbers}
-    return {name: value for name, value in recording.attrs.items() if name not in own}
 
 
 def _sampled_alike(events: np.ndarray, offsets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
