@@ -11,8 +11,9 @@ from scipy.ndimage import uniform_filter1d
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
 from calcium_latents.recordings.joining import bridge_gaps, join_recordings
+from calcium_latents.recordings.rates import resample_traces
 from calcium_latents.recordings.readers import read_user_file
-from calcium_latents.recordings.traces_matrix import resample_traces, trace_matrix
+from calcium_latents.recordings.traces_matrix import trace_matrix
 from calcium_latents.seeds import generator
 from calcium_latents.studies.avae.commands import join_recordings as command
 

@@ -7,7 +7,7 @@ from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
 from calcium_latents.recordings.readers import read_user_file
-from calcium_latents.recordings.resampling import interpolation_weights, overlap_weights, resample
+from calcium_latents.recordings.resampling import resample
 from calcium_latents.seeds import generator
 from calcium_latents.studies.cross_encoder.commands import resample as command
 
@@ -145,20 +145,6 @@ def test_it_keeps_running_speed_and_what_is_known_of_neurons(provenance, tmp_pat
     assert found["position"].shape == (2, 3)
     # An average may be smaller than the smallest event.
     assert "event_minimum" not in found.attrs and found.attrs["deconvolution"] == "oasis"
-
-
-def test_weights_are_averages():
-    random = generator(2, "tests", "weights")
-    starts = np.cumsum(random.uniform(0.15, 0.25, 40))  # jittered frames of 0.2 s
-    begin = np.arange(0, 7, 0.33)
-    dense = overlap_weights(starts, 0.2, begin, begin + 0.33).toarray()
-    covered = dense.sum(axis=1) > 0
-    np.testing.assert_allclose(dense.sum(axis=1)[covered], 1)
-    assert covered[1:].all() and (dense >= 0).all()
-    at = random.uniform(-1, 12, 100)
-    values = random.standard_normal(40)
-    np.testing.assert_allclose(interpolation_weights(starts, at) @ values, np.interp(at, starts, values), atol=1e-12)
-    np.testing.assert_array_equal(interpolation_weights(starts[:1], at) @ values[:1], np.full(100, values[0]))
 
 
 @pytest.mark.parametrize("rate", [0, -5, float("nan"), "5", None, True])

@@ -6,11 +6,14 @@ import pytest
 from scipy import stats
 
 from calcium_latents.errors import UserError
+from calcium_latents.seeds import generator
 from calcium_latents.statistics.intervals import (
+    bootstrap,
     bootstrap_interval,
     mean_interval,
     paired_t_test,
     paired_tests,
+    quantile_interval,
     summarise,
 )
 
@@ -67,3 +70,31 @@ def test_intervals():
     assert bootstrap_interval(x) == (centre, low, high)
     row = summarise(scores(), ["model"]).set_index("model").loc["radical"]
     assert row["mean"] == pytest.approx(A.mean() + 0.005) and row["n"] == 5
+
+
+def test_a_bootstrap_is_that_of_scipy_and_draws_once_for_all_statistics():
+    values = generator(1, "tests", "bootstrap").normal(size=40)
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=3000, method="percentile", rng=0).confidence_interval
+    ours = bootstrap(40, lambda units: values[units].mean(axis=-1), np.random.default_rng(0), 3000)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    drawn, again = np.random.default_rng(0), np.random.default_rng(0)
+    bootstrap(40, lambda units: units[..., 0], drawn, 50)
+    again.integers(0, 40, (50, 40))
+    assert drawn.integers(10**9) == again.integers(10**9)
+
+
+def test_undefined_resamples_are_left_out():
+    values = np.array([1.0, 1.0, np.nan])
+    ours = bootstrap(3, lambda units: values[units].mean(axis=-1), np.random.default_rng(0), 200)
+    assert ours == (1.0, 1.0)
+    assert np.isnan(bootstrap(3, lambda units: np.full(units.shape[:-1], np.nan), np.random.default_rng(0), 20)).all()
+
+
+def test_one_unit_has_no_spread():
+    assert bootstrap_interval(np.array([2.5])) == (2.5, 2.5, 2.5)
+
+
+def test_quantiles_of_estimates():
+    assert quantile_interval(np.arange(101.0), 0.9) == pytest.approx((5.0, 95.0))
+    assert quantile_interval(np.array([np.nan, 3.0, np.inf])) == (3.0, 3.0)
+    assert np.isnan(quantile_interval(np.array([np.nan]))).all() and np.isnan(quantile_interval([])).all()

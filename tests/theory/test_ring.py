@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ring_references import largest_drive_error, population_drive, random_drive_error
 from scipy.integrate import solve_ivp
 
 from calcium_latents.errors import UserError
@@ -38,7 +39,7 @@ def test_flow_of_the_paper_and_its_integral():
     unit = latents / np.linalg.norm(latents, axis=1, keepdims=True)
     np.testing.assert_allclose(ring.flow(latents), -latents + unit @ np.array([[1.0, 1.0], [-1.0, 1.0]]), atol=1e-14)
     dense = 2 * np.pi * (np.arange(200_000) + 0.37) / 200_000
-    np.testing.assert_allclose(ring.population_drive(dense, latents) - latents, ring.flow(latents), atol=4e-5)
+    np.testing.assert_allclose(population_drive(dense, latents) - latents, ring.flow(latents), atol=4e-5)
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,10 +76,10 @@ def test_drive_of_equal_angles(neurons):
     angles = 2 * np.pi * np.arange(neurons) / neurons
     phase = np.linspace(0.0, 2 * np.pi, 4001) + 1e-4
     unit = np.stack([np.cos(phase), np.sin(phase)], axis=-1)
-    drive = ring.population_drive(angles, unit)
+    drive = population_drive(angles, unit)
     np.testing.assert_allclose(np.linalg.norm(drive, axis=1), ring.drive_magnitude(neurons), rtol=1e-12)
     error = np.linalg.norm(drive - unit - ring.flow(unit), axis=1).max()
-    bound = ring.largest_drive_error(neurons)
+    bound = largest_drive_error(neurons)
     assert 0.98 * bound < error <= bound * (1 + 1e-12)
     assert bound == pytest.approx(np.sqrt(2) * np.pi / ring.threshold_lines(neurons), rel=5 / neurons)
 
@@ -88,11 +89,11 @@ def test_drive_of_random_angles():
     phase = 2 * np.pi * np.arange(64) / 64
     unit = np.stack([np.cos(phase), np.sin(phase)], axis=-1)
     squared = [
-        ((ring.population_drive(random.uniform(0, 2 * np.pi, 100), unit) - unit - ring.flow(unit)) ** 2).sum(-1).mean()
+        ((population_drive(random.uniform(0, 2 * np.pi, 100), unit) - unit - ring.flow(unit)) ** 2).sum(-1).mean()
         for _ in range(2000)
     ]
-    assert np.sqrt(np.mean(squared)) == pytest.approx(ring.random_drive_error(100), rel=0.03)
-    assert ring.random_drive_error(1) == pytest.approx(2.8, abs=0.01)
+    assert np.sqrt(np.mean(squared)) == pytest.approx(random_drive_error(100), rel=0.03)
+    assert random_drive_error(1) == pytest.approx(2.8, abs=0.01)
 
 
 @pytest.mark.parametrize("shift", [ring.SHIFT, 0.6, 1.2, -0.9])
@@ -217,7 +218,7 @@ def test_random_period_error_averages_the_flow():
     along = np.stack([-np.sin(phase), np.cos(phase)], axis=-1)
     errors = []
     for _ in range(1500):
-        drive = ring.population_drive(random.uniform(0, 2 * np.pi, 400), across)
+        drive = population_drive(random.uniform(0, 2 * np.pi, 400), across)
         radial, tangential = (drive * across).sum(-1) - 1, (drive * along).sum(-1) - 1
         errors.append((tangential**2 - radial * tangential).mean())
     error = 4 * np.std(errors) / np.sqrt(len(errors))

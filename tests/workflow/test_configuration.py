@@ -174,7 +174,7 @@ def test_recording_entries_that_are_shown_are_valid(tmp_path):
         "{file: x, neuropil: {coefficient: -1}}": "recordings.a.neuropil.coefficient': expected a number of at least 0",
         "{file: x, trials: {starts_s: [1, x]}}": "recordings.a.trials.starts_s': expected a list, each a number or",
         "{file: x, studies: [avea]}": "recordings.a.studies': expected studies that take recordings .*, found 'avea'",
-        "{file: x, format: hdf5}": "recordings.a.format': expected one of auto, nwb",
+        "{file: x, format: hdf5}": "recordings.a.format': expected one of auto, arrays",
         "{file: x, key: null}": "recordings.a.key': expected text, found None",
     }.items():
         path.write_text(f"recordings: {{a: {entry}}}")

@@ -22,6 +22,7 @@ from calcium_latents.parameter_section import (
     Text,
     WrongFieldsError,
 )
+from calcium_latents.recording_formats import FORMATS
 
 #: Rules whose resources are those of another, and the name under which every figure's are granted.
 GRANTED_AS = {"search_worker": "train", "simulate_population": "simulate"}
@@ -32,6 +33,7 @@ Texts = tuple[Text, ...]
 Names = Annotated[Texts, Field(min_length=1), DIFFERENT]
 Seeds = Annotated[tuple[NotNegativeWhole, ...], Field(min_length=1), DIFFERENT]
 BinWidth = Positive | None
+Format = Literal[("auto", *FORMATS)]
 
 
 class Structure(ParameterSection):
@@ -101,7 +103,7 @@ class RecordingEntry(Structure):
     response_window_s: Positive = None
     """The cross-encoder takes mean responses in this window after the onsets in `trials`, a CSV file with columns
     start_s and condition, each condition at least twice; without it, spontaneous activity."""
-    format: Literal["auto", "nwb", "suite2p", "caiman", "netcal", "arrays"] = None
+    format: Format = None
     """By default it is told from the file. NETCAL's exports are known by their header "time (s)" (.csv) or the ending
     .txt; a .mat file of NETCAL's traces needs netcal."""
     key: Text = None

@@ -21,7 +21,7 @@ from calcium_latents.deconvolution.rescaling import (
 from calcium_latents.deconvolution.traces import MINIMUM_SAMPLES, autoregressive_decay, caiman_decay, noise_level
 from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
-from calcium_latents.recordings.schema import attribute
+from calcium_latents.recordings.netcdf import attribute
 
 #: Method name to the module that has `deconvolve_trace(trace, s_min, *, decay, baseline_nonnegative)`. A new
 #: method is one module and one line.

@@ -16,7 +16,7 @@ DUST = 1e-2
 
 
 def snap_events(events: np.ndarray, minimum: float, name: str = "events") -> np.ndarray:
-    """Return `events` with dust set to zero and events just below `minimum` set to it.
+    """Return `events` (any shape) with dust set to zero and events just below `minimum` set to it.
 
     A threshold method has no events between zero and its threshold; what lies there is rounding.
 
@@ -48,6 +48,6 @@ def rescale_events(events: np.ndarray, minimum: float, target: float = 0.1) -> n
 
 
 def smallest_event(events: np.ndarray) -> float:
-    """Return the smallest event above zero, NaN where there is none."""
+    """Return the smallest of `events` (any shape) above zero, NaN where there is none."""
     above = events[events > 0]
     return float(above.min()) if above.size else float("nan")

@@ -271,7 +271,10 @@ def gmm_bic(neurons: Neurons, settings: Settings) -> np.ndarray:
 
 
 def gmm_known(neurons: Neurons, settings: Settings, latents: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
-    """Gaussian mixture of as many components as there are groups, the best likelihood of `RESTARTS`."""
+    """Gaussian mixture of as many components as there are groups, the best likelihood of `RESTARTS`.
+
+    `latents`: to fit and to assign, each [neuron, latent].
+    """
 
     def fit(z, most, seed):
         number = min(neurons.groups, most)
@@ -288,7 +291,10 @@ def gmm_known_test_alone(neurons: Neurons, settings: Settings) -> np.ndarray:
 def k_means_known(
     neurons: Neurons, settings: Settings, latents: tuple[np.ndarray, np.ndarray] | None = None
 ) -> np.ndarray:
-    """k-means of as many clusters as there are groups, the best of ten starts."""
+    """k-means of as many clusters as there are groups, the best of ten starts.
+
+    `latents`: to fit and to assign, each [neuron, latent].
+    """
 
     def fit(z, most, seed):
         return KMeans(min(neurons.groups, most), n_init=10, random_state=seed).fit(z)

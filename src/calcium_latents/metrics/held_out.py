@@ -25,6 +25,7 @@ models.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ from calcium_latents.distributions.excess import RELATIVE_GAP
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.inferred import DISTRIBUTION
 from calcium_latents.seeds import generator
+from calcium_latents.statistics.intervals import bootstrap
 
 WIDTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -59,7 +61,7 @@ class EventParameters:
 def zero_inflated_gamma_log_likelihood(
     events: np.ndarray, parameters: EventParameters, event_minimum: float
 ) -> np.ndarray:
-    """Return the log-likelihood (nats) of every sample; NaN where `events` is NaN.
+    """Return the log-likelihood (nats) of every sample [trial, time, neuron]; NaN where `events` is NaN.
 
     zero: log(1 - q). event x: log q + (k - 1) log e - e / s - k log s - log Gamma(k), with e = x -
         event_minimum.
@@ -75,7 +77,7 @@ def zero_inflated_gamma_log_likelihood(
 
 
 def bernoulli_log_likelihood(events: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Return the log-likelihood (nats) of event or no event for every sample; NaN where `events` is NaN."""
+    """Return the log-likelihood (nats) of event or no event for every sample [trial, time, neuron]; NaN as `events`."""
     q = np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     happened = (events > 0).astype(np.float64)
     value = xlogy(happened, q) + xlog1py(1 - happened, -q)
@@ -135,7 +137,7 @@ def smoothed_population(
     samples.
 
     q_n(t) = q_n (a + sum of K e over neurons and samples) / (a + sum of K q), with a in expected events; else
-    as `smoothed_own`.
+    as `smoothed_own`, arrays [trial, time, neuron] too.
     """
     return _choose(events, training, constant, bin_width_s, widths_s, strengths, population=True)
 
@@ -143,7 +145,7 @@ def smoothed_population(
 def from_event_rate(
     event_rate: np.ndarray, imaging_rate_hz: float, constant: EventParameters, event_minimum: float
 ) -> EventParameters:
-    """Turn predicted event rates (1/s) into parameters.
+    """Turn predicted event rates [trial, time, neuron], 1/s, into parameters.
 
     Sizes as in `constant`, q = mean event per sample / mean event size.
     """
@@ -263,19 +265,16 @@ def compare_held_out(
     models = list(dict.fromkeys(scores["model"]))
     if reference not in models:
         raise UserError(f"reference: expected one of {models}, found {reference!r}.")
-    windows = scores.loc[scores["model"] == reference, "window"].to_numpy()
-    draws = generator(seed, "compare_held_out").integers(0, len(windows), (repeats, len(windows)))
-    tail = (1 - confidence) / 2
     rows = []
     for likelihood in LIKELIHOODS:
         wide = scores.pivot(index="window", columns="model", values=f"{likelihood}_nats")
         events = scores[scores["model"] == reference].set_index("window")["events"].reindex(wide.index).to_numpy()
         for model in models:
             gain = (wide[model] - wide[reference]).to_numpy()
-            total = events[draws].sum(axis=1)
-            sampled = gain[draws].sum(axis=1)[total > 0] / total[total > 0] / np.log(2)
             nats = gain.sum() / events.sum()
-            lower, upper = np.quantile(sampled, [tail, 1 - tail])
+            # the same windows are drawn for every model
+            rng = generator(seed, "compare_held_out")
+            lower, upper = bootstrap(len(gain), partial(_bits_per_event, gain, events), rng, repeats, confidence)
             rows.append(
                 {
                     "likelihood": likelihood,
@@ -291,6 +290,12 @@ def compare_held_out(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _bits_per_event(gain: np.ndarray, events: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Return gain [window] in bits per event of drawn `windows` [..., window]; NaN where these have no event."""
+    total = events[windows].sum(axis=-1)
+    return gain[windows].sum(axis=-1) / np.where(total > 0, total, np.nan) / np.log(2)
 
 
 def _fit_gamma(values: np.ndarray) -> tuple[float, float]:

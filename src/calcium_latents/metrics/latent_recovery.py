@@ -120,7 +120,7 @@ def latent_recovery(
 
 
 def coefficient_of_determination(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return R2 = 1 - SSE / SST of each last-axis dimension, all other axes pooled, SST about the mean of
+    """Return R2 [dimension] = 1 - SSE / SST of [..., dimension], all other axes pooled, SST about the mean of
     `true`.
 
     A dimension that is constant in `true` has no variance to explain: NaN.
@@ -191,6 +191,8 @@ def lag_sweep(
     **options,
 ) -> pd.DataFrame:
     """Return `latent_recovery` at every lag, with a column `lag_s`, on the latent times that all lags share.
+
+    Arrays as there: [trial, time, neuron], [time] in s, [trial, latent time, latent], [latent time] in s.
 
     Sharing the samples makes lags comparable; the R2 at 30 ms differs slightly from that of the whole trial.
     """

@@ -13,6 +13,7 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_inferred
 from calcium_latents.recordings.frames import to_frames
+from calcium_latents.recordings.missing import bridge, gaussian_mean
 
 WIDTH_S = 0.006  # paper: 6 ms s.d.
 METHODS = {"smth-dec": "events", "smth-sim-fluor": "fluorescence"}
@@ -58,41 +59,20 @@ def smooth(
 
 
 def gaussian_filter(frames: np.ndarray, sd: float) -> np.ndarray:
-    """Convolve axis 1 with a Gaussian of `sd` frames, truncated at 4 s.d., renormalised at the ends.
-
-    NaN-free in, NaN-free out.
-    """
+    """Return `frames` [trial, frame, neuron] under a Gaussian of `sd` frames, truncated at 4 s.d., renormalised at the
+    ends."""
     if not sd > 0:
         raise UserError(f"sd_s: expected a positive width in seconds, found {sd}.")
-    count = frames.shape[1]
-    # One matrix serves all trials and neurons; trials are short (tens of frames to thousands).
-    reach = max(1, int(np.ceil(_TRUNCATE_SD * sd)))
-    offsets = np.arange(-reach, reach + 1)
-    kernel = np.exp(-0.5 * (offsets / sd) ** 2)
-    total, weight = np.zeros(frames.shape), np.zeros(count)
-    for offset, value in zip(offsets, kernel, strict=True):
-        if abs(offset) >= count:
-            continue
-        target = slice(max(0, -offset), min(count, count - offset))
-        source = slice(max(0, offset), min(count, count + offset))
-        total[:, target] += value * frames[:, source]
-        weight[target] += value
-    return total / weight[None, :, None]
+    return gaussian_mean(frames, sd, axis=1, radius=max(1, int(np.ceil(_TRUNCATE_SD * sd))))
 
 
 def _fill(frames: np.ndarray) -> np.ndarray:
-    """Fill missing frames linearly in time, hold the ends."""
-    missing = ~np.isfinite(frames)
-    if not missing.any():
-        return frames
-    frames = frames.copy()
-    index = np.arange(frames.shape[1])
-    for trial, neuron in np.argwhere(missing.any(axis=1)):
-        gap = missing[trial, :, neuron]
-        if gap.all():
-            raise UserError(
-                f"recording: neuron {neuron} has no sample in trial {trial}; "
-                "leave the neuron or the trial out, or use longer trials."
-            )
-        frames[trial, gap, neuron] = np.interp(index[gap], index[~gap], frames[trial, ~gap, neuron])
-    return frames
+    """Fill missing frames [trial, frame, neuron] linearly in time, hold the ends."""
+    empty = np.argwhere(~np.isfinite(frames).any(axis=1))
+    if len(empty):
+        trial, neuron = empty[0]
+        raise UserError(
+            f"recording: neuron {neuron} has no sample in trial {trial}; "
+            "leave the neuron or the trial out, or use longer trials."
+        )
+    return bridge(frames.swapaxes(0, 1)).swapaxes(0, 1)

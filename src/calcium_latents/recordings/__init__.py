@@ -2,8 +2,7 @@
 
 from calcium_latents.recordings.embedding import check_embedding, make_embedding, read_embedding, write_embedding
 from calcium_latents.recordings.inferred import check_inferred, make_inferred, read_inferred, write_inferred
-from calcium_latents.recordings.netcdf import read_recording, write_recording
-from calcium_latents.recordings.schema import check_recording, make_recording
+from calcium_latents.recordings.schema import check_recording, make_recording, read_recording, write_recording
 from calcium_latents.recordings.windows import cut_windows, stitch_windows
 
 __all__ = [

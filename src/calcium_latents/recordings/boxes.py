@@ -11,14 +11,9 @@ from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.netcdf import read_dataset, write_dataset
 
 #: schema -> its check
-TRAINED_ON = {
-    schema.SCHEMA: schema.check_recording,
-    image_responses.SCHEMA: image_responses.check_image_responses,
-}
+TRAINED_ON = {box.schema: box.check for box in (schema.RECORDING, image_responses.IMAGE_RESPONSES)}
 LEFT_BEHIND = {
-    inferred.SCHEMA: inferred.check_inferred,
-    embedding.SCHEMA: embedding.check_embedding,
-    image_predictions.SCHEMA: image_predictions.check_image_predictions,
+    box.schema: box.check for box in (inferred.INFERRED, embedding.EMBEDDING, image_predictions.IMAGE_PREDICTIONS)
 }
 
 

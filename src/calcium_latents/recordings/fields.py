@@ -1,6 +1,5 @@
 """What a variable of a box on disk must look like, and checks that say in plain words where it does not."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ class Field:
     """One variable: its dims, dtype, units and the values it may take.
 
     `dtype` is a NumPy dtype name, or "int" for any signed integer and "str" for text. `missing` allows NaN.
+    `among` lists the values: names, or the parts of a partition that numbers from 0 on stand for.
+    `unique`: each value comes once.
     """
 
     dims: tuple[str, ...]
@@ -24,6 +25,8 @@ class Field:
     long_name: str
     missing: bool = False
     minimum: float | None = None
+    among: tuple[str, ...] = ()
+    unique: bool = False
 
 
 def variable(field: Field, values: Any, units: str | None = None) -> tuple[tuple[str, ...], np.ndarray, dict]:
@@ -51,6 +54,9 @@ def fail(path: str | Path, name: str, expected: str, found: str, advice: str) ->
     raise UserError(f"{path}: {name}: expected {expected}, found {found}. {advice}")
 
 
+#: What an image or a neuron is kept for.
+PARTS = ("training", "validation", "test")
+TRAINING, VALIDATION, TEST = range(3)
 REMAKE = "Write it with this package's own functions, or delete the file and let the workflow make it again."
 
 
@@ -70,6 +76,20 @@ def check_variable(dataset: xr.Dataset, name: str, field: Field, path: str | Pat
         _check_values(array.values, name, field, path)
     elif kind == "i" and field.minimum is not None and array.size and array.values.min() < field.minimum:
         fail(path, name, f"values >= {field.minimum:g}", f"{array.values.min()}", REMAKE)
+    elif field.among:
+        _check_among(array.values, name, field, path)
+    if field.unique and np.unique(array.values).size != array.size:
+        fail(path, name, "each number once", "a number that comes again", REMAKE)
+
+
+def _check_among(values: np.ndarray, name: str, field: Field, path: str | Path) -> None:
+    if field.dtype == "str":
+        others = sorted({str(value) for value in values} - set(field.among))
+        if others:
+            fail(path, name, f"one of {list(field.among)}", f"{others[0]!r}", REMAKE)
+    elif values.max(initial=0) >= len(field.among):
+        *first, last = (f"{number} ({meaning})" for number, meaning in enumerate(field.among))
+        fail(path, name, f"{', '.join(first)} or {last}", f"{values.max()}", "Correct the partition.")
 
 
 def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path) -> None:
@@ -84,60 +104,12 @@ def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path)
     if field.minimum is not None and finite.any():
         smallest = values.min(where=finite, initial=np.inf)
         if smallest < field.minimum:
-            fail(
-                path,
-                name,
-                f"values >= {field.minimum:g}",
-                f"{smallest:g}",
-                "Correct the source of this variable.",
-            )
-
-
-def check_dataset(
-    dataset: xr.Dataset,
-    path: str | Path,
-    *,
-    schema: str,
-    version: int,
-    fields: Mapping[str, Field],
-    required: Iterable[str],
-    numbers: Iterable[str] = (),
-    texts: Iterable[str] = (),
-) -> None:
-    """Check schema name and version, required variables, every known variable, and the attributes.
-
-    `numbers` are attributes that must be finite positive numbers, `texts` those that must be text.
-    """
-    found = dataset.attrs.get("schema")
-    if found != schema:
-        fail(path, "attribute schema", f"'{schema}'", f"{found!r}", "Is this the right file for this step?")
-    found = dataset.attrs.get("schema_version")
-    if found != version:
-        fail(path, "attribute schema_version", f"{version}", f"{found!r}", "Make the file again.")
-    for name in required:
-        if name not in dataset.variables:
-            fail(path, name, "this variable", f"only {sorted(map(str, dataset.variables))}", REMAKE)
-    for name in dataset.variables:
-        if name in fields:
-            check_variable(dataset, str(name), fields[str(name)], path)
-        elif str(name) not in dataset.dims and not dataset[name].attrs.get("units"):
-            fail(path, str(name), "an attribute 'units'", "none", "Give it units ('1' for none).")
-    for dim, size in dataset.sizes.items():
-        if size == 0:
-            fail(path, f"dimension {dim}", "at least one entry", "none", "Is the source file empty?")
-    for name in numbers:
-        value = dataset.attrs.get(name)
-        # bool is an int in Python; a flag is no rate.
-        if not isinstance(value, int | float | np.number) or not np.isfinite(value) or value <= 0:
-            fail(path, f"attribute {name}", "a positive number", f"{value!r}", REMAKE)
-    for name in texts:
-        value = dataset.attrs.get(name)
-        if not isinstance(value, str) or not value:
-            fail(path, f"attribute {name}", "text", f"{value!r}", REMAKE)
+            expected = f"values >= {field.minimum:g}"
+            fail(path, name, expected, f"{smallest:g}", "Correct the source of this variable.")
 
 
 def check_time(time: np.ndarray, bin_width_s: float | None, path: str | Path) -> None:
-    """Check that `time` [s] increases strictly and, given `bin_width_s`, in steps of about that width."""
+    """Check that `time` [time], s, increases strictly and, given `bin_width_s`, in steps of about that width."""
     steps = np.diff(time)
     if steps.size and steps.min() <= 0:
         at = int(np.argmin(steps > 0))
@@ -148,10 +120,4 @@ def check_time(time: np.ndarray, bin_width_s: float | None, path: str | Path) ->
         if off.any() or abs(np.median(steps) / bin_width_s - 1) > 0.01:
             at = int(np.argmax(np.abs(steps - bin_width_s)))
             found = f"a median step of {np.median(steps):g} s and a step of {steps[at]:g} s at index {at}"
-            fail(
-                path,
-                "time",
-                f"steps of {bin_width_s:g} s (bin_width_s)",
-                found,
-                "Fill missing frames with NaN.",
-            )
+            fail(path, "time", f"steps of {bin_width_s:g} s (bin_width_s)", found, "Fill missing frames with NaN.")

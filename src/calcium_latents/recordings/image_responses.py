@@ -7,29 +7,25 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from calcium_latents.recordings.fields import REMAKE, Field, check_dataset, fail, variable
-from calcium_latents.recordings.netcdf import read_dataset, write_dataset
-from calcium_latents.recordings.schema import attribute
+from calcium_latents.recordings.box import Box
+from calcium_latents.recordings.fields import PARTS, REMAKE, TEST, Field, fail
 
 SCHEMA = "calcium-latents image responses"
-SCHEMA_VERSION = 1
-TRAINING, VALIDATION, TEST = 0, 1, 2
-PARTS = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
 KINDS = ("gabor", "on", "off")
 
 NEURON = ("neuron",)
 FIELDS: dict[str, Field] = {
     "images": Field(("image", "y", "x"), "float32", "sd of the training images", "luminance, z-scored"),
-    "part": Field(("image",), "int8", "1", "0 training, 1 validation, 2 test", minimum=0),
+    "part": Field(("image",), "int8", "1", "0 training, 1 validation, 2 test", minimum=0, among=PARTS),
     "image_of_trial": Field(("trial",), "int", "1", "image that the trial showed", minimum=0),
     "response": Field(
         ("trial", "neuron"), "float32", "spikes", "response (NaN: not shown to this animal)", missing=True
     ),
-    "neuron": Field(NEURON, "int", "1", "neuron"),
+    "neuron": Field(NEURON, "int", "1", "neuron", unique=True),
     "animal": Field(NEURON, "int", "1", "animal in which the neuron was recorded", minimum=0),
     "axis": Field(("axis",), "str", "1", "axis of an image"),
     "neuron_type": Field(NEURON, "str", "1", "true type"),
-    "kind": Field(NEURON, "str", "1", "true receptive field: gabor, on or off"),
+    "kind": Field(NEURON, "str", "1", "true receptive field: gabor, on or off", among=KINDS),
     "is_complex": Field(NEURON, "int8", "1", "1: phase-invariant", minimum=0),
     "surround_weight": Field(NEURON, "float64", "1", "weight of surround suppression", minimum=0),
     "orthogonal_weight": Field(NEURON, "float64", "1", "weight of cross-orientation inhibition", minimum=0),
@@ -53,17 +49,14 @@ def make_image_responses(
     image_source: str,
     seed: int,
     images: np.ndarray,
-    part: np.ndarray,
-    image_of_trial: np.ndarray,
     response: np.ndarray,
-    animal: np.ndarray | None = None,
-    neuron: np.ndarray | None = None,
     simulated: bool = False,
     luminance_mean: float = 0.0,
     luminance_sd: float = 1.0,
     trials_averaged: int = 1,
     truth: Mapping[str, np.ndarray] | None = None,
     attributes: Mapping[str, Any] | None = None,
+    **variables: np.ndarray | None,
 ) -> xr.Dataset:
     """Build and check an ImageResponses box.
 
@@ -72,17 +65,16 @@ def make_image_responses(
         image_source: where the images come from, in words.
         seed: seed of a simulation; 0 for a recording.
         images: [image, y, x], z-scored with one mean and one standard deviation of the training images.
-        part: [image], 0 training, 1 validation, 2 test.
-        image_of_trial: [trial], index into `images`. Test images come in several trials.
         response: [trial, neuron], spikes or events, NaN where the neuron's animal did not see this presentation.
-        animal: [neuron], number of the animal; default: all of one.
-        neuron: [neuron], numbers; default 0, 1, ...
         simulated: whether a known population gave the responses.
         luminance_mean, luminance_sd: what z-scoring took from the images and divided them by.
         trials_averaged: presentations that one training or validation trial is the average of.
         truth: variables of `TRUTH` by name, for simulated data: [neuron], but `position_px` [neuron, axis (y, x)] and
             `rate` [image, neuron].
         attributes: further attributes; mappings are stored as JSON.
+        variables: part: [image], 0 training, 1 validation, 2 test. image_of_trial: [trial], index into `images`; test
+            images come in several trials. animal: [neuron], number of the animal; default: all of one.
+            neuron: [neuron], numbers; default 0, 1, ...
 
     Raises:
         UserError: shapes, values or attributes are not those of the box.
@@ -91,30 +83,14 @@ def make_image_responses(
         fail(label, "images", "dims [image, y, x]", f"shape {np.shape(images)}", "Give one picture an image.")
     if np.ndim(response) != 2:
         fail(label, "response", "dims [trial, neuron]", f"shape {np.shape(response)}", "Give one row a presentation.")
-    unknown = sorted(set(truth or {}) - set(TRUTH))
-    if unknown:
-        fail(label, unknown[0], f"a truth among {list(TRUTH)}", "another name", "Correct or leave out this variable.")
-    sizes = dict(zip(("image", "y", "x"), np.shape(images), strict=True))
-    sizes |= dict(zip(("trial", "neuron"), np.shape(response), strict=True)) | {"axis": 2}
-    given = {
-        "images": images,
-        "part": part,
-        "image_of_trial": image_of_trial,
-        "response": response,
-        "neuron": np.arange(sizes["neuron"]) if neuron is None else neuron,
-        "animal": np.zeros(sizes["neuron"], int) if animal is None else animal,
-    } | {name: values for name, values in (truth or {}).items() if values is not None}
-    if "position_px" in given:
+    sizes = dict(zip(("image", "y", "x"), np.shape(images), strict=True)) | {"axis": 2}
+    sizes |= dict(zip(("trial", "neuron"), np.shape(response), strict=True))
+    given = {"neuron": np.arange(sizes["neuron"]), "animal": np.zeros(sizes["neuron"], int)}
+    given |= {name: values for name, values in variables.items() if values is not None}
+    given |= {"images": images, "response": response} | dict(truth or {})
+    if given.get("position_px") is not None:
         given["axis"] = ["y", "x"]
-    for name, values in given.items():
-        expected = tuple(sizes[dim] for dim in FIELDS[name].dims)
-        if np.shape(values) != expected:
-            dims = list(FIELDS[name].dims)
-            fail(label, name, f"shape {expected} for {dims}", f"{np.shape(values)}", "Correct this array.")
-    dataset = xr.Dataset({name: variable(FIELDS[name], values) for name, values in given.items()})
-    dataset.attrs = {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
+    own = {
         "label": label,
         "image_source": image_source,
         "luminance_mean": float(luminance_mean),
@@ -122,57 +98,19 @@ def make_image_responses(
         "simulated": int(simulated),
         "trials_averaged": int(trials_averaged),
         "seed": int(seed),
-    } | {name: attribute(value) for name, value in (attributes or {}).items()}
-    check_image_responses(dataset, label)
-    return dataset
-
-
-def check_image_responses(dataset: xr.Dataset, path: str | Path, *, partial: bool = False) -> None:
-    """Check that `dataset` is an ImageResponses box; `path` names it in messages; `partial`: some variables only.
-
-    Raises:
-        UserError: names the file, the field, what was expected, what was found, and what to do.
-    """
-    required = () if partial else REQUIRED
-    check_dataset(
-        dataset,
-        path,
-        schema=SCHEMA,
-        version=SCHEMA_VERSION,
-        fields=FIELDS,
-        required=required,
-        numbers=("luminance_sd", "trials_averaged"),
-        texts=("label", "image_source"),
-    )
-    for name in ("simulated", "seed"):
-        value = dataset.attrs.get(name)
-        # bool is an int in Python; a flag is stored as 0 or 1.
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            fail(path, f"attribute {name}", "a whole number, 0 or more", f"{value!r}", REMAKE)
-    if "neuron" in dataset and np.unique(dataset["neuron"].values).size != dataset["neuron"].size:
-        fail(path, "neuron", "each number once", "a number that comes again", REMAKE)
-    if "kind" in dataset:
-        others = sorted({str(name) for name in dataset["kind"].values} - set(KINDS))
-        if others:
-            fail(path, "kind", f"one of {list(KINDS)}", f"{others[0]!r}", REMAKE)
-    if "part" in dataset:
-        _check_parts(dataset, path)
-    if "image_of_trial" in dataset and "image" in dataset.sizes:
-        _check_trials(dataset, path)
-    if "response" in dataset:
-        _check_responses(dataset, path)
+    }
+    return IMAGE_RESPONSES.make(label, given, own | dict(attributes or {}), sizes=sizes)
 
 
 def _check_parts(dataset: xr.Dataset, path: str | Path) -> None:
-    part = dataset["part"].values
-    if part.max() > TEST:
-        fail(path, "part", "0 (training), 1 (validation) or 2 (test)", f"{part.max()}", "Correct the parts.")
-    for number, name in PARTS.items():
-        if not (part == number).any():
+    for number, name in enumerate(PARTS):
+        if "part" in dataset and not (dataset["part"].values == number).any():
             fail(path, "part", f"{name} images", "none", "Give training, validation and test images.")
 
 
 def _check_trials(dataset: xr.Dataset, path: str | Path) -> None:
+    if "image_of_trial" not in dataset or "image" not in dataset.sizes:
+        return
     shown, count = dataset["image_of_trial"].values, dataset.sizes["image"]
     if shown.max() >= count:
         fail(path, "image_of_trial", f"numbers below {count}, of images in the file", f"{shown.max()}", REMAKE)
@@ -186,6 +124,8 @@ def _check_trials(dataset: xr.Dataset, path: str | Path) -> None:
 
 
 def _check_responses(dataset: xr.Dataset, path: str | Path) -> None:
+    if "response" not in dataset:
+        return
     response = dataset["response"].values
     known = np.isfinite(response)
     if not known.any(axis=0).all():
@@ -200,25 +140,14 @@ def _check_responses(dataset: xr.Dataset, path: str | Path) -> None:
                 fail(path, "response", "presentations that all neurons of an animal share", found, REMAKE)
 
 
-def write_image_responses(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Check `dataset` and write it to `path` as netCDF, atomically and with the same bytes each time.
-
-    Raises:
-        UserError: it is no ImageResponses box, or provenance lacks an entry or has another seed; nothing is written.
-    """
-    check_image_responses(dataset, path)
-    seed = provenance.get("seed", dataset.attrs["seed"])
-    if seed != dataset.attrs["seed"]:
-        fail(path, "attribute seed", f"{seed} as in its provenance", f"{dataset.attrs['seed']}", "Pass one seed.")
-    write_dataset(dataset, path, provenance)
-
-
-def read_image_responses(path: str | Path, variables: list[str] | None = None) -> xr.Dataset:
-    """Read an ImageResponses box (or only `variables` and their coordinates) into memory and check it.
-
-    Raises:
-        UserError: the file is missing, no netCDF, or no ImageResponses box.
-    """
-    dataset = read_dataset(path, variables)
-    check_image_responses(dataset, path, partial=variables is not None)
-    return dataset
+IMAGE_RESPONSES = Box(
+    SCHEMA,
+    FIELDS,
+    REQUIRED,
+    numbers=("luminance_sd", "trials_averaged"),
+    texts=("label", "image_source"),
+    counts=("simulated", "seed"),
+    checks=(_check_parts, _check_trials, _check_responses),
+)
+check_image_responses, read_image_responses = IMAGE_RESPONSES.check, IMAGE_RESPONSES.read
+write_image_responses = IMAGE_RESPONSES.write

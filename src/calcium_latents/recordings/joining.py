@@ -12,8 +12,10 @@ import xarray as xr
 
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.missing import bridge
+from calcium_latents.recordings.rates import resample_traces
 from calcium_latents.recordings.schema import make_recording
-from calcium_latents.recordings.traces_matrix import resample_traces, trace_matrix
+from calcium_latents.recordings.traces_matrix import trace_matrix
 
 LONGEST_GAP_S = 0.2
 
@@ -112,8 +114,6 @@ def bridge_gaps(recording: xr.Dataset, longest_gap_s: float, path: str | Path) -
         return recording, 0
     period = recording.attrs["bin_width_s"]
     allowed = int(np.floor(longest_gap_s / period + 1e-6))
-    filled = values.copy()
-    at = np.arange(values.shape[1])
     for trial, neuron in np.argwhere(missing.any(axis=1)):
         gap = missing[trial, :, neuron]
         start, length = _longest_run(gap)
@@ -126,7 +126,7 @@ def bridge_gaps(recording: xr.Dataset, longest_gap_s: float, path: str | Path) -
             advice = "Raise longest_gap_s, or leave such neurons out (`neurons` in the entry)."
             expected = f"gaps of at most {longest_gap_s:g} s ({allowed} samples)"
             fail(path, "fluorescence", expected, found, advice)
-        filled[trial, gap, neuron] = np.interp(at[gap], at[~gap], values[trial, ~gap, neuron])
+    filled = bridge(values.swapaxes(0, 1)).swapaxes(0, 1)
     return recording.assign(fluorescence=recording["fluorescence"].copy(data=filled)), int(missing.sum())
 
 

@@ -1,5 +1,6 @@
 """Boxes on disk: netCDF4 files with checked contents, written atomically, with the same bytes each time."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,34 +10,19 @@ import xarray as xr
 
 from calcium_latents.files import atomic_path
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.schema import attribute, check_recording
 
 # One MiB of float32: large enough to compress well, small enough to read a few trials cheaply.
 CHUNK_VALUES = 262_144
 PROVENANCE = ("config_digest", "code_digest", "versions")
 
 
-def write_recording(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Check the Recording `dataset` and write it to `path` as netCDF.
-
-    `provenance` (config_digest, code_digest, seed, versions) becomes attributes.
-
-    Raises:
-        UserError: it is no Recording, or provenance lacks an entry; nothing is written then.
-    """
-    check_recording(dataset, path)
-    write_dataset(dataset, path, provenance)
-
-
-def read_recording(path: str | Path, variables: list[str] | None = None) -> xr.Dataset:
-    """Read a Recording (or only `variables` and the coordinates) into memory and check it.
-
-    Raises:
-        UserError: the file is missing, no netCDF, or no Recording.
-    """
-    dataset = read_dataset(path, variables)
-    check_recording(dataset, path, partial=variables is not None)
-    return dataset
+def attribute(value: Any) -> str | int | float | np.ndarray:
+    """Return `value` as netCDF stores it: flags as 0/1, mappings and lists of text as JSON."""
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    if value is None or isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, sort_keys=True, default=str)
+    return str(value) if isinstance(value, Path) else value
 
 
 def write_dataset(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str, Any]) -> None:
@@ -69,11 +55,8 @@ def _encoding(array: xr.Variable) -> dict[str, Any]:
         # Thousands of one-bin trials: sample offsets as large as the events, and mostly equal.
         rows, columns = array.shape
         columns_chunk = min(columns, 1024)
-        encoding |= {
-            "zlib": True,
-            "complevel": 1,
-            "chunksizes": (min(rows, CHUNK_VALUES // columns_chunk), columns_chunk),
-        }
+        chunks = (min(rows, CHUNK_VALUES // columns_chunk), columns_chunk)
+        encoding |= {"zlib": True, "complevel": 1, "chunksizes": chunks}
     return encoding
 
 

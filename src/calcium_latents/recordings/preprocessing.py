@@ -4,6 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.missing import bridge
 
 NEUROPIL_COEFFICIENT = 0.7
 BASELINE_PERCENTILE = 10.0
@@ -41,11 +42,7 @@ def running_baseline(
     taken ten times a standard deviation and interpolated. Missing samples are bridged linearly.
     """
     frames = np.arange(fluorescence.shape[0])
-    bridged = np.array(fluorescence, float)
-    for column in bridged.T:
-        known = np.isfinite(column)
-        if not known.all():
-            column[~known] = np.interp(frames[~known], frames[known], column[known])
+    bridged = bridge(np.asarray(fluorescence, float))
     step = max(1, round(sd_s * sampling_rate_hz / 10))
     reach = round(2 * sd_s * sampling_rate_hz)
     centres = np.arange(0, frames.size, step)

@@ -2,18 +2,18 @@
 interpolation at 5 Hz")."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.schema import FIELDS, make_recording
+from calcium_latents.recordings.missing import bridge
+from calcium_latents.recordings.rates import ROUNDING, check_positive, interpolation_weights, overlap_weights
+from calcium_latents.recordings.schema import make_recording
 
-# Times carry rounding errors: overlaps below this share of a frame are none.
-ROUNDING = 1e-6
 # Neurons that are weighed at once, in float64.
 BLOCK = 1024
 
@@ -45,13 +45,7 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
         UserError: no events, not a continuous recording, or a rate that leaves no bin.
     """
     source = recording.attrs["source"]
-    if (
-        isinstance(rate_hz, bool)
-        or not isinstance(rate_hz, int | float | np.number)
-        or not np.isfinite(rate_hz)
-        or rate_hz <= 0
-    ):
-        fail(source, "rate_hz", "a positive number", f"{rate_hz!r}", "Correct it.")
+    check_positive(rate_hz, "rate_hz", source)
     times, period = frame_times(recording)
     duration = times[-1] + period - times[0]
     count = int(np.floor(duration * rate_hz + ROUNDING))
@@ -67,18 +61,12 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
             return overlap_weights(starts, period, begin, end)
         return interpolation_weights(starts + period / 2, (begin + end) / 2)
 
-    events = weigh_neurons(recording, weights, count)
-    interpolate_missing(events)
+    events = interpolate_missing(weigh_neurons(recording, weights, count))
     others = neuron_variables(recording)
     if "running_speed" in recording:
-        speed = weigh_speed(recording, weights)
-        interpolate_missing(speed)
-        others["running_speed"] = (
-            ("trial", "time"),
-            speed.T,
-            recording["running_speed"].attrs["units"],
-            "running speed",
-        )
+        speed = interpolate_missing(weigh_speed(recording, weights))
+        units = recording["running_speed"].attrs["units"]
+        others["running_speed"] = (("trial", "time"), speed.T, units, "running speed")
     return make_recording(
         **neuron_fields(recording),
         events=events[None],
@@ -88,7 +76,7 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
         imaging_rate_hz=rate_hz,
         source=source,
         others=others,
-        attributes=kept_attributes(recording)
+        attributes=kept_attributes(recording, but=("event_minimum",))
         | {"paradigm": "spontaneous", "resampled_from_hz": float(recording.attrs["imaging_rate_hz"])},
     )
 
@@ -110,34 +98,6 @@ def frame_times(recording: xr.Dataset) -> tuple[np.ndarray, float]:
         expected = f"imaging frames of {period:g} s"
         fail(source, "bin_width_s", expected, f"{width:g} s", "Give the recording before it is cut into bins.")
     return recording["time"].values + recording["trial_start"].values[0], period
-
-
-def overlap_weights(starts: np.ndarray, period: float, begin: np.ndarray, end: np.ndarray) -> csr_array:
-    """Return weights [bin, sample] of the mean over each bin [begin, end) of samples that stand from `starts` for a
-    `period`, at most until the next; all zero in bins without samples."""
-    stops = np.minimum(starts + period, np.append(starts[1:], np.inf))
-    first = np.searchsorted(stops, begin, side="right")
-    count = np.maximum(np.searchsorted(starts, end, side="left") - first, 0)
-    bins = np.repeat(np.arange(begin.size), count)
-    samples = np.arange(bins.size) - np.repeat(np.cumsum(count) - count, count) + first[bins]
-    overlap = np.minimum(stops[samples], end[bins]) - np.maximum(starts[samples], begin[bins])
-    overlap[overlap < ROUNDING * period] = 0
-    total = np.bincount(bins, overlap, begin.size)
-    kept = overlap > 0
-    bins, samples, overlap = bins[kept], samples[kept], overlap[kept]
-    return csr_array((overlap / total[bins], (bins, samples)), shape=(begin.size, starts.size))
-
-
-def interpolation_weights(centres: np.ndarray, at: np.ndarray) -> csr_array:
-    """Return weights [bin, sample] of the linear interpolation at times `at` [bin] between samples at `centres`."""
-    right = np.clip(np.searchsorted(centres, at), 1, max(centres.size - 1, 1))
-    last = np.minimum(right, centres.size - 1)
-    gap = centres[last] - centres[right - 1]
-    gap[gap == 0] = np.inf  # a single sample is its own neighbour
-    share = np.clip((at - centres[right - 1]) / gap, 0, 1)
-    rows = np.tile(np.arange(at.size), 2)
-    columns = np.concatenate([right - 1, last])
-    return csr_array((np.concatenate([1 - share, share]), (rows, columns)), shape=(at.size, centres.size))
 
 
 def weigh_neurons(recording: xr.Dataset, weights, count: int) -> np.ndarray:
@@ -166,48 +126,16 @@ def weigh_speed(recording: xr.Dataset, weights) -> np.ndarray:
     return _weighed(weights(times[sampled]), speed[sampled])
 
 
-def interpolate_missing(values: np.ndarray) -> None:
-    """Fill NaN in `values` [bin, column] in place: linearly between neighbours, with the nearest at the ends."""
-    at = np.arange(len(values))
-    for column in np.flatnonzero(np.isnan(values).any(axis=0)):
-        known = np.isfinite(values[:, column])
-        if not known.any():
-            raise UserError(f"column {column}: expected a sample in at least one bin, found none. Leave it out.")
-        values[:, column] = np.interp(at, at[known], values[known, column])
+def interpolate_missing(values: np.ndarray) -> np.ndarray:
+    """Return `values` [bin, column] with NaN filled linearly between neighbours, with the nearest at the ends.
 
-
-def neuron_fields(recording: xr.Dataset) -> dict[str, Any]:
-    """Return what a recording says about its neurons, as arguments of `make_recording`."""
-    position = recording.get("position")
-    return {
-        "neuron": recording["neuron"].values,
-        "position": None if position is None else position.values,
-        "position_units": "pixel" if position is None else position.attrs["units"],
-        "noise_level": recording["noise_level"].values if "noise_level" in recording else None,
-    }
-
-
-def neuron_variables(recording: xr.Dataset) -> dict[str, tuple]:
-    """Return the other variables of single neurons, as `others` of `make_recording`."""
-    return {
-        str(name): (array.dims, array.values, array.attrs["units"], array.attrs.get("long_name", str(name)))
-        for name, array in recording.data_vars.items()
-        if name not in FIELDS and array.dims == ("neuron",)
-    }
-
-
-def kept_attributes(recording: xr.Dataset) -> dict[str, Any]:
-    """Return the attributes that stay true of averaged events: not the schema's own, nor the smallest event."""
-    own = (
-        "schema",
-        "schema_version",
-        "bin_width_s",
-        "imaging_rate_hz",
-        "consecutive_trials",
-        "source",
-        "event_minimum",
-    )
-    return {name: value for name, value in recording.attrs.items() if name not in own}
+    Raises:
+        UserError: a column without samples.
+    """
+    empty = np.flatnonzero(np.isnan(values).all(axis=0))
+    if empty.size:
+        raise UserError(f"column {empty[0]}: expected a sample in at least one bin, found none. Leave it out.")
+    return bridge(values)
 
 
 def _sampled_alike(events: np.ndarray, offsets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -10,17 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.resampling import (
-    ROUNDING,
-    frame_times,
-    kept_attributes,
-    neuron_fields,
-    neuron_variables,
-    overlap_weights,
-    weigh_neurons,
-    weigh_speed,
-)
+from calcium_latents.recordings.rates import ROUNDING, overlap_weights
+from calcium_latents.recordings.resampling import frame_times, weigh_neurons, weigh_speed
 from calcium_latents.recordings.schema import make_recording
 
 
@@ -74,7 +67,7 @@ def stimulus_responses(
     if "running_speed" in recording:
         speed = weigh_speed(recording, weights)
         others["running_speed"] = (("trial", "time"), speed, recording["running_speed"].attrs["units"], "running speed")
-    attributes = kept_attributes(recording) | {"paradigm": "stimulus"}
+    attributes = kept_attributes(recording, but=("event_minimum",)) | {"paradigm": "stimulus"}
     if names is not None:
         attributes["condition_names"] = json.dumps(names)
     return make_recording(

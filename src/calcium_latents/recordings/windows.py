@@ -12,9 +12,10 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.inferred import SERIES, make_inferred
-from calcium_latents.recordings.schema import FIELDS, make_recording
+from calcium_latents.recordings.schema import make_recording
 
 # A sample this fraction of a bin before a boundary belongs to the later bin: times carry rounding errors.
 ROUNDING = 1e-6
@@ -99,19 +100,11 @@ def cut_windows(
             cut[name] = np.stack(blocks)
     _check_filled(cut, recording, source)
     attributes = {
-        **{name: value for name, value in recording.attrs.items() if not name.startswith("schema")},
+        **kept_attributes(recording),
         "window_s": n_bins * width,
         "overlap_s": 0.0 if trial_starts_s is not None else overlap * width,
         "cut": "windows" if trial_starts_s is None else "trials",
     }
-    for name in ("bin_width_s", "imaging_rate_hz", "consecutive_trials", "source"):
-        attributes.pop(name)
-    others = {
-        str(name): (array.dims, array.values, array.attrs["units"], array.attrs.get("long_name", str(name)))
-        for name, array in recording.data_vars.items()
-        if name not in FIELDS and array.dims[:1] == ("neuron",)
-    }
-    position = recording.get("position")
     return make_recording(
         **cut,
         time=(np.arange(n_bins) - zero_bins) * width,
@@ -120,11 +113,8 @@ def cut_windows(
         source=source,
         trial_start=starts,
         sample_offset=np.broadcast_to(recording["sample_offset"].values, (len(grids), offsets.size)),
-        position=None if position is None else position.values,
-        position_units="pixel" if position is None else position.attrs["units"],
-        noise_level=recording["noise_level"].values if "noise_level" in recording else None,
-        neuron=recording["neuron"].values,
-        others=others,
+        **neuron_fields(recording),
+        others=neuron_variables(recording, more_dims=True),
         attributes=attributes,
     )
 

@@ -34,7 +34,7 @@ def spike_sizes(spikes: np.ndarray, noise_sd: float, random: np.random.Generator
 
 
 def hill_curve(calcium_trace: np.ndarray, coefficient: float, half_saturation: float, resting: float) -> np.ndarray:
-    """Pass calcium (in units of the peak after one spike, above rest) through a Hill curve.
+    """Pass calcium of any shape (in units of the peak after one spike, above rest) through a Hill curve.
 
     F(c) proportional to H(resting + c) - H(resting), H(x) = x^n / (x^n + K^n), scaled so that F(1) = 1: one
     spike keeps a peak of one. Arguments in the same unit as the calcium; calcium below -resting counts as

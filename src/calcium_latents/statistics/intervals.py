@@ -8,6 +8,7 @@ n_test/n_train) / (1/k). Both condition on the trained
 models: neither speaks of new recordings or of new training seeds.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import permutations
 
@@ -18,6 +19,7 @@ from scipy import stats
 from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator
 
+AT_ONCE = 10**6  # units that are drawn at once
 FOLD_NOTE = "folds share training trials; p_corrected (Nadeau & Bengio 2003) allows for it"
 
 
@@ -62,7 +64,7 @@ def paired_tests(
 
 
 def paired_t_test(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
-    """One-sided paired t-test of mean(first - second) > 0 over k complementary folds, plain and corrected.
+    """One-sided paired t-test of mean(first - second) > 0 over k complementary folds [fold], plain and corrected.
 
     In k complementary folds n_test / n_train = 1 / (k - 1). Differences that are all zero give t = NaN and p
     = 1; equal non-zero differences give t = +-infinity.
@@ -82,7 +84,7 @@ def paired_t_test(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Return the mean and its Student t interval; a single value has an interval of NaN."""
+    """Return the mean of `values` (any shape) and its Student t interval; a single value has an interval of NaN."""
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -94,6 +96,53 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
     return mean, mean - half, mean + half
 
 
+def quantile_interval(estimates: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval that holds the middle `confidence` of `estimates` (any shape); NaN where none is finite.
+
+    Estimates that are not finite (a statistic undefined for a resample) are left out.
+    """
+    estimates = np.asarray(estimates)[np.isfinite(estimates)]
+    if not estimates.size:
+        return np.nan, np.nan
+    tail = (1 - confidence) / 2
+    lower, upper = np.quantile(estimates, [tail, 1 - tail])
+    return float(lower), float(upper)
+
+
+def bootstrap(
+    count: int,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    rng: np.random.Generator,
+    repeats: int = 2000,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic of `count` units, resampled with `scipy.stats.bootstrap`.
+
+    Args:
+        count: number of units; one has no spread.
+        statistic: of the numbers of the units drawn, [resample, unit] -> [resample] (or [unit] -> scalar). Resamples
+            for which it is NaN are left out.
+        rng: random numbers.
+        repeats: number of resamples.
+        confidence: part of the resamples that the interval holds.
+    """
+    if count == 1:
+        return quantile_interval(statistic(np.zeros((1, 1), int)), confidence)
+    with warnings.catch_warnings():
+        # about SciPy's own interval, where a resample is undefined
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        drawn = stats.bootstrap(
+            (np.arange(count),),
+            lambda units, axis: np.asarray(statistic(units), float),
+            n_resamples=repeats,
+            batch=max(1, AT_ONCE // count),
+            vectorized=True,
+            method="percentile",
+            rng=rng,
+        )
+    return quantile_interval(drawn.bootstrap_distribution, confidence)
+
+
 def bootstrap_interval(
     values: np.ndarray,
     statistic: Callable[[np.ndarray], float] = np.mean,
@@ -101,19 +150,17 @@ def bootstrap_interval(
     repeats: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float, float]:
-    """Return the statistic of `values` (resampled along the first axis) and its percentile bootstrap
-    interval.
+    """Return the statistic of `values` [unit, ...] and its percentile bootstrap interval over units.
 
     Resamples for which the statistic is undefined (NaN) are left out of the interval.
     """
     values = np.asarray(values)
-    rng = generator(seed, "bootstrap_interval", len(values))
-    estimates = np.array([statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(repeats)])
-    estimates = estimates[np.isfinite(estimates)]
-    if not len(estimates):
-        return float(statistic(values)), np.nan, np.nan
-    tail = (1 - confidence) / 2
-    return (float(statistic(values)), *(float(bound) for bound in np.quantile(estimates, [tail, 1 - tail])))
+    found, rng = float(statistic(values)), generator(seed, "bootstrap_interval", len(values))
+
+    def of_units(units: np.ndarray) -> np.ndarray:
+        return np.array([statistic(values[row]) for row in np.atleast_2d(units)]).reshape(units.shape[:-1])
+
+    return found, *bootstrap(len(values), of_units, rng, repeats, confidence)
 
 
 def summarise(scores: pd.DataFrame, by: Sequence[str], value: str = "r2", fold: str = "fold") -> pd.DataFrame:

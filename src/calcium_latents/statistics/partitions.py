@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.embedding import TEST
+from calcium_latents.recordings.fields import TEST
 
 LEAST = 3  # partitions for an interval: with two, Student's t (12.7) makes one that says nothing
 WINS, TIES, LOSES, UNRESOLVED = "wins", "ties", "loses", f"fewer than {LEAST} partitions"

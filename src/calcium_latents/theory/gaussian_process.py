@@ -20,13 +20,8 @@ def covariance(difference: np.ndarray) -> np.ndarray:
 
 
 def printed_covariance(difference: np.ndarray) -> np.ndarray:
-    """Return pi - |d|, the covariance as the appendix prints it: 2 pi times too large."""
+    """Return pi - |d| (d in rad, any shape), the covariance as the appendix prints it: 2 pi times too large."""
     return np.pi - angular_distance(difference)
-
-
-def variogram(difference: np.ndarray) -> np.ndarray:
-    """Return E[(g(phi) - g(phi + difference))^2] = |d| / pi: rough like Brownian motion at short distances."""
-    return angular_distance(difference) / np.pi
 
 
 def marginal_kurtosis(neurons: int) -> float:

@@ -41,7 +41,7 @@ class Step:
         return (np.asarray(x) + self.bias > 0).astype(float)
 
     def gain(self, radius: np.ndarray) -> np.ndarray:
-        """Return g(r), elementwise; its limit at r = 0 is 0 with a bias and 1/sqrt(2 pi) without."""
+        """Return g(r) of r of any shape; its limit at r = 0 is 0 with a bias and 1/sqrt(2 pi) without."""
         return np.exp(-0.5 * _ratio(self.bias, radius) ** 2) / np.sqrt(2 * np.pi)
 
 
@@ -60,7 +60,7 @@ class Relu:
         return np.maximum(0.0, np.asarray(x, dtype=float) + self.bias)
 
     def gain(self, radius: np.ndarray) -> np.ndarray:
-        """Return g(r), elementwise."""
+        """Return g(r) of r of any shape."""
         return 0.5 * np.asarray(radius, dtype=float) * (1 + erf(_ratio(self.bias, radius) / np.sqrt(2)))
 
 
@@ -88,7 +88,7 @@ class GaussianCdf:
         return ndtr((np.asarray(x, dtype=float) - self.mean) / self.sd)
 
     def gain(self, radius: np.ndarray) -> np.ndarray:
-        """Return g(r), elementwise."""
+        """Return g(r) of r of any shape."""
         if self.sd == 0:
             return Step(-self.mean).gain(radius)
         radius = np.asarray(radius, dtype=float)

@@ -40,7 +40,7 @@ def harmonic_coefficients(degrees: np.ndarray, dimension: int, exponent: float) 
 
 
 def kernel_eigenvalues(degrees: np.ndarray, dimension: int, exponent: float) -> np.ndarray:
-    """Return the eigenvalue mu_l of each degree for c = 0: E|xi|^(2p) a_l^2 = 2^p Gamma(d/2+p)/Gamma(d/2) a_l^2.
+    """Return the eigenvalue mu_l of each degree [l] for c = 0: E|xi|^(2p) a_l^2 = 2^p Gamma(d/2+p)/Gamma(d/2) a_l^2.
 
     d = 2, p = 0 is the ring network: 1/4 for the mean and 1/(pi l)^2 for odd l, each of the latter twice.
     Raises UserError as `harmonic_coefficients`.
@@ -122,7 +122,7 @@ def degree_slope(first: int, last: int, dimension: int, exponent: float) -> floa
 
 
 def regression_slope(eigenvalues: np.ndarray, first: int, last: int) -> float:
-    """Return minus the least-squares slope of log eigenvalue on log rank over ranks first..last (1-based, inclusive).
+    """Return minus the least-squares slope of log eigenvalue [rank] on log rank over first..last (1-based, inclusive).
 
     Compare it with the same number of the exact spectrum over the same ranks, never with alpha.
     Raises UserError when the ranks are not there or an eigenvalue among them is not positive.
@@ -150,7 +150,7 @@ def trace(exponent: float, threshold: float = 0.0) -> float:
 
 
 def arc_cosine_kernel(cosine: np.ndarray, exponent: int) -> np.ndarray:
-    """Return K(z, z') of unit vectors with the given cosine, for p = 0, 1, 2 and c = 0 (the arc-cosine kernels).
+    """Return K(z, z') of unit vectors with the given cosine (any shape): the arc-cosine kernels, p = 0, 1, 2 and c = 0.
 
     Raises:
         UserError: another exponent.
@@ -176,43 +176,6 @@ def legendre(largest: int, dimension: int, cosine: np.ndarray) -> np.ndarray:
         ahead = (2 * degree + dimension - 2) * cosine * values[degree] - degree * values[degree - 1]
         values[degree + 1] = ahead / (degree + dimension - 2)
     return values
-
-
-def shifted_eigenvalues(
-    largest: int, dimension: int, exponent: float, threshold: float, nodes: int = 200
-) -> np.ndarray:
-    """Return mu_l, l = 0..largest, for any threshold c, by quadrature: E over |xi| of the squared mean of sigma P_l.
-
-    With c != 0 both parities are there; the exponent of the power law is that of c = 0. Accurate to 1e-11 of the
-    largest eigenvalue for integer p and 1e-6 otherwise (`nodes` must exceed `largest`).
-
-    Raises:
-        UserError: as `harmonic_coefficients`, or too few nodes.
-    """
-    _check(dimension, exponent)
-    if nodes <= largest:
-        raise UserError(f"quadrature, nodes: expected more than the largest degree {largest}, found {nodes}.")
-    # With |xi| = r and t = cos(angle), sigma = [r t + c]_+^p. Below r = |c| no angle is at the threshold.
-    edge = abs(threshold)
-    panels = [(edge, 1, np.sqrt(edge + 12.0))] + ([(edge, -1, np.sqrt(edge))] if edge else [])
-    total = np.zeros(largest + 1)
-    for start, sign, end in panels:
-        steps, weights = _gauss_legendre(0.0, end, nodes)
-        radii = start + sign * steps**2  # the square removes the root at r = |c|
-        log_density = (dimension - 1) * np.log(radii) - radii**2 / 2 - (dimension / 2 - 1) * np.log(2.0)
-        density = np.exp(log_density - gammaln(dimension / 2)) * weights * 2 * steps
-        for radius, weight in zip(radii, density, strict=True):
-            ends = np.arccos(np.clip(-threshold / radius, -1.0, 1.0))
-            if weight == 0 or ends == 0:
-                continue
-            angles, part = _gauss_legendre(0.0, float(ends), nodes)
-            cosine = np.cos(angles)
-            response = np.maximum(radius * cosine + threshold, 0.0) ** exponent
-            mean = legendre(largest, dimension, cosine) @ (part * response * np.sin(angles) ** (dimension - 2))
-            total += weight * mean**2
-    # The uniform distribution's density of the angle is sin^(d-2) divided by this.
-    area = np.sqrt(np.pi) * np.exp(gammaln((dimension - 1) / 2) - gammaln(dimension / 2))
-    return total / area**2
 
 
 def _gauss_legendre(start: float, end: float, nodes: int) -> tuple[np.ndarray, np.ndarray]:

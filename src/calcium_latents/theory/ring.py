@@ -109,16 +109,6 @@ def limit_cycle(coupling: float = COUPLING, shift: float = SHIFT) -> LimitCycle:
     return LimitCycle(radius, speed, float(2 * np.pi / abs(speed)) if speed else np.inf)
 
 
-def population_drive(
-    angles: np.ndarray, latents: np.ndarray, coupling: float = COUPLING, shift: float = SHIFT
-) -> np.ndarray:
-    """Return mean_j v(theta_j) Theta(u(theta_j) . k) [..., 2] of neurons at `angles` [N] for latents [..., 2]."""
-    angles = np.asarray(angles, dtype=float)
-    active = np.asarray(latents, dtype=float) @ np.stack([np.cos(angles), np.sin(angles)]) > 0
-    outgoing = coupling * np.stack([np.cos(angles + shift), np.sin(angles + shift)], axis=-1)
-    return active.astype(float) @ outgoing / angles.size
-
-
 def threshold_lines(neurons: int) -> int:
     """Return into how many sectors of one active set each the thresholds of equally spaced neurons cut the plane.
 
@@ -138,24 +128,6 @@ def drive_magnitude(neurons: int, coupling: float = COUPLING) -> float:
     """Return the exact length of the drive of equally spaced neurons, J / (n sin(pi/n)), n = `threshold_lines`."""
     lines = threshold_lines(neurons)
     return float(coupling / (lines * np.sin(np.pi / lines)))
-
-
-def largest_drive_error(neurons: int, coupling: float = COUPLING) -> float:
-    """Return the largest distance between the drives of N equally spaced neurons and of the infinite network.
-
-    Reached at the edges of the sectors, where the drives are pi/n apart in angle: J/n to leading order,
-    n = `threshold_lines`.
-    """
-    lines = threshold_lines(neurons)
-    return float(abs(drive_magnitude(neurons, coupling) - coupling / np.pi * np.exp(1j * np.pi / lines)))
-
-
-def random_drive_error(neurons: int, coupling: float = COUPLING) -> float:
-    """Return the root mean squared distance between the drives of N neurons at random angles and of infinitely many.
-
-    A mean of N independent terms: J sqrt((1/2 - 1/pi^2) / N).
-    """
-    return float(coupling * np.sqrt((0.5 - 1 / np.pi**2) / neurons))
 
 
 def polygon_return_map(
@@ -226,7 +198,7 @@ def angular_distance(difference: np.ndarray) -> np.ndarray:
 
 
 def pairwise_correlation(difference: np.ndarray) -> np.ndarray:
-    """Return the correlation over a cycle of two post-activations whose angles differ by `difference` (Eq. 6).
+    """Return the correlation over a cycle of two post-activations whose angles differ by d rad, any shape (Eq. 6).
 
     (2/pi)(pi - |d|) - 1. Every neuron has mean 1/2 and variance 1/4. The joint probability of being active is
     (pi - |d|)/(2 pi); Eq. 18 of the appendix as printed lacks the 1/(2 pi), without which Eq. 6 does not follow, and
@@ -261,7 +233,7 @@ def finite_eigenvalues(neurons: int) -> np.ndarray:
 
 
 def participation_ratio(eigenvalues: np.ndarray) -> float:
-    """Return (sum of eigenvalues)^2 / sum of their squares: 3 for the infinite ring, which has two latents."""
+    """Return (sum of eigenvalues [component])^2 / sum of their squares: 3 for the infinite ring, with two latents."""
     values = np.asarray(eigenvalues, dtype=float)
     return float(values.sum() ** 2 / (values**2).sum())
 
@@ -270,7 +242,7 @@ def components_for_share(eigenvalues: np.ndarray, share: float, total: float | N
     """Return how many of the largest components hold at least `share` of the variance.
 
     Args:
-        eigenvalues: descending.
+        eigenvalues: [component], descending.
         total: all variance, where `eigenvalues` are only the largest of infinitely many; default their sum.
 
     Raises:

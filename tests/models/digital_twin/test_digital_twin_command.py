@@ -16,8 +16,9 @@ from calcium_latents.models.digital_twin.family import DigitalTwinFamily, digita
 from calcium_latents.models.digital_twin.image_pairs import ImageOptions
 from calcium_latents.models.digital_twin.training import DigitalTwinOptions, DigitalTwinTraining, compute_dtype
 from calcium_latents.models.poisson_glm.family import PoissonGlmFamily
+from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.recordings.image_predictions import read_image_predictions
-from calcium_latents.recordings.image_responses import TRAINING, read_image_responses, write_image_responses
+from calcium_latents.recordings.image_responses import read_image_responses, write_image_responses
 from calcium_latents.simulation.visual_cortex.visual_cortex_recording import simulate_visual_cortex
 
 torch.set_num_threads(1)  # as the command does: models as small as these get slower with more

@@ -15,7 +15,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.family import DigitalTwinFamily
 from calcium_latents.models.digital_twin.training import CALIBRATION_IMAGES, column_correlation, recalibrate
 from calcium_latents.models.digital_twin.twin import LOG_OFFSET, DigitalTwin, poisson_loss
-from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION
 from calcium_latents.simulation.visual_cortex.visual_cortex_recording import simulate_visual_cortex
 from calcium_latents.training.schedules import LearningRateSchedule
 

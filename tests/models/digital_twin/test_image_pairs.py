@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.image_pairs import SMALLEST_SCALE, ImageOptions, image_means, make_pairs
-from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION, make_image_responses
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION
+from calcium_latents.recordings.image_responses import make_image_responses
 from calcium_latents.seeds import generator
 
 SCALED, UNSCALED = ImageOptions(True), ImageOptions(False)

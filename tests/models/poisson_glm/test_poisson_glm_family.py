@@ -10,8 +10,9 @@ from calcium_latents.commands.train import CONFIG
 from calcium_latents.errors import UserError
 from calcium_latents.models.poisson_glm.family import PoissonGlmFamily
 from calcium_latents.models.poisson_glm.regression import PoissonRegression
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION
 from calcium_latents.recordings.image_predictions import check_image_predictions
-from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION, make_image_responses
+from calcium_latents.recordings.image_responses import make_image_responses
 from calcium_latents.seeds import generator
 
 SHAPE = 5, 6

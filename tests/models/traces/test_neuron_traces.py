@@ -16,7 +16,7 @@ from calcium_latents.models.traces.neuron_traces import (
     normalise,
     read_traces,
 )
-from calcium_latents.recordings.embedding import TEST, TRAINING
+from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.seeds import generator
 
 

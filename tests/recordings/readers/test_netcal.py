@@ -14,7 +14,7 @@ from calcium_latents.configuration.sections import RecordingsFile
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import read_recording, write_recording
 from calcium_latents.recordings.readers import read_user_file
-from calcium_latents.recordings.readers.netcal import is_netcal, read_netcal
+from calcium_latents.recordings.readers.formats import netcal
 from calcium_latents.seeds import generator
 from calcium_latents.studies.recordings.commands import import_recording
 
@@ -68,7 +68,7 @@ def test_an_export_is_read_as_it_was(name, traces, tmp_path, provenance):
 def test_rounded_times_do_not_change_the_rate(rate, start, decimals, frames, seed, tmp_path):
     values = np.round(generator(seed, "tests", "rounded times").normal(size=(frames, 3)), decimals)
     export(tmp_path / "a.csv", values, [1, 2, 3], rate, start, decimals)
-    found = read_netcal(tmp_path / "a.csv")
+    found = netcal.read(tmp_path / "a.csv", {})
     np.testing.assert_array_equal(found.values, values)
     # Both ends are rounded: the rate is off by at most that much over the whole recording.
     assert abs((frames - 1) / found.sampling_rate_hz - (frames - 1) / rate) <= 1.01 * 10.0**-decimals
@@ -91,7 +91,7 @@ def test_files_that_other_programs_saved_again(change, traces, tmp_path):
     export(tmp_path / "a.csv", traces)
     text = change((tmp_path / "a.csv").read_text())
     (tmp_path / "a.csv").write_bytes(text.encode())
-    found = read_netcal(tmp_path / "a.csv")
+    found = netcal.read(tmp_path / "a.csv", {})
     np.testing.assert_array_equal(found.values, traces)
     assert found.neurons.tolist() == NUMBERS
 
@@ -143,7 +143,7 @@ def test_text_without_times_needs_a_rate(traces, tmp_path):
 def test_one_frame_has_no_rate(tmp_path):
     (tmp_path / "a.csv").write_text("time (s), 1\n0.0, 3.0\n")
     with pytest.raises(UserError, match="a.csv: file: expected rows of numbers, two frames or more, found 1"):
-        read_netcal(tmp_path / "a.csv")
+        netcal.read(tmp_path / "a.csv", {})
 
 
 def _lines(*changes):
@@ -271,7 +271,7 @@ def test_a_cell_that_is_no_number_is_named(cell, number, found, traces, tmp_path
     lines[number - 1] = ", ".join([*cells[:2], cell, *cells[3:]])
     (tmp_path / "a.csv").write_text("\n".join(lines))
     with pytest.raises(UserError) as error:
-        read_netcal(tmp_path / "a.csv")
+        netcal.read(tmp_path / "a.csv", {})
     assert f"a.csv: file: expected numbers (NaN where nothing was sampled), found {found}" in str(error.value)
 
 
@@ -321,11 +321,11 @@ def test_matlab_files_with_times(version, struct, transposed, traces, tmp_path):
     found = read_user_file(entry("a.mat", format="netcal"), tmp_path)
     np.testing.assert_array_equal(found["fluorescence"].values[0], np.float32(traces))
     assert found.attrs["imaging_rate_hz"] == pytest.approx(RATE)
-    raw = read_netcal(tmp_path / "a.mat", key="experiment/rawTraces" if struct else "rawTraces")
+    raw = netcal.read(tmp_path / "a.mat", {"key": "experiment/rawTraces" if struct else "rawTraces"})
     np.testing.assert_array_equal(raw.values, 2 * traces[::2])
     assert raw.sampling_rate_hz == pytest.approx(RATE / 2)
     with pytest.raises(UserError, match="a.mat: key: expected one of .*traces.*, found 'F'"):
-        read_netcal(tmp_path / "a.mat", key="F")
+        netcal.read(tmp_path / "a.mat", {"key": "F"})
 
 
 @pytest.mark.parametrize("version", [5, 7.3])
@@ -337,10 +337,10 @@ def test_matlab_files_without_times(version, traces, tmp_path):
         read_user_file(entry("a.mat", format="netcal"), tmp_path)
     _save(tmp_path / "b.mat", {"traces": traces, "t": np.arange(7.0)[:, None]}, version)
     with pytest.raises(UserError, match=r"b.mat: t: expected one time a frame of traces \(300, 5\), found 7"):
-        read_netcal(tmp_path / "b.mat")
+        netcal.read(tmp_path / "b.mat", {})
     _save(tmp_path / "c.mat", {"F": traces, "G": traces}, version)
     with pytest.raises(UserError, match="c.mat: key: expected the name of a matrix of traces, found 2 in the file"):
-        read_netcal(tmp_path / "c.mat")
+        netcal.read(tmp_path / "c.mat", {})
 
 
 def test_the_import_writes_nothing_where_it_fails(traces, tmp_path):
@@ -355,14 +355,20 @@ def test_the_import_writes_nothing_where_it_fails(traces, tmp_path):
 
 
 def test_what_is_told_from_the_file(traces, tmp_path):
-    assert is_netcal(export(tmp_path / "a.csv", traces)) and is_netcal(export(tmp_path / "a.TXT", traces))
+    assert netcal.recognises(export(tmp_path / "a.csv", traces)) and netcal.recognises(
+        export(tmp_path / "a.TXT", traces)
+    )
     (tmp_path / "b.csv").write_text("start_s,condition\n1,2\n")
-    assert not is_netcal(tmp_path / "b.csv") and not is_netcal(tmp_path) and not is_netcal(tmp_path / "c.txt")
+    assert (
+        not netcal.recognises(tmp_path / "b.csv")
+        and not netcal.recognises(tmp_path)
+        and not netcal.recognises(tmp_path / "c.txt")
+    )
     (tmp_path / "d.mat").write_text("x")
     with pytest.raises(UserError, match="d.mat: file: expected a MATLAB file, found an unreadable one"):
-        read_netcal(tmp_path / "d.mat")
+        netcal.read(tmp_path / "d.mat", {})
     with pytest.raises(UserError, match="e.npy: format: expected a .csv, .txt or .mat file of NETCAL, found '.npy'"):
-        read_netcal(tmp_path / "e.npy")
+        netcal.read(tmp_path / "e.npy", {})
 
 
 def test_the_entry_is_valid(repository):

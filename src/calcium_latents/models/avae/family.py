@@ -17,7 +17,7 @@ from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
 from calcium_latents.models.traces.member_queue import QueueTraining
 from calcium_latents.models.traces.neuron_traces import Member, TraceOptions, assign_parts, make_members, read_traces
-from calcium_latents.recordings.embedding import TEST, TRAINING
+from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.streams import Streams

@@ -29,7 +29,7 @@ from calcium_latents.models.traces.neuron_traces import (
 )
 from calcium_latents.models.traces.statistics import FEWEST_BINS, STATISTICS
 from calcium_latents.progress import progress
-from calcium_latents.recordings.embedding import TRAINING
+from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.schedules import LearningRateSchedule

@@ -20,8 +20,8 @@ from calcium_latents.models.digital_twin.penalties import Penalties
 from calcium_latents.models.digital_twin.training import DigitalTwinOptions, DigitalTwinTraining
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.models.lfads.trials import EpochBatches
+from calcium_latents.recordings.fields import TRAINING, VALIDATION
 from calcium_latents.recordings.image_predictions import make_image_predictions
-from calcium_latents.recordings.image_responses import TRAINING, VALIDATION
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.schedules import LearningRateSchedule

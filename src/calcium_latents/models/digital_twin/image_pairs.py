@@ -8,8 +8,8 @@ import xarray as xr
 from torch import Tensor
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.image_responses import SCHEMA, TRAINING
+from calcium_latents.recordings.fields import TRAINING, fail
+from calcium_latents.recordings.image_responses import SCHEMA
 
 SMALLEST_SCALE = 0.01
 

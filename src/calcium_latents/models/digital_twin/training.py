@@ -17,7 +17,7 @@ from calcium_latents.models.digital_twin.penalties import Penalties
 from calcium_latents.models.digital_twin.precision import PRECISIONS, compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.models.lfads.trials import EpochBatches
-from calcium_latents.recordings.image_responses import TRAINING, VALIDATION
+from calcium_latents.recordings.fields import TRAINING, VALIDATION
 from calcium_latents.training.schedules import LearningRateSchedule
 
 MASKS = ("signed", "nonnegative")

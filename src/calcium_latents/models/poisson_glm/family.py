@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.image_pairs import ImageOptions, make_pairs
 from calcium_latents.models.poisson_glm.regression import PoissonRegression
+from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.recordings.image_predictions import make_image_predictions
-from calcium_latents.recordings.image_responses import TRAINING
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.models.traces.neuron_traces import Member, NeuronTraces
-from calcium_latents.recordings.embedding import TRAINING, make_embedding
+from calcium_latents.recordings.embedding import make_embedding
+from calcium_latents.recordings.fields import TRAINING
 
 
 @dataclass

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.embedding import SPLITS, TEST, TRAINING
+from calcium_latents.recordings.embedding import SPLITS
+from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.recordings.traces_matrix import trace_matrix
 from calcium_latents.seeds import generator
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
 from calcium_latents.models.traces.neuron_traces import TraceOptions, assign_parts, make_members, read_traces
 from calcium_latents.progress import progress
-from calcium_latents.recordings.embedding import TRAINING
+from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
 
 

@@ -3,8 +3,8 @@
 Fields of an entry that are read here (others are for later steps):
 
 - `file`: path, relative to the base directory; a folder for suite2p.
-- `format`: nwb, suite2p, caiman, netcal or arrays; by default it is told from the file. NETCAL's exports are known by
-  their header "time (s)" (.csv) or the ending .txt; a .mat file of NETCAL's traces needs `format: netcal`.
+- `format`: the name of a module of `formats`; by default it is told from the file (auto). NETCAL's exports are known
+  by their header "time (s)" (.csv) or the ending .txt; a .mat file of NETCAL's traces needs `format: netcal`.
 - `key`: name of the matrix or of the NWB series, where the file has several.
 - `sampling_rate_hz`: imaging frames per second, where the file does not say.
 - `orientation`: "neurons x frames" or "frames x neurons" (arrays, and NETCAL's .mat files without times).
@@ -26,6 +26,7 @@ Fields that the workflow reads:
 """
 
 from calcium_latents.recordings.readers.cascade import GroundTruth, ground_truth_recording, read_cascade
-from calcium_latents.recordings.readers.entry import read_user_file, window_options
+from calcium_latents.recordings.readers.cutting import window_options
+from calcium_latents.recordings.readers.entry import read_user_file
 
 __all__ = ["GroundTruth", "ground_truth_recording", "read_cascade", "read_user_file", "window_options"]

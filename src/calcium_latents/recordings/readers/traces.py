@@ -24,6 +24,7 @@ class Traces:
         neuropil: [frame, neuron] or None.
         position: [neuron, axis x, y(, z)] in `position_units`, or None.
         frame_fraction: [neuron], the part of the imaging period after which the neuron is sampled, or None.
+        scanned_by_line: whether the frame fractions are known to be right; else they are used only if asked for.
         neurons: [neuron], the numbers of the neurons in the file.
         attributes: further attributes for the Recording.
     """
@@ -37,6 +38,7 @@ class Traces:
     position: np.ndarray | None = None
     position_units: str = "pixel"
     frame_fraction: np.ndarray | None = None
+    scanned_by_line: bool = False
     neurons: np.ndarray | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -91,7 +93,12 @@ def _smoothness(array: np.ndarray) -> float:
 
 
 def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return frames, their times [s] and the rate [Hz], with dropped frames filled with NaN.
+    """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with dropped frames filled with NaN.
+
+    Args:
+        values: [frame taken, neuron].
+        timestamps: [frame taken], s.
+        path: names the source in messages.
 
     Raises:
         UserError: times that do not increase, jitter by half a frame, or leave a gap too long to fill.

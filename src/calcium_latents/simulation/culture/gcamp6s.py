@@ -20,7 +20,7 @@ NONLINEARITIES = ("per_spike", "summed")
 
 
 def polynomial(calcium: np.ndarray) -> np.ndarray:
-    """Return k + p2 (k^2 - k) + p3 (k^3 - k) of `calcium` k (Eq. 2): 0 at 0, 1 at 1."""
+    """Return k + p2 (k^2 - k) + p3 (k^3 - k) of `calcium` k of any shape (Eq. 2): 0 at 0, 1 at 1."""
     return calcium * ((1 - P2 - P3) + calcium * (P2 + calcium * P3))
 
 

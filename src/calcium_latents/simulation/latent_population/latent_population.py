@@ -55,8 +55,7 @@ def simulate_latent_population(parameters: Mapping | LatentPopulationParameters,
     UserError
         A parameter is unknown or out of range.
     """
-    if not isinstance(parameters, LatentPopulationParameters):
-        parameters = LatentPopulationParameters.from_mapping(parameters)
+    parameters = LatentPopulationParameters.from_mapping(parameters)
     session = _stimulus_session if parameters.paradigm == "stimulus" else _spontaneous_session
     latents, layout, others, attributes = session(parameters, seed)
     # Truth is what the file says: activity follows from the rounded latents.

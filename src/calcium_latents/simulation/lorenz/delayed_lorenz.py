@@ -37,8 +37,7 @@ def simulate_delayed_lorenz(parameters: Mapping | DelayedLorenzParameters, seed:
     UserError
         A parameter is unknown or out of range.
     """
-    if not isinstance(parameters, DelayedLorenzParameters):
-        parameters = DelayedLorenzParameters.from_mapping(parameters)
+    parameters = DelayedLorenzParameters.from_mapping(parameters)
     p = parameters
     longest = p.largest_delay_frames
     states = lorenz.trajectories(

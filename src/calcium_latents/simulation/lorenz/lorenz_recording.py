@@ -41,8 +41,7 @@ def simulate_lorenz_recording(parameters: Mapping | LorenzRecordingParameters, s
     UserError
         A parameter is unknown or out of range.
     """
-    if not isinstance(parameters, LorenzRecordingParameters):
-        parameters = LorenzRecordingParameters.from_mapping(parameters)
+    parameters = LorenzRecordingParameters.from_mapping(parameters)
     condition, latents = _session_latents(parameters, seed)
     trials, bins, neurons = len(condition), parameters.trial_bins, parameters.neurons
 
@@ -125,7 +124,7 @@ def simulate_neuron(
 
 
 def curve(calcium: np.ndarray, settings: LorenzRecordingParameters, kind: str) -> np.ndarray:
-    """Return the noiseless response to `calcium` (peak after one spike = 1) of the indicator `kind`."""
+    """Return the noiseless response to `calcium` of any shape (peak after one spike = 1) of the indicator `kind`."""
     if kind == "linear":
         return calcium
     unit = settings.calcium_per_spike_nm

@@ -58,8 +58,7 @@ def simulate_attractor_network(parameters: Mapping | AttractorNetworkParameters,
     UserError
         A parameter is unknown or out of range.
     """
-    if not isinstance(parameters, AttractorNetworkParameters):
-        parameters = AttractorNetworkParameters.from_mapping(parameters)
+    parameters = AttractorNetworkParameters.from_mapping(parameters)
     p = parameters
     signs = np.where(generator(seed, "patterns").random((p.patterns, p.neurons)) < 0.5, -1.0, 1.0)
     order = generator(seed, "groups").permutation(p.neurons)

@@ -161,36 +161,6 @@ def simulate_exact(
     )
 
 
-def simulate_steps(
-    angles: np.ndarray,
-    initial: np.ndarray,
-    duration: float,
-    time_step: float,
-    coupling: float = COUPLING,
-    shift: float = SHIFT,
-) -> RingTrajectory:
-    """Simulate the network by exponential Euler steps: the drive is held for `time_step`, the rest is exact.
-
-    Arguments as `simulate_exact`. Holding the drive delays it by half a step: period and radius are too large by about
-    the step (period +1.0e-3 relative at a step of 1e-3). Raises UserError as `simulate_exact`.
-    """
-    angles, initial = _check(angles, initial, duration)
-    basis, outgoing = _weights(angles, coupling, shift)
-    latent = np.linalg.lstsq(basis, initial, rcond=None)[0]
-    residual = initial - basis @ latent
-    times = np.arange(0.0, duration, time_step)
-    latents, drives = np.empty((times.size, 2)), np.empty((times.size, 2))
-    before, switched = np.zeros(angles.size, dtype=bool), []
-    decay = np.exp(-time_step)
-    for step, now in enumerate(times):
-        active = basis @ latent + residual * np.exp(-now) > 0
-        switched.append(np.flatnonzero(active != before))
-        before = active
-        latents[step], drives[step] = latent, active.astype(float) @ outgoing
-        latent = drives[step] + (latent - drives[step]) * decay
-    return RingTrajectory(angles, residual, times, latents, drives, switched, float(duration))
-
-
 def reduced_trajectory(
     initial: np.ndarray,
     time_step: float,

@@ -237,7 +237,7 @@ def amplitude_spectrum(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def amplitude_slope(images: np.ndarray) -> float:
-    """Return the slope of log amplitude against log frequency; natural scenes: about -1.
+    """Return the slope of log amplitude of `images` [image, y, x] against log frequency; natural scenes: about -1.
 
     The window leaks from low to high frequencies: in images of 26 x 26 px the slopes of noise of known slopes -1, -1.2
     and -1.4 come out as -1.05, -1.27 and -1.50.

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION, make_image_responses
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION, fail
+from calcium_latents.recordings.image_responses import make_image_responses
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.visual_cortex.gabors import gabor
 from calcium_latents.simulation.visual_cortex.natural_images import natural_images
@@ -43,8 +43,7 @@ def simulate_visual_cortex(
         seed: seed of everything.
         label: name in print.
     """
-    if not isinstance(parameters, VisualCortexExperiment):
-        parameters = VisualCortexExperiment.from_mapping(parameters)
+    parameters = VisualCortexExperiment.from_mapping(parameters)
     images, part, luminance = draw_images(parameters, seed)
     neurons = parameters.neurons
     population = Population.draw(neurons, tuple(parameters.shape), generator(seed, STREAM, "neurons"))
@@ -130,8 +129,7 @@ def record_gabor_scan(
     Raises:
         UserError: the truth of `responses` is not known, or `gabors` lacks a column or has no rows.
     """
-    if not isinstance(parameters, GaborScan):
-        parameters = GaborScan.from_mapping(parameters)
+    parameters = GaborScan.from_mapping(parameters)
     missing = [name for name in GABOR_COLUMNS if name not in gabors]
     if missing or gabors.empty:
         found = f"{len(gabors)} rows with the columns {list(gabors.columns)}"

@@ -32,6 +32,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.metrics.clustering import RESOLUTION
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
+from calcium_latents.statistics.intervals import quantile_interval
 
 NEURONS, HELD_OUT = "neurons", "held-out cultures"
 UNSEEN = "unseen cultures"
@@ -267,8 +268,7 @@ def area_with_interval(
         return np.nan, np.nan, np.nan
     counts = [rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float) for n in wins.shape]
     above, compared = (((counts[0] @ table) * counts[1]).sum(axis=1) for table in (wins, weights))
-    areas = above[compared > 0] / compared[compared > 0]
-    return float(wins.sum() / weights.sum()), *map(float, np.quantile(areas, [0.025, 0.975]))
+    return float(wins.sum() / weights.sum()), *quantile_interval(above[compared > 0] / compared[compared > 0])
 
 
 def dispersion_with_interval(
@@ -282,7 +282,7 @@ def dispersion_with_interval(
     counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
     # Resampled variances are too small by (n - 1) / n on average, so this divides by n - 1 twice.
     spread = (counts @ (points**2).mean(axis=1) - ((counts @ points) ** 2).mean(axis=1)) * (n / (n - 1)) ** 2
-    return float(points.var(axis=0, ddof=1).mean()), *map(float, np.quantile(spread, [0.025, 0.975]))
+    return float(points.var(axis=0, ddof=1).mean()), *quantile_interval(spread)
 
 
 def within_pair(

@@ -19,7 +19,7 @@ from sklearn.manifold import TSNE
 from calcium_latents.errors import UserError
 from calcium_latents.metrics.clustering import Neurons, Settings, cluster
 from calcium_latents.progress import progress
-from calcium_latents.recordings.embedding import TEST
+from calcium_latents.recordings.fields import TEST
 from calcium_latents.seeds import generator
 from calcium_latents.studies.avae.latent_parameters import PARAMETERS, correlations
 from calcium_latents.studies.avae.latent_separation import separation

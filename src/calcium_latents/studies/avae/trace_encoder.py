@@ -17,7 +17,8 @@ from calcium_latents.models.traces.neuron_traces import NORMALISATIONS, Member, 
 from calcium_latents.models.traces.pca_family import PrincipalComponents
 from calcium_latents.models.traces.statistics import FEWEST_BINS
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.traces_matrix import check_matrix, resample_traces
+from calcium_latents.recordings.rates import resample_traces
+from calcium_latents.recordings.traces_matrix import check_matrix
 
 #: fields of every checkpoint, and of each kind's; a kind's first field is the one that no other kind has
 COMMON = ("family", "normalisation", "minimum", "scale", "rate_hz", "seed")
@@ -88,7 +89,7 @@ class TraceEncoder:
     def embed(self, values: np.ndarray, rate_hz: float, path: str | Path = "traces") -> EmbeddedTraces:
         """Embed traces `values` [n, samples], in units of the fluorescence, at `rate_hz` samples per second.
 
-        Traces are brought to the model's rate (see `recordings.traces_matrix.resample_traces`). Of longer ones, only
+        Traces are brought to the model's rate (see `recordings.rates.resample_traces`). Of longer ones, only
         the model's duration from the first sample on is used. Of shorter ones, `avae_plus` infers latents and identity
         code from the bins that are there, and `pca` from the samples; `avae` cannot. Of a short trace, "trace"
         normalisation takes the smallest and largest value that are there.

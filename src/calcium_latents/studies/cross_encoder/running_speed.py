@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.missing import gaussian_mean
 
 BLOCK_S, BUFFER_S = 10.0, 2.0  # G.1
 FOLDS = 5
@@ -323,11 +324,8 @@ def display_smoothing(values: np.ndarray, bin_width_s: float, deviation_s: float
 
     Missing samples stay missing and do not spread.
     """
-    known = np.isfinite(values)
-    width = deviation_s / bin_width_s
-    weight = gaussian_filter1d(known.astype(float), width, axis=-1, mode="nearest")
-    smooth = gaussian_filter1d(np.where(known, values, 0.0), width, axis=-1, mode="nearest")
-    return np.where(known, smooth / np.maximum(weight, 1e-12), np.nan)
+    smooth = gaussian_mean(values, deviation_s / bin_width_s, mode="nearest")
+    return np.where(np.isfinite(values), smooth, np.nan)
 
 
 def latents_for_display(

@@ -15,6 +15,7 @@ from scipy import stats
 
 from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator
+from calcium_latents.statistics.intervals import quantile_interval
 from calcium_latents.studies.radical.convergence import RUN, mean_over_latents
 
 #: Column of a convergence table -> name in print.
@@ -110,9 +111,4 @@ def _interval(points: pd.DataFrame, metric: str, confidence: float, repeats: int
         chosen = [runs[i] for i in rng.integers(0, len(runs), len(runs))]
         sample = np.concatenate([run[rng.integers(0, len(run), len(run))] for run in chosen])
         estimates.append(_agreement(sample[:, 0], sample[:, 1]))
-    estimates = np.array(estimates)
-    estimates = estimates[np.isfinite(estimates)]
-    if not len(estimates):
-        return np.nan, np.nan
-    tail = (1 - confidence) / 2
-    return tuple(float(bound) for bound in np.quantile(estimates, [tail, 1 - tail]))
+    return quantile_interval(estimates, confidence)

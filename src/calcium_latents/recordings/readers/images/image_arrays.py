@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.readers.arrays import read_matrix
-from calcium_latents.recordings.readers.images.presentations import Presentations, find_file, known_fields, number
+from calcium_latents.recordings.readers.entry_fields import find_path
+from calcium_latents.recordings.readers.formats.arrays import read_matrix
+from calcium_latents.recordings.readers.images.presentations import Presentations, known_fields, number
 
 APART = ("training_images", "training_responses", "test_images", "test_responses")
 TOGETHER = ("images", "responses", "image_of_trial")
@@ -42,7 +43,7 @@ def arranged(array: np.ndarray, axes: str, order: Sequence[str], sizes: Mapping[
     """Return `array` with its axes in `order`; axes of `order` that it lacks come in with length 1.
 
     Args:
-        array: of any type.
+        array: any shape and type.
         axes: names of its axes, flattened ones in brackets, the slowest first: "repeat image neuron", "image (y x)".
         order: names of the axes wanted.
         sizes: lengths of flattened axes; one in each bracket may be missing.
@@ -166,7 +167,7 @@ def _load(
     """Return a SOURCE's array in float64 with its axes in `order`, and its path."""
     source = source if isinstance(source, Mapping) else {"file": source}
     known_fields(source, SOURCE_FIELDS, f"{label}: {name}")
-    path = find_file(source.get("file"), folder, label, name)
+    path = find_path(source.get("file"), name, folder, label)
     array = _array(path, source, name)
     if array.dtype.kind not in "fiub" or not array.size:
         fail(path, name, "an array of numbers", f"shape {array.shape} of {array.dtype}", "Name another by `key`.")

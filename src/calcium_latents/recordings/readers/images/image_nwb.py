@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.entry_fields import find_path
+from calcium_latents.recordings.readers.formats import nwb
 from calcium_latents.recordings.readers.images.image_nwb_stimuli import read_stimuli
-from calcium_latents.recordings.readers.images.presentations import Presentations, find_file
-from calcium_latents.recordings.readers.nwb import read_nwb
+from calcium_latents.recordings.readers.images.presentations import Presentations
 
 RESPONSE_WINDOW_S = (0.05, 0.35)  # after the onset; the paper's
 UNITS = "units"
@@ -44,7 +45,7 @@ def read_image_nwb(entry: Mapping[str, Any], folder: str | Path, label: str) -> 
     """
     from pynwb import NWBHDF5IO  # a slow import that other formats need not wait for
 
-    path = find_file(entry.get("file"), folder, label, "file")
+    path = find_path(entry.get("file"), "file", folder, label)
     window = _window(entry, "response_window_s", path, RESPONSE_WINDOW_S)
     baseline = _window(entry, "baseline_window_s", path, None)
     try:
@@ -147,7 +148,7 @@ def _spike_times(file: Any, key: str | None, path: Path) -> list[np.ndarray] | N
 
 def _activity(path: Path, key: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Return frame times [frame], s, and activity [frame, neuron]."""
-    traces = read_nwb(path, key)
+    traces = nwb.read(path, {"key": key})
     values = np.asarray(traces.values, float)
     times = traces.timestamps
     if times is None:

@@ -66,12 +66,13 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.image_responses import TEST, TRAINING, VALIDATION, make_image_responses
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION, fail
+from calcium_latents.recordings.image_responses import make_image_responses
+from calcium_latents.recordings.readers.entry_fields import find_path
 from calcium_latents.recordings.readers.images.image_arrays import array_fields, read_image_arrays
 from calcium_latents.recordings.readers.images.image_nwb import nwb_fields, read_image_nwb
 from calcium_latents.recordings.readers.images.image_scaling import area_averaged, scaled_responses
-from calcium_latents.recordings.readers.images.presentations import Presentations, find_file, known_fields, number
+from calcium_latents.recordings.readers.images.presentations import Presentations, known_fields, number
 from calcium_latents.seeds import generator
 
 FORMATS = {"arrays": (read_image_arrays, array_fields), "nwb": (read_image_nwb, nwb_fields)}
@@ -104,7 +105,7 @@ def read_image_entry(entry: Mapping[str, Any], folder: str | Path, label: str, s
         fail(label, "format", f"one of {list(FORMATS)}", f"{chosen!r}", "Correct it in the entry.")
     read, fields = FORMATS[chosen]
     known_fields(entry, (*COMMON, *fields(entry)), label)
-    source = label if chosen == "arrays" else str(find_file(entry.get("file"), folder, label, "file"))
+    source = label if chosen == "arrays" else str(find_path(entry.get("file"), "file", folder, label))
     shown = chosen_neurons(_present(read(entry, folder, label)), entry.get("neurons", "all"), source)
     part = _parts(shown, entry, seed, source)
     shown, averaged = _averaged(shown, part != TEST)

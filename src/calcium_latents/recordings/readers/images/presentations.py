@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 
 
@@ -55,19 +53,6 @@ def known_fields(entry: Mapping[str, Any], known: Iterable[str], source: str) ->
     unknown = sorted(set(entry) - set(known))
     if unknown:
         fail(source, unknown[0], f"fields among {sorted(known)}", "another name", "Correct or remove it in the entry.")
-
-
-def find_file(given: Any, folder: str | Path, source: str, name: str) -> Path:
-    """Return the path of an existing file; relative paths are below `folder`.
-
-    Raises UserError naming `source` and the field `name`.
-    """
-    if not isinstance(given, str | Path) or not str(given):
-        raise UserError(f"{source}: {name}: expected a path, found {given!r}. Add `{name}` to the entry.")
-    path = Path(folder) / Path(given).expanduser()
-    if not path.is_file():
-        fail(path, name, "an existing file", "none", f"Correct `{name}` in the entry.")
-    return path
 
 
 def number(

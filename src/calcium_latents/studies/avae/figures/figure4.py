@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.recordings.embedding import TEST
+from calcium_latents.recordings.fields import TEST
 from calcium_latents.seeds import generator
 
 INPUTS = {"tsne": "{mapped}/tsne.csv"}

@@ -3,9 +3,11 @@
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.manifold import TSNE
+from sklearn.metrics import homogeneity_score
 
 from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator, integer
+from calcium_latents.statistics.intervals import bootstrap
 
 CONFIDENCE = 0.95
 FEWEST_FOR_MAP = 4  # neurons; t-SNE needs more neurons than its perplexity, which is at least 1
@@ -61,11 +63,14 @@ def agreement(types: np.ndarray, clusters: np.ndarray, seed: int, resamples: int
     types, clusters = _codes(types), _codes(clusters)
     n = len(types)
     rng = generator(seed, "bar_code_clusters", "resampled neurons")
-    resampled = weighted_rand(types, clusters, np.array([_draw(rng, n) for _ in range(resamples)]))
-    tail = (1 - CONFIDENCE) / 2
-    lower, upper = np.quantile(resampled, [tail, 1 - tail]) if n > 1 else (np.nan, np.nan)
+
+    def of_drawn(neurons: np.ndarray) -> np.ndarray:
+        weights = [np.bincount(row, minlength=n) for row in np.atleast_2d(neurons)]
+        return weighted_rand(types, clusters, np.array(weights))
+
+    lower, upper = bootstrap(n, of_drawn, rng, resamples, CONFIDENCE) if n > 1 else (np.nan, np.nan)
     ari = weighted_rand(types, clusters, np.ones(n))
-    scores = {"ari": ari, "ari_lower": lower, "ari_upper": upper, "homogeneity": homogeneity(types, clusters)}
+    scores = {"ari": ari, "ari_lower": lower, "ari_upper": upper, "homogeneity": homogeneity_score(types, clusters)}
     return {name: float(value) for name, value in scores.items()}
 
 
@@ -76,7 +81,7 @@ def chance(types: np.ndarray, clusters: np.ndarray, seed: int, permutations: int
     every = np.ones(len(types))
     drawn = [rng.permutation(types) for _ in range(permutations)]
     index = np.array([weighted_rand(one, clusters, every) for one in drawn])
-    pure = [homogeneity(one, clusters) for one in drawn]
+    pure = [homogeneity_score(one, clusters) for one in drawn]
     scores = {"chance_ari": index.mean(), "chance_upper": np.quantile(index, 1 - (1 - CONFIDENCE) / 2)}
     return {name: float(value) for name, value in (scores | {"chance_homogeneity": np.mean(pure)}).items()}
 
@@ -99,23 +104,6 @@ def weighted_rand(types: np.ndarray, clusters: np.ndarray, weights: np.ndarray) 
     span = (by_type + by_cluster) / 2 - expected
     clear = span > 1e-12 * np.maximum(every, 1)
     return np.where(clear, (together - expected) / np.where(clear, span, 1), 1.0)
-
-
-def homogeneity(types: np.ndarray, clusters: np.ndarray) -> float:
-    """Return 1 - H(type | cluster) / H(type) of whole numbers [neuron] >= 0; 1 if there is one type only."""
-    table = np.zeros((types.max() + 1, clusters.max() + 1))
-    np.add.at(table, (types, clusters), 1 / len(types))
-    of_types = _entropy(table.sum(axis=1))
-    return 1 - (_entropy(table) - _entropy(table.sum(axis=0))) / of_types if of_types > 0 else 1.0
-
-
-def _entropy(parts: np.ndarray) -> float:
-    parts = parts[parts > 0]
-    return float(-(parts * np.log(parts)).sum())
-
-
-def _draw(rng: np.random.Generator, n: int) -> np.ndarray:
-    return np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
 
 
 def _codes(labels: np.ndarray) -> np.ndarray:

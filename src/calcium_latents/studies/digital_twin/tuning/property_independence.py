@@ -30,6 +30,7 @@ from scipy.stats import ncx2
 
 from calcium_latents.progress import progress
 from calcium_latents.seeds import generator
+from calcium_latents.statistics.intervals import bootstrap
 from calcium_latents.studies.digital_twin.tuning.tuning_parameters import Settings
 
 CODE = ("phase_invariance", "suppression", "cross_orientation_inhibition")  # properties of the combinatorial code
@@ -67,16 +68,14 @@ def correlation_test(first: np.ndarray, second: np.ndarray, settings: Settings, 
     found = dict.fromkeys(("r", "lower", "upper", "null_upper", "p"), np.nan)
     r = float(pearson(a, b)) if len(a) >= FEWEST else np.nan
     if np.isfinite(r):
-        resampled, null = [], []
-        step = max(1, AT_ONCE // len(a))
-        for start in range(0, settings.bootstraps, step):
-            chosen = rng.integers(0, len(a), (min(step, settings.bootstraps - start), len(a)))
-            resampled.append(pearson(a[chosen], b[chosen]))
+        lower, upper = bootstrap(
+            len(a), lambda units: pearson(a[units], b[units]), rng, settings.bootstraps, settings.confidence
+        )
+        null, step = [], max(1, AT_ONCE // len(a))
         for start in range(0, settings.permutations, step):
             rows = min(step, settings.permutations - start)
             null.append(np.abs(pearson(a[None], rng.permuted(np.tile(b, (rows, 1)), axis=1))))
-        tail, null = (1 - settings.confidence) / 2, np.concatenate(null)
-        lower, upper = np.nanquantile(np.concatenate(resampled), [tail, 1 - tail])
+        null = np.concatenate(null)
         p = (1 + (null >= abs(r) - 1e-12).sum()) / (1 + len(null))
         found = {"r": r, "lower": lower, "upper": upper, "null_upper": np.quantile(null, settings.confidence), "p": p}
     return {"neurons": len(a), **found}

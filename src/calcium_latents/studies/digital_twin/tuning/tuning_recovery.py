@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from calcium_latents.seeds import generator
+from calcium_latents.statistics.intervals import quantile_interval
 from calcium_latents.studies.digital_twin.tuning.tuning_indices import orientation_difference
 
 #: column of indices.csv -> name in print
@@ -60,8 +61,8 @@ def recovery_table(indices: pd.DataFrame, seed: int = 0, repeats: int = REPEATS)
             known = both.groupby("neuron_type", dropna=False)["truth"].transform("mean").to_numpy(float)
             row = {"index": index, "stimulus": stimulus, "neurons": len(both), "r": float(r), "slope": float(slope)}
             for name, values in zip(("r", "slope"), spread, strict=True):
-                row[f"{name}_lower"], row[f"{name}_upper"] = _interval(values)
-            row["r_null_upper"] = _interval(np.abs(shuffled))[1]
+                row[f"{name}_lower"], row[f"{name}_upper"] = quantile_interval(values)
+            row["r_null_upper"] = quantile_interval(np.abs(shuffled))[1]
             row["r_of_types"] = float(correlation_and_slope(known, truth)[0])
             rows.append(row)
     return pd.DataFrame(rows, columns=list(RECOVERY_COLUMNS))
@@ -81,13 +82,6 @@ def correlation_and_slope(model: np.ndarray, truth: np.ndarray) -> tuple[np.ndar
     moves = varies & (own > 1e-16 * np.maximum(np.square(model).mean(axis=-1), 1e-300))
     r = np.where(moves, common / np.sqrt(np.where(moves, own * other, 1.0)), np.nan)
     return r, np.where(varies, common / np.where(varies, other, 1.0), np.nan)
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return np.nan, np.nan
-    return tuple(float(bound) for bound in np.quantile(values, [0.025, 0.975]))
 
 
 def orientation_errors(indices: pd.DataFrame, stimulus: str, source: str, orientation_rad: pd.Series) -> np.ndarray:

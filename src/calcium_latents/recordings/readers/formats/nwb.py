@@ -1,34 +1,42 @@
 """Neurodata Without Borders: RoiResponseSeries, alone or in Fluorescence and DfOverF containers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.traces import Traces
 
 # Series of these names are no fluorescence of the neurons; they are read only when `key` asks for them.
 OTHERS = ("neuropil", "deconv", "event", "spike", "background")
 
 
-def read_nwb(path: Path, key: str | None = None, sampling_rate_hz: float | None = None) -> Traces:
+def recognises(path: Path) -> bool:
+    """Whether `path` is a file that ends in .nwb."""
+    return path.is_file() and path.suffix == ".nwb"
+
+
+def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     """Read the traces of an NWB file.
 
     Args:
         path: the file.
-        key: name of a RoiResponseSeries, alone or with its containers ("ophys/DfOverF/RoiResponseSeries").
-            By default the only series in a DfOverF container, else the only one of fluorescence.
-        sampling_rate_hz: overrides the file's.
+        entry: `key`, name of a RoiResponseSeries, alone or with its containers ("ophys/DfOverF/RoiResponseSeries"), by
+            default the only series in a DfOverF container, else the only one of fluorescence; `sampling_rate_hz`
+            overrides the file's.
 
     Raises:
         UserError: no NWB file, no such series or several, or a series without times.
     """
+    rate = number(entry, "sampling_rate_hz", path)
     from pynwb import NWBHDF5IO  # a slow import that other formats need not wait for
 
     try:
         with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-            return _read(io.read(), path, key, sampling_rate_hz)
+            return _read(io.read(), path, entry.get("key"), rate)
     except (OSError, KeyError, TypeError, ValueError) as error:
         fail(path, "file", "a readable NWB file", f"an error ({error})", "Check it with nwbinspector.")
 

@@ -1,41 +1,38 @@
 """suite2p folders: F.npy, Fneu.npy, iscell.npy, stat.npy, ops.npy (one plane, or `combined`)."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.traces import Traces
 
 
-def is_suite2p(path: Path) -> bool:
-    """Whether `path` is a suite2p folder of one plane (or `combined`)."""
-    return path.is_dir() and (path / "F.npy").is_file()
+def recognises(path: Path) -> bool:
+    """Whether `path` is a folder: no other format is one."""
+    return path.is_dir()
 
 
 def suite2p_folder(path: Path) -> Path | None:
     """Return the folder with the traces: `path` itself, or the only plane (or `combined`) below it."""
     for folder in (path, path / "suite2p"):
-        if is_suite2p(folder):
-            return folder
-        if is_suite2p(folder / "combined"):
-            return folder / "combined"
-        planes = sorted(p for p in folder.glob("plane*") if is_suite2p(p)) if folder.is_dir() else []
+        for plane in (folder, folder / "combined"):
+            if (plane / "F.npy").is_file():
+                return plane
+        planes = sorted(file.parent for file in folder.glob("plane*/F.npy"))
         if len(planes) == 1:
             return planes[0]
         if planes:
             names = ", ".join(p.name for p in planes)
-            fail(
-                path,
-                "file",
-                "one plane, or a `combined` folder",
-                names,
-                "Name the folder of one plane in the entry.",
-            )
+            advice = "Name the folder of one plane in the entry."
+            fail(path, "file", "one plane, or a `combined` folder", names, advice)
     return None
 
 
-def read_suite2p(path: Path, sampling_rate_hz: float | None = None) -> Traces:
+def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     """Read the cells (iscell) of a suite2p folder: raw fluorescence, neuropil, positions and sample times.
 
     A line of the image takes 1/Ly of the time of its plane, and plane p of P follows p/P of a volume later:
@@ -44,7 +41,7 @@ def read_suite2p(path: Path, sampling_rate_hz: float | None = None) -> Traces:
     Raises:
         UserError: no suite2p folder, files that do not fit together, or no cells.
     """
-    folder = suite2p_folder(path)
+    rate, folder = number(entry, "sampling_rate_hz", path), suite2p_folder(path)
     if folder is None:
         fail(path, "file", "a suite2p folder with F.npy", "none", "Name the folder plane0, say, in the entry.")
     fluorescence = _load(folder, "F.npy").T
@@ -61,13 +58,8 @@ def read_suite2p(path: Path, sampling_rate_hz: float | None = None) -> Traces:
     if (folder / "iscell.npy").is_file():
         iscell = np.atleast_2d(_load(folder, "iscell.npy"))
         if len(iscell) != n_neurons:
-            fail(
-                folder / "iscell.npy",
-                "iscell",
-                f"{n_neurons} rows as in F",
-                f"{len(iscell)}",
-                "Run suite2p again.",
-            )
+            expected = f"{n_neurons} rows as in F"
+            fail(folder / "iscell.npy", "iscell", expected, f"{len(iscell)}", "Run suite2p again.")
         cells = iscell[:, 0] > 0
     if not cells.any():
         fail(folder / "iscell.npy", "iscell", "at least one cell", "none", "Curate the cells in suite2p.")
@@ -78,11 +70,12 @@ def read_suite2p(path: Path, sampling_rate_hz: float | None = None) -> Traces:
         fraction = _frame_fraction(folder, stat, centre[:, 0], ops)
     return Traces(
         values=fluorescence[:, cells],
-        sampling_rate_hz=float(ops["fs"]) if sampling_rate_hz is None and "fs" in ops else sampling_rate_hz,
+        sampling_rate_hz=float(ops["fs"]) if rate is None and "fs" in ops else rate,
         is_dff=False,
         neuropil=None if neuropil is None else neuropil[:, cells],
         position=None if position is None else position[cells],
         frame_fraction=None if fraction is None else fraction[cells],
+        scanned_by_line=True,
         neurons=np.flatnonzero(cells),
     )
 
@@ -109,10 +102,5 @@ def _load(folder: Path, name: str, allow_pickle: bool = False) -> np.ndarray:
     try:
         return np.load(folder / name, allow_pickle=allow_pickle)
     except (OSError, ValueError) as error:
-        fail(
-            folder / name,
-            "file",
-            "a NumPy file of suite2p",
-            f"an unreadable one ({error})",
-            "Run suite2p again.",
-        )
+        found = f"an unreadable one ({error})"
+        fail(folder / name, "file", "a NumPy file of suite2p", found, "Run suite2p again.")

@@ -1,16 +1,19 @@
 """CaImAn results (CNMF.save): HDF5 with a group `estimates` (C, YrA, F_dff, A) and `params`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import scipy.sparse
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.traces import Traces
 
 
-def is_caiman(path: Path) -> bool:
+def recognises(path: Path) -> bool:
     """Whether `path` is an HDF5 file with CaImAn's `estimates`."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
@@ -18,34 +21,25 @@ def is_caiman(path: Path) -> bool:
         return "estimates" in file and "C" in file["estimates"]
 
 
-def read_caiman(path: Path, key: str | None = None, sampling_rate_hz: float | None = None) -> Traces:
+def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     """Read the accepted components of CaImAn's results.
 
-    Traces are `key` of the estimates or, by default, F_dff where it was computed, else C + YrA (what CaImAn
+    Traces are the entry's `key` of the estimates or, by default, F_dff where it was computed, else C + YrA (what CaImAn
     deconvolves: background removed, so that it counts as dF/F), else C. Positions are centres of mass of A.
 
     Raises:
         UserError: no such file or estimates, or parts that do not fit together.
     """
+    key, sampling_rate_hz = entry.get("key"), number(entry, "sampling_rate_hz", path)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        fail(
-            path,
-            "file",
-            "CaImAn results in HDF5",
-            f"an unreadable one ({error})",
-            "Save them with CNMF.save.",
-        )
+        found = f"an unreadable one ({error})"
+        fail(path, "file", "CaImAn results in HDF5", found, "Save them with CNMF.save.")
     with file:
         if "estimates" not in file:
-            fail(
-                path,
-                "estimates",
-                "a group of CaImAn's estimates",
-                f"only {sorted(file)}",
-                "Save with CNMF.save.",
-            )
+            expected = "a group of CaImAn's estimates"
+            fail(path, "estimates", expected, f"only {sorted(file)}", "Save with CNMF.save.")
         estimates = file["estimates"]
         # CaImAn stores None as text: only matrices count.
         matrices = sorted(n for n, item in estimates.items() if isinstance(item, h5py.Dataset) and item.ndim == 2)

@@ -6,6 +6,7 @@ NETCAL exports smoothed, raw or denoised traces: whether they are dF/F the file 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from scipy.io.matlab import MatReadError
 
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.readers.arrays import read_matrix
+from calcium_latents.recordings.readers.entry_fields import number
+from calcium_latents.recordings.readers.formats.arrays import read_matrix
 from calcium_latents.recordings.readers.traces import Traces, oriented, regular_frames
 
 TIME = "time (s)"
@@ -30,7 +32,7 @@ MISSING = ["NaN", "nan", "NAN", "-NaN", "-nan"]
 TIMES_OF = {"traces": "t", "rawTraces": "rawT", "rawTracesDenoised": "rawTDenoised"}
 
 
-def is_netcal(path: Path) -> bool:
+def recognises(path: Path) -> bool:
     """Whether `path` is a .txt file, or a .csv file whose header starts with "time (s)"."""
     if not path.is_file() or path.suffix.lower() not in (".csv", ".txt"):
         return False
@@ -41,9 +43,7 @@ def is_netcal(path: Path) -> bool:
         return file.read(100).decode(errors="replace").lstrip(WRAPPING).lower().startswith(TIME)
 
 
-def read_netcal(
-    path: Path, key: str | None = None, sampling_rate_hz: float | None = None, orientation: str | None = None
-) -> Traces:
+def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     """Read traces as NETCAL exports them.
 
     The rate follows from the times; dropped frames are filled with NaN. In a TXT file the first column is taken for the
@@ -52,17 +52,18 @@ def read_netcal(
 
     Args:
         path: a .csv, .txt or .mat file.
-        key: .mat only: name of the matrix, fields of structs separated by slashes; default: NETCAL's names (traces,
-            rawTraces, rawTracesDenoised, at the top or in a struct), else the only matrix.
-        sampling_rate_hz: frames per second; must agree with the times to 1 %.
-        orientation: .mat only, see `traces.oriented`; not needed where the file holds the times.
+        entry: `sampling_rate_hz`, frames per second, must agree with the times to 1 %. Of .mat files only: `key`, name
+            of the matrix, fields of structs separated by slashes, default: NETCAL's names (traces, rawTraces,
+            rawTracesDenoised, at the top or in a struct), else the only matrix; `orientation`, see `traces.oriented`,
+            not needed where the file holds the times.
 
     Raises:
         UserError: the file cannot be read, has no header, has rows of different lengths or cells that are no numbers,
             ROIs that come twice, or times that are irregular or contradict `sampling_rate_hz`.
     """
+    sampling_rate_hz = number(entry, "sampling_rate_hz", path)
     if path.suffix.lower() == ".mat":
-        values, time = _read_mat(path, key, orientation)
+        values, time = _read_mat(path, entry.get("key"), entry.get("orientation"))
         neurons, attributes = None, {}
     elif path.suffix.lower() in (".csv", ".txt"):
         table, header = _read_table(path, comma=path.suffix.lower() == ".csv")

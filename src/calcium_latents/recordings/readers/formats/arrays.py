@@ -1,6 +1,8 @@
 """Plain matrices of traces: .npy, HDF5, and MATLAB files of version 5 (SciPy) and 7.3 (which are HDF5)."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -8,29 +10,32 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.traces import Traces, oriented
 
 
-def read_arrays(
-    path: Path,
-    key: str | None = None,
-    sampling_rate_hz: float | None = None,
-    orientation: str | None = None,
-    neuropil_key: str | None = None,
-) -> Traces:
+def recognises(path: Path) -> bool:
+    """Return False: any matrix may be meant, so this reader takes what no other recognises."""
+    return False
+
+
+def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     """Read traces from a matrix in a .npy, HDF5 or .mat file.
 
     Args:
         path: the file.
-        key: name of the matrix (a path inside HDF5); not needed where the file holds a single matrix.
-        sampling_rate_hz: imaging frames per second; such files do not say.
-        orientation: see `traces.oriented`. A matrix of a MATLAB 7.3 file counts as MATLAB shows it.
-        neuropil_key: name of a matrix of neuropil traces in the same file.
+        entry: `key`, name of the matrix (a path inside HDF5), not needed where the file holds a single matrix;
+            `sampling_rate_hz`, imaging frames per second, which such files do not say; `orientation`, see
+            `traces.oriented` (a matrix of a MATLAB 7.3 file counts as MATLAB shows it); `neuropil`, a mapping whose
+            `key` names a matrix of neuropil traces in the same file.
 
     Raises:
         UserError: no such matrix, several and no key, or an orientation that cannot be told.
     """
-    matrix, name = read_matrix(path, key)
+    sampling_rate_hz, orientation = number(entry, "sampling_rate_hz", path), entry.get("orientation")
+    neuropil_setting = entry.get("neuropil")
+    neuropil_key = neuropil_setting.get("key") if isinstance(neuropil_setting, Mapping) else None
+    matrix, name = read_matrix(path, entry.get("key"))
     values = oriented(matrix, orientation, str(path), name)
     neuropil = None
     if neuropil_key is not None:
@@ -53,13 +58,8 @@ def read_matrix(path: Path, key: str | None) -> tuple[np.ndarray, str]:
             array = found[name][()]
             return (array.T if matlab else array), name
     if path.suffix != ".mat":
-        fail(
-            path,
-            "format",
-            "a .npy, HDF5 or .mat file",
-            "none of these",
-            "Set `format` in the entry, or convert it.",
-        )
+        advice = "Set `format` in the entry, or convert it."
+        fail(path, "format", "a .npy, HDF5 or .mat file", "none of these", advice)
     try:
         names = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
         name = _choose(path, key, {n: (shape, np.dtype(_MATLAB.get(kind, "O"))) for n, (shape, kind) in names.items()})

@@ -1,0 +1,82 @@
+"""Every reader keeps the contract by which it is found, told from a file, and covered by the digest of the code."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from calcium_latents import provenance
+from calcium_latents.errors import UserError
+from calcium_latents.recording_formats import FALLBACK, FORMATS
+from calcium_latents.recordings.readers import formats
+from calcium_latents.recordings.readers.formats import reader
+
+
+def _caiman(folder: Path) -> Path:
+    with h5py.File(folder / "caiman.hdf5", "w") as file:
+        file["estimates/C"] = np.ones((2, 9))
+    return folder / "caiman.hdf5"
+
+
+def _text(name: str, text: str = "x"):
+    def write(folder: Path) -> Path:
+        (folder / name).write_text(text)
+        return folder / name
+
+    return write
+
+
+#: Files and folders by which formats are told from each other.
+EXAMPLES = {
+    "arrays": _text("a.npy"),
+    "caiman": _caiman,
+    "netcal": _text("a.csv", "time (s), 1\n0, 1\n"),
+    "nwb": _text("a.nwb"),
+    "suite2p": lambda folder: folder,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_reader_keeps_the_contract(name, tmp_path):
+    module = reader(name)
+    assert module.__name__ == f"{formats.__name__}.{name}" and module.__doc__
+    assert list(inspect.signature(module.recognises).parameters) == ["path"]
+    assert list(inspect.signature(module.read).parameters) == ["path", "entry"]
+    other = tmp_path / "a.xyz"
+    other.write_bytes(b"\0\1nothing")
+    assert module.recognises(other) is False
+    for rate, message in ((30, r"a\.xyz"), (-1, "sampling_rate_hz: expected a positive number")):
+        with pytest.raises(UserError, match=message):
+            module.read(other, {"sampling_rate_hz": rate})
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_file_is_of_one_format(name, tmp_path):
+    example = EXAMPLES[name](tmp_path)
+    assert [other for other in FORMATS if reader(other).recognises(example)] == ([] if name == FALLBACK else [name])
+
+
+def test_names_are_known_without_heavy_imports():
+    code = (
+        "import sys; from calcium_latents.recording_formats import FORMATS; assert 'nwb' in FORMATS;"
+        " assert not {'numpy', 'xarray', 'h5py', 'calcium_latents.recordings'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_digest_of_importing_a_recording_covers_every_reader(tmp_path, monkeypatch):
+    command = "calcium_latents.studies.recordings.commands.import_recording"
+    covered = set()
+
+    def file(module, source, found=provenance._file):
+        path = found(module, source)
+        covered.add(path)
+        return path
+
+    monkeypatch.setattr(provenance, "_file", file)
+    provenance.code_digest([command])
+    assert {Path(reader(name).__file__) for name in FORMATS} <= covered
