@@ -64,7 +64,7 @@ def main() -> None:
         "initial_condition_kl": 1e-5,
         "inferred_inputs_kl": 1e-5,
     }
-    values |= {"learning_rate": 1e-3, "keep": 0.7, "coordinated_keep": 0.5, "sigmoid_scale_prior": 20.0}
+    values |= {"learning_rate": 1e-3, "dropout_rate": 0.3, "coordinated_dropout_rate": 0.5, "sigmoid_scale_prior": 20.0}
     hyperparameters = Hyperparameters.uniform(values, options.population)
     optimizer = PopulationAdam(model.parameters(), hyperparameters.learning_rate, clip=300.0)
     for size in options.batch:

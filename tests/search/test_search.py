@@ -43,7 +43,9 @@ def test_what_a_search_leaves(whole, events_path):
     assert {path.name for path in whole.iterdir()} == FILES
     table = pd.read_csv(whole / "metrics.csv")
     assert list(table.columns[:7]) == ["generation", "member", "parent", "epoch", "step", "score", "diverged"]
-    assert {"learning_rate", "keep", "blind_nll", "reconstruction_nll", "training_total"} <= set(table)
+    assert {"learning_rate", "dropout_rate", "speckled_holdout_nll", "reconstruction_nll", "training_total"} <= set(
+        table
+    )
     assert "initial_condition_encoder_l2" not in table  # not searched
     assert table[["generation", "member"]].to_numpy().tolist() == [[g, m] for g in (1, 2, 3) for m in range(4)]
     assert table.groupby("generation")["epoch"].unique().explode().tolist() == [3, 5, 7]
@@ -65,7 +67,7 @@ def test_what_a_search_leaves(whole, events_path):
     assert "members" not in checkpoint
     assert read_inferred(whole / "output.nc")["event_rate"].shape == (20, 12, 6)
     snapshots = list(snapshot_rates(whole, read_recording(events_path), {}))
-    assert snapshots[-1].metrics["blind_nll"] == pytest.approx(best["blind_nll"])
+    assert snapshots[-1].metrics["speckled_holdout_nll"] == pytest.approx(best["speckled_holdout_nll"])
     timing = pd.read_csv(whole / "timing.csv")
     assert list(timing.columns) == ["generation", "step", "training_seconds"]
     assert (timing["training_seconds"].diff().dropna() > 0).all()
@@ -76,9 +78,9 @@ def test_the_score_is_the_moving_average_of_a_generation():
 
     from calcium_latents.search.group_training import GroupTrainer
 
-    trainer = GroupTrainer(None, SimpleNamespace(metric="blind_nll", smoothing=0.7), None, 1, "cpu")
+    trainer = GroupTrainer(None, SimpleNamespace(metric="speckled_holdout_nll", smoothing=0.7), None, 1, "cpu")
     rows = [
-        {"member": m, "blind_nll": value + m, "training_total": 1.0, "training_gradient_norm": 1.0}
+        {"member": m, "speckled_holdout_nll": value + m, "training_total": 1.0, "training_gradient_norm": 1.0}
         for value in (3.0, 1.0, 2.0)
         for m in (0, 1)
     ]
@@ -330,7 +332,7 @@ def test_the_table_in_a_log_and_on_a_terminal(whole):
 
     for stream in (io.StringIO(), Terminal()):
         folder = Folder()
-        table = SearchTable(folder, 4, ["learning_rate", "keep"], stream)
+        table = SearchTable(folder, 4, ["learning_rate", "dropout_rate"], stream)
         table.update()
         table.update()
         folder.generation = 3

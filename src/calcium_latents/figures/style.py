@@ -28,8 +28,8 @@ TRUE_COLOUR = BLACK
 METHODS: dict[str, tuple[str, str, str]] = {
     "radical": ("RADICaL", VERMILLION, "o"),
     "radical_published": ("RADICaL, published recipe, no search", PURPLE, "P"),
-    "radical_keep70": ("RADICaL, keep ratio 0.7", SKY, "v"),
-    "radical_keep95": ("RADICaL, keep ratio 0.95", GREY, "X"),
+    "radical_dropout30": ("RADICaL, dropout rate 0.3", SKY, "v"),
+    "radical_dropout05": ("RADICaL, dropout rate 0.05", GREY, "X"),
     "radical_pbt": ("RADICaL, population-based training", BLACK, "*"),
     "radical_random": ("RADICaL, random search", YELLOW, "<"),
     "autolfads": ("AutoLFADS", BLUE, "s"),

@@ -8,7 +8,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.objective import Hyperparameters
 from calcium_latents.models.lfads.validation import METRICS
 from calcium_latents.parameter_section import is_number
-from calcium_latents.search.laws import HyperparameterLaw, read_laws
+from calcium_latents.search.search_space import SearchedHyperparameter, read_search_space
 
 KINDS = ("random", "pbt")
 #: fields without influence on the result
@@ -34,7 +34,7 @@ class SearchSettings:
         members_at_once: members trained as one batched program; None: one on the CPU, all on a GPU.
         workers: processes on this machine; None: as many as the job has threads, on a GPU one.
         jobs: jobs of a cluster that share the search, see workflow/rules/training.smk.
-        hyperparameters: name -> its law.
+        hyperparameters: name -> how it is drawn and perturbed.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class SearchSettings:
     metric: str
     smoothing: float
     validate_last_epochs: int
-    hyperparameters: dict[str, HyperparameterLaw] = field(repr=False)
+    hyperparameters: dict[str, SearchedHyperparameter] = field(repr=False)
     members_at_once: int | None = None
     workers: int | None = None
     jobs: int = 0
@@ -97,7 +97,7 @@ class SearchSettings:
                 f"search: expected the fields {', '.join(missing)} too, found {', '.join(sorted(section))}."
             )
         names = [part.name for part in fields(Hyperparameters)]
-        return cls(**{**section, "hyperparameters": read_laws(section["hyperparameters"], names)})
+        return cls(**{**section, "hyperparameters": read_search_space(section["hyperparameters"], names)})
 
     def epochs_after(self, generation: int) -> int:
         """Epochs that every member has behind it after `generation` (from 1; 0: before the first)."""

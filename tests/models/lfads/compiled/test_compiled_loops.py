@@ -21,7 +21,8 @@ SIZES = {
     "encoder": 4, "controller": 3, "generator": 6, "initial_condition": 3, "inferred_inputs": 2, "factors": 5,
 }  # fmt: skip
 VALUES = {
-    "learning_rate": 1e-3, "keep": 0.8, "coordinated_keep": 0.5, "generator_l2": 0.1, "controller_l2": 0.2,
+    "learning_rate": 1e-3, "dropout_rate": 0.2, "coordinated_dropout_rate": 0.5,
+    "generator_l2": 0.1, "controller_l2": 0.2,
     "initial_condition_encoder_l2": 0.3, "controller_input_encoder_l2": 0.0, "initial_condition_kl": 1e-2,
     "inferred_inputs_kl": 1e-2, "sigmoid_scale_prior": 15.0,
 }  # fmt: skip
@@ -82,7 +83,7 @@ def test_gamma_functions():
 @given(keep=st.floats(0.02, 1.0), seed=st.integers(0, 2**31))
 @settings(max_examples=30, deadline=None)
 def test_masks_keep_what_they_should(keep, seed):
-    mask = Streams([seed]).mask(torch.tensor([keep]), 1, 40, 501)
+    mask = Streams([seed]).mask(torch.tensor([1 - keep]), 1, 40, 501)
     kept = (mask != 0).double().mean()
     assert abs(float(kept) - keep) < 5 * math.sqrt(keep * (1 - keep) / mask.numel()) + 1e-4
     values = mask[mask != 0].unique()
