@@ -1,13 +1,14 @@
 """Dropout masks from a counter: sixteen random bits an entry, an order of magnitude cheaper than drawing floats."""
 
-import numba
 import numpy as np
+
+from calcium_latents.compiling import njit
 
 LANES = 4  # entries that share one hashed counter
 ODD, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def fill_mask(mask: np.ndarray, key: np.uint64, kept: float) -> None:
     """Fill `mask` `[n]` with 1 / k where kept and 0 elsewhere.
 
