@@ -85,7 +85,7 @@ def test_processes_that_start_together_share_one_place(package, tmp_path):
 def test_other_functions_keep_their_place(monkeypatch):
     before = numba.config.CACHE_DIR
     assert compiling.njit(nogil=True)(abs_of)(-2.0) == 2.0  # of a module outside the package: not kept
-    assert numba.config.CACHE_DIR == before
+    assert before == numba.config.CACHE_DIR
 
 
 def abs_of(x):
