@@ -15,10 +15,11 @@ import time
 import numpy as np
 import torch
 
-from calcium_latents.models.lfads import LFADS, LFADSSizes
 from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
+from calcium_latents.models.lfads.sizes import LFADSSizes
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 

@@ -170,7 +170,7 @@ def test_a_mutated_learning_rate_takes_effect_after_a_restore(composed, events_p
 
     config = OmegaConf.to_container(composed("training.weight_average=0", "training.batch_size=100"), resolve=True)
     config["search"] |= {"generation_epochs": 1, "validate_last_epochs": 1}
-    settings = SearchSettings.from_mapping(config["search"])
+    settings = SearchSettings.from_config(config)
     family = instantiate(config["model"], _convert_="all")
     trainer = GroupTrainer.make(family, read_recording(events_path), config, settings)
     start = trainer.train(1, range(2), {"learning_rate": np.array([1e-3, 1e-3])}, None, [])["members"]
@@ -197,10 +197,10 @@ def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
     from calcium_latents.search.settings import SearchSettings
     from calcium_latents.training.schedules import LearningRateSchedule
 
-    section = OmegaConf.to_container(composed("search.finish_generations=1").search, resolve=True)
+    config = OmegaConf.to_container(composed("search.finish_generations=1"), resolve=True)
     schedule = LearningRateSchedule(final_fraction=0.1, hold_fraction=0.6)
     options = OptimizationOptions(steps=1, batch_size=1, learning_rate=schedule)
-    trainer = GroupTrainer(SimpleNamespace(), SearchSettings.from_mapping(section), options, 1, "cpu")
+    trainer = GroupTrainer(SimpleNamespace(), SearchSettings.from_config(config), options, 1, "cpu")
 
     def factors(finish_after, *epochs):
         made = trainer._options(finish_after, 4)
@@ -211,8 +211,8 @@ def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
     assert factors(None, 0, 3, 5) == [1, 1, 1]
     assert factors(2, 5, 6, 7) == pytest.approx([1, 0.55, 0.1])
     assert factors(1, 3, 4, 5) == pytest.approx([1, 0.55, 0.1])
-    section |= {"kind": "random", "finish_generations": 0}
-    trainer.settings = SearchSettings.from_mapping(section)
+    config["search"] |= {"kind": "random", "finish_generations": 0}
+    trainer.settings = SearchSettings.from_config(config)
     assert factors(None, 0, 0.6 * 7, 7) == pytest.approx([1, 1, 0.1])
 
 
@@ -268,6 +268,7 @@ def test_only_the_family_that_carries_a_population_can_be_searched(composed, tmp
     from calcium_latents.search.worker import Worker
 
     config = OmegaConf.to_container(composed(), resolve=True)
+    config["model"] = {"_target_": "calcium_latents.models.traces.pca_family.PcaFamily", "name": "pca"}
     with pytest.raises(UserError, match=r"expected a model of the LFADS family .*Train it with search=none"):
         Worker.make(object(), None, config, {}, tmp_path)
 

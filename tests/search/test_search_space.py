@@ -131,17 +131,17 @@ def test_wrong_entries_are_explained(name, change, said):
 def test_wrong_settings_are_explained(composed, change, said):
     from omegaconf import OmegaConf
 
-    section = OmegaConf.to_container(composed().search, resolve=True) | change
-    section = {name: value for name, value in section.items() if value is not ...}
+    config = OmegaConf.to_container(composed(), resolve=True)
+    config["search"] = {name: value for name, value in (config["search"] | change).items() if value is not ...}
     with pytest.raises(UserError, match=said):
-        SearchSettings.from_mapping(section)
+        SearchSettings.from_config(config)
 
 
 @pytest.mark.parametrize("name", ["pbt", "pbt_published", "random"])
 def test_what_is_shipped_is_valid(composed, name):
     from omegaconf import OmegaConf
 
-    settings = SearchSettings.from_mapping(OmegaConf.to_container(composed(f"search={name}").search, resolve=True))
+    settings = SearchSettings.from_config(OmegaConf.to_container(composed(f"search={name}"), resolve=True))
     assert settings.kind == name.partition("_")[0]
     assert [len(group) for group in settings.groups("cpu")] == [1] * 4
     assert [list(group) for group in settings.groups("gpu")] == [[0, 1, 2, 3]]

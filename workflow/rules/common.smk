@@ -12,7 +12,8 @@ ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))  # the package need not be installed where the workflow is only planned
 
-from calcium_latents.configuration import find_recording, hydra_digest, load_configuration, merge
+from calcium_latents.composition import compose_run
+from calcium_latents.configuration import find_recording, load_configuration, merge
 from calcium_latents.errors import UserError
 from calcium_latents.provenance import code_digest
 
@@ -124,38 +125,45 @@ def model_of(run):
 
 def training_arguments(wildcards):
     """Return Hydra's overrides for one model."""
-    choice = section(wildcards)["models"][wildcards.model]
+    return " ".join(
+        shlex.quote(word) for word in training_words(wildcards.study, wildcards.dataset, wildcards.model)
+    )
+
+
+def training_words(study, dataset, model):
+    """Return Hydra's overrides for one model, a list."""
+    choice = SETTINGS[study]["models"][model]
     groups = [f"{group}={choice[group]}" for group in ("data", "training", "search")]
-    words = [f"model={wildcards.model}", *groups, *choice["overrides"], *dataset_overrides(wildcards)]
-    return " ".join(shlex.quote(word) for word in words)
+    return [f"model={model}", *groups, *choice["overrides"], *dataset_overrides(study, dataset)]
+
+
+def composed(study, dataset, model):
+    """Return the training command's configuration for one model, and its digests."""
+    try:
+        place = f"{CHOSEN_BY}, field '{study}.models.{model}' (dataset '{dataset}')"
+        return compose_run(ROOT, training_words(study, dataset, model), place)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def search_workers(wildcards):
-    """Return the files by which a search's own jobs say that it has ended; none where the training job does it alone.
-
-    Their number is `search.jobs=NUMBER` among the overrides of a model.
-    """
-    overrides = section(wildcards)["models"][wildcards.model]["overrides"]
-    jobs = dict(word.partition("=")[::2] for word in overrides).get("search.jobs", "0")
-    if not jobs.isdigit():
-        raise WorkflowError(
-            f"{CHOSEN_BY}, field '{wildcards.study}.models.{wildcards.model}.overrides': expected search.jobs=NUMBER,"
-            f" found {jobs!r}."
-        )
+    """Return the files by which a search's own jobs (`search.jobs`) say that it has ended; none where the training job
+    does it alone."""
+    jobs = composed(wildcards.study, wildcards.dataset, wildcards.model).config["search"].get("jobs", 0)
     folder = f"{wildcards.model}/seed-{wildcards.seed}"
-    names = [f"{folder}/search-worker-{number}.done" for number in range(1, int(jobs) + 1)]
+    names = [f"{folder}/search-worker-{number}.done" for number in range(1, jobs + 1)]
     return [box(wildcards.study, wildcards.dataset, name) for name in names]
 
 
-def dataset_overrides(wildcards):
+def dataset_overrides(study, dataset):
     """Return Hydra's overrides that belong to a dataset: its own, or a user's recording's under the cross-encoder."""
-    if wildcards.study == "cross_encoder" and wildcards.dataset in recordings_of("cross_encoder"):
-        own = {key: RECORDINGS[wildcards.dataset].get(key) for key in ("chunk_s", "buffer_s")}
+    if study == "cross_encoder" and dataset in recordings_of("cross_encoder"):
+        own = {key: RECORDINGS[dataset].get(key) for key in ("chunk_s", "buffer_s")}
         chunks = [f"data.{key}={value}" for key, value in own.items() if value is not None]
         return [*SETTINGS["cross_encoder"]["recordings"]["overrides"], *chunks]
-    if wildcards.study == "avae" and wildcards.dataset in recordings_of("avae"):
+    if study == "avae" and dataset in recordings_of("avae"):
         return SETTINGS["avae"]["recordings"]["overrides"]
-    return section(wildcards).get("datasets", {}).get(wildcards.dataset, {}).get("overrides", [])
+    return SETTINGS[study].get("datasets", {}).get(dataset, {}).get("overrides", [])
 
 
 def trained_on(wildcards):
@@ -281,15 +289,18 @@ def training_gpu(wildcards):
 
 
 def training_code(wildcards):
-    """Return the digest of the training command, of the Hydra files of one model, and of the classes that they name."""
-    choice = section(wildcards)["models"][wildcards.model]
-    groups = {group: choice[group] for group in ("data", "training", "search")}
-    nested = [override.partition("=")[::2] for override in choice["overrides"]]  # such as model/sizes=half
-    groups = {"model": wildcards.model, **groups, **{key: value for key, value in nested if "/" in key}}
-    try:
-        return hydra_digest("calcium_latents.commands.train", ROOT / "config", "train", groups)
-    except UserError as error:
-        raise WorkflowError(f"model '{wildcards.model}' of config/scale/{SCALE}: {error}") from None
+    """Return digests of one model's composed configuration, and of the code that trains it."""
+    return composed(wildcards.study, wildcards.dataset, wildcards.model)[1:]
+
+
+def compose_all():
+    """Compose every run of every study: what is wrong in any is said before anything is computed."""
+    for study in STUDIES:
+        if "models" in SETTINGS[study]:
+            own = recordings_of(study) if study in ("cross_encoder", "avae") else []
+            for dataset in [*datasets(study), *own]:
+                for run in trained(study, dataset):
+                    composed(study, dataset, model_of(run))
 
 
 def box(study, dataset, file):
@@ -466,6 +477,8 @@ GROUND_TRUTH = find_ground_truth() if "spike_ground_truth" in STUDIES else []
 APPLICATIONS = find_applications() if "latent_contributions" in STUDIES else {}
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]
 SCORED = [study for study in STUDIES if "evaluation" in SETTINGS[study]]
+if workflow.is_main_process:
+    compose_all()
 MODELS = {model for study in STUDIES for model in SETTINGS[study].get("models", {})}
 SMOOTHERS = {method for study in STUDIES for method in SETTINGS[study].get("smoothing", {})}
 

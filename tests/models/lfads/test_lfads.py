@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from calcium_latents.models.lfads import LFADS, LFADSSizes
 from calcium_latents.models.lfads.batches import MOST_PATTERNS, TrialStore
+from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import (
     Hyperparameters,
     ObjectiveOptions,
@@ -17,6 +17,7 @@ from calcium_latents.models.lfads.objective import (
     weight_penalty,
 )
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
+from calcium_latents.models.lfads.sizes import LFADSSizes
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 import yaml
 
-from calcium_latents.models.lfads.validation import METRICS
+from calcium_latents.models.lfads.metrics import METRICS
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 

@@ -13,15 +13,12 @@ from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.likelihood import Weights, log_likelihood
+from calcium_latents.models.lfads.metrics import HIDDEN, METRICS, REDUCED_RANK
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.seeds import integer
 from calcium_latents.training.streams import Streams
 
 FOLDS = 4
-HIDDEN = {"speckled_holdout_nll": "samples", "speckled_holdout_event_nll": "samples"}
-HIDDEN |= {"cosmoothing_nll": "neurons", "cosmoothing_event_nll": "neurons"}
-REDUCED_RANK = "reduced_rank_nll"
-METRICS = ("reconstruction_nll", *HIDDEN, REDUCED_RANK)
 
 
 def factors_without(model: LFADS, batch: Batch, hidden: Tensor) -> Tensor:

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from calcium_latents.models.lfads import LFADS, LFADSSizes
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.compiled import math as fast
 from calcium_latents.models.lfads.likelihood import Weights, log_likelihood, plain_likelihood
+from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.models.lfads.observation import PoissonObservation, ZeroInflatedGammaObservation
+from calcium_latents.models.lfads.sizes import LFADSSizes
 from calcium_latents.training.streams import Streams
 
 SIZES = {
