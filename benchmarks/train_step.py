@@ -1,7 +1,7 @@
 """Seconds of a RADICaL training step at the paper's sizes: 384 trials x 278 neurons x 90 bins, 1/3 sampled.
 
     python benchmarks/train_step.py [--threads 1] [--batch 384 32] [--sampling bands|every-neuron]
-        [--loops compiled|handwritten|plain]
+        [--loops compiled|handwritten]
 
 Prints wall and CPU seconds (median) and peak memory. The allocator
 settings of the training rule (workflow/rules/training.smk) make it faster; set them in the environment to compare.
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--population", type=int, default=1)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--sampling", choices=["bands", "every-neuron"], default="bands")
-    parser.add_argument("--loops", choices=["compiled", "handwritten", "plain"], default="compiled")
+    parser.add_argument("--loops", choices=["compiled", "handwritten"], default="compiled")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)

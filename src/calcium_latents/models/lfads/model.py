@@ -34,8 +34,8 @@ class LFADS(nn.Module):
         sizes: network sizes.
         observation: observation model, see `models.lfads.observation`.
         streams: random streams of the initial weights, one a member; their number is the population P.
-        loops: "compiled" (on a CPU; elsewhere "handwritten"), "handwritten" (tensor operations with hand-written
-            backpropagation through time) or "plain" (readable, by autograd): the same numbers at different speeds.
+        loops: "compiled" (on a CPU; elsewhere "handwritten") or "handwritten" (tensor operations with hand-written
+            backpropagation through time): the same numbers at different speeds.
 
     `input_scale` (buffer) multiplies the encoder's input; 1 is the published behaviour.
     """
@@ -111,8 +111,9 @@ class LFADS(nn.Module):
             return self._encode_compiled(values, batch, dropout_rate, streams)
         gates, candidates = project_events(values, self.encoder_input, self.encoder_bias, batch)
         initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
-        run = encoding.plain_recurrence if self.loops == "plain" else encoding.recurrence
-        states = run(gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1))
+        states = encoding.recurrence(
+            gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1)
+        )
         # unbind, not slices: the gradient of a slice is a whole tensor of zeros
         initial_forward, initial_backward, forward, backward = states.view(T, P, DIRECTIONS, B, H).unbind(2)
         mean, variance = self._initial_posterior(initial_forward[-1], initial_backward[-1], dropout_rate, streams)
@@ -195,8 +196,7 @@ class LFADS(nn.Module):
             return tuple(value.transpose(0, 1) for value in found)
         projected = add_bias(torch.matmul(codes, self.controller_codes), self.controller_bias)
         masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
-        run = decoding.plain_decoder if self.loops == "plain" else decoding.decoder
-        return run(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
+        return decoding.decoder(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
 
     def posterior(
         self,

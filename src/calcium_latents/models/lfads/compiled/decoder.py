@@ -1,4 +1,4 @@
-"""Controller and generator in compiled loops: the same as `decoder.plain_decoder`.
+"""Controller and generator in compiled loops: the same as `models.lfads.decoder`.
 
 A task is one member on a tile of trials, from the first bin to the last (see `compiled_encoder`).
 """
@@ -25,7 +25,7 @@ def decode(
     weights: DecoderWeights,
     clip: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `decoder.plain_decoder`, but members lead every sequence: `[P, T, B, ...]`.
+    """The same as `models.lfads.decoder.decoder`, but members lead every sequence: `[P, T, B, ...]`.
 
     `codes` is overwritten by activations: the caller must not use it again. The generator states that it returns carry
     no gradient: nothing in the loss reads them.

@@ -1,4 +1,4 @@
-"""Both bidirectional encoders in compiled loops: the same as `inputs.project_events` and `encoder.plain_recurrence`.
+"""Both bidirectional encoders in compiled loops: the same as `inputs.project_events` and `encoder.recurrence`.
 
 A task is one of the four GRUs of one member on a tile of trials, from the first bin to the last: its state stays in the
 cache, and activations are turned into gradients where they stand.
