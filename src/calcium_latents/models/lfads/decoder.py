@@ -59,7 +59,7 @@ def decoder(
 
     Returns:
         factors `[T, P, B, F]`; (mean, log variance) of the inferred inputs `[T, P, B, 2 U]`; generator states
-        `[T, P, B, G]`., which carry no gradient: nothing in the loss reads them.
+        `[T, P, B, G]`, which carry no gradient: nothing in the loss reads them.
     """
     return _Decoder.apply(codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights)
 

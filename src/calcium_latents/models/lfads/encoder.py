@@ -15,8 +15,8 @@ def recurrence(
     """Run the GRUs over all steps, with hand-written backpropagation through time.
 
     Args:
-        gates: `[time, networks, batch, 2 H]`, contribution of the input to (reset, update), biases
-            included; overwritten by the activations: the caller must not use it again.
+        gates: `[time, networks, batch, 2 H]`, contribution of the input to (reset, update), biases included;
+            overwritten by the activations: the caller must not use it again.
         candidates: `[time, networks, batch, H]`, the same for the candidate.
         initial: `[networks, batch, H]`.
         gate_weight: `[networks, H, 2 H]`.
