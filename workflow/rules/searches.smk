@@ -1,22 +1,11 @@
 # Which models of study `radical` are searches over hyperparameters
-from calcium_latents.configuration import read_yaml
-
-
-def search_kind(name):
-    """Return the `kind` of a file of config/search, or of the first file that it builds on; None: no search."""
-    path = ROOT / f"config/search/{name}.yaml"
-    described = read_yaml(path) if path.is_file() else {}
-    above = [entry for entry in described.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
-    return described.get("kind") or next(filter(None, map(search_kind, above)), None)
-
-
 def searches(kind):
     """Return dataset -> the directories, below it, of the results of models with a search of that kind."""
     found = {}
     for model, choice in RADICAL["models"].items():
-        for dataset in (
-            choice.get("datasets", RADICAL["run"]) if search_kind(choice["search"]) == kind else ()
-        ):
+        for dataset in choice.get("datasets", RADICAL["run"]):
+            if composed("radical", dataset, model).config["search"].get("kind") != kind:
+                continue
             if dataset not in RADICAL["datasets"]:
                 raise WorkflowError(
                     f"{CHOSEN_BY}, field 'radical.models.{model}.datasets': expected names of 'radical.datasets'"
