@@ -71,6 +71,20 @@ def test_a_members_draw_does_not_depend_on_others():
     np.testing.assert_array_equal(only["generator_l2"], many["generator_l2"])
 
 
+def test_dropout_rates_have_the_random_numbers_of_the_kept_fractions():
+    """Those under which the reference results were drawn and perturbed."""
+    rate = SearchedHyperparameter("dropout_rate", "uniform", 0.0, 0.7, 0.3, limited=True, perturbed="complement")
+    kept = SearchedHyperparameter("keep", "uniform", 0.3, 1.0, 0.3, limited=True)
+    first = [first_generation({entry.name: entry}, 6, 1) for entry in (rate, kept)]
+    scores = np.arange(6.0)
+    second = [
+        next_generation(scores, drawn, {e.name: e}, 1, 3)[1] for drawn, e in zip(first, (rate, kept), strict=True)
+    ]
+    for rates, fractions in (first, second):
+        np.testing.assert_allclose(rates["dropout_rate"], 1 - fractions["keep"], atol=1e-12)
+    assert not np.allclose(first[0]["dropout_rate"], second[0]["dropout_rate"])
+
+
 def test_reasons_to_stop():
     assert reason_to_stop([1.0] * 5, 10, 5, 5e-4) is None  # five generations cannot tell about five without improvement
     assert reason_to_stop([1.0] * 6, 10, 5, 5e-4) == "no improvement in 5 generations"

@@ -13,11 +13,14 @@ from calcium_latents.errors import UserError
 from calcium_latents.search.search_space import SearchedHyperparameter
 from calcium_latents.seeds import generator
 
+#: names of random streams that are not the hyperparameter's: those under which the reference results were drawn
+STREAMS = {"dropout_rate": "keep", "coordinated_dropout_rate": "coordinated_keep"}
+
 
 def first_generation(space: Mapping[str, SearchedHyperparameter], population: int, seed: int) -> dict[str, np.ndarray]:
     """Return name -> `[M]` first values; a member's value does not depend on other members or hyperparameters."""
     return {
-        name: np.array([entry.draw(generator(seed, "first hyperparameters", m, name)) for m in range(population)])
+        name: np.array([entry.draw(_stream(name, seed, "first hyperparameters", m)) for m in range(population)])
         for name, entry in space.items()
     }
 
@@ -57,9 +60,13 @@ def next_generation(
     following = {name: np.array(values, float)[parents] for name, values in hyperparameters.items()}
     for member in map(int, np.flatnonzero(parents != np.arange(len(scores)))):
         for name, entry in space.items():
-            rng = generator(seed, "perturbation", generation, member, name)
+            rng = _stream(name, seed, "perturbation", generation, member)
             following[name][member] = entry.perturb(following[name][member], rng)
     return parents, following
+
+
+def _stream(hyperparameter: str, *address: str | int) -> np.random.Generator:
+    return generator(*address, STREAMS.get(hyperparameter, hyperparameter))
 
 
 def require_finite(scores: Sequence[float], generation: int) -> None:
