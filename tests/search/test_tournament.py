@@ -75,11 +75,9 @@ def test_dropout_rates_have_the_random_numbers_of_the_kept_fractions():
     """Those under which the reference results were drawn and perturbed."""
     rate = SearchedHyperparameter("dropout_rate", "uniform", 0.0, 0.7, 0.3, limited=True, perturbed="complement")
     kept = SearchedHyperparameter("keep", "uniform", 0.3, 1.0, 0.3, limited=True)
-    first = [first_generation({entry.name: entry}, 6, 1) for entry in (rate, kept)]
-    scores = np.arange(6.0)
-    second = [
-        next_generation(scores, drawn, {e.name: e}, 1, 3)[1] for drawn, e in zip(first, (rate, kept), strict=True)
-    ]
+    spaces = [{entry.name: entry} for entry in (rate, kept)]
+    first = [first_generation(space, 6, 1) for space in spaces]
+    second = [next_generation(range(6), *pair, 1, 3)[1] for pair in zip(first, spaces, strict=True)]
     for rates, fractions in (first, second):
         np.testing.assert_allclose(rates["dropout_rate"], 1 - fractions["keep"], atol=1e-12)
     assert not np.allclose(first[0]["dropout_rate"], second[0]["dropout_rate"])
