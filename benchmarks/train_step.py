@@ -1,7 +1,7 @@
 """Seconds of a RADICaL training step at the paper's sizes: 384 trials x 278 neurons x 90 bins, 1/3 sampled.
 
     python benchmarks/train_step.py [--threads 1] [--batch 384 32] [--sampling bands|every-neuron]
-        [--loops compiled|handwritten|plain]
+        [--loops compiled|handwritten]
 
 Prints wall and CPU seconds (median) and peak memory. The allocator
 settings of the training rule (workflow/rules/training.smk) make it faster; set them in the environment to compare.
@@ -15,10 +15,11 @@ import time
 import numpy as np
 import torch
 
-from calcium_latents.models.lfads import LFADS, LFADSSizes
 from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
+from calcium_latents.models.lfads.sizes import LFADSSizes
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--population", type=int, default=1)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--sampling", choices=["bands", "every-neuron"], default="bands")
-    parser.add_argument("--loops", choices=["compiled", "handwritten", "plain"], default="compiled")
+    parser.add_argument("--loops", choices=["compiled", "handwritten"], default="compiled")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
@@ -64,7 +65,7 @@ def main() -> None:
         "initial_condition_kl": 1e-5,
         "inferred_inputs_kl": 1e-5,
     }
-    values |= {"learning_rate": 1e-3, "keep": 0.7, "coordinated_keep": 0.5, "sigmoid_scale_prior": 20.0}
+    values |= {"learning_rate": 1e-3, "dropout_rate": 0.3, "coordinated_dropout_rate": 0.5, "sigmoid_scale_prior": 20.0}
     hyperparameters = Hyperparameters.uniform(values, options.population)
     optimizer = PopulationAdam(model.parameters(), hyperparameters.learning_rate, clip=300.0)
     for size in options.batch:

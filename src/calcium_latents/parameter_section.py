@@ -96,6 +96,7 @@ Share = Annotated[float, Numeric(), Field(ge=0, le=1)]
 Whole = Annotated[int, Numeric(whole=True)]
 Count = Annotated[int, Numeric(whole=True), Field(ge=1)]
 NotNegativeWhole = Annotated[int, Numeric(whole=True), Field(ge=0)]
+Seed = Annotated[int, Numeric(whole=True), Field(ge=0, le=2**64 - 1)]  # of PyTorch's generators at most
 Flag = StrictBool
 Text = StrictStr
 Numbers = Annotated[tuple[Number, ...], Field(min_length=1)]

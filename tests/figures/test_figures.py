@@ -52,11 +52,11 @@ EXPECTED_TEXT = {
         "not reached",
     ],
     "radical_selection_metric": [
-        "blind samples",
-        "held-out neurons",
+        "speckled hold-out",
+        "co-smoothing",
         "reconstruction\n(published)",
-        "blind samples:\nevent or none",
-        "held-out neurons: event or none",
+        "speckled hold-out:\nevent or none",
+        "co-smoothing: event or none",
         "Spearman",
         "finished runs alone",
     ],
@@ -204,9 +204,9 @@ def test_inputs_of_other_runs_are_refused(figure_inputs, tmp_path):
     (tmp_path / "config.yaml").write_text("model: {name: radical}\nsearch: {population: 1}\n")
     with pytest.raises(UserError, match="expected the config.yaml of a run with search=pbt or search=random"):
         draw_figure("radical_population_search", inputs | {"config": [tmp_path / "config.yaml"]}, tmp_path / "x")
-    history = pd.read_csv(inputs["metrics"][0]).drop(columns="keep")
+    history = pd.read_csv(inputs["metrics"][0]).drop(columns="dropout_rate")
     history.to_csv(tmp_path / "less.csv", index=False)
-    with pytest.raises(UserError, match="searched hyperparameters \\['keep'\\]"):
+    with pytest.raises(UserError, match="searched hyperparameters \\['dropout_rate'\\]"):
         draw_figure("radical_population_search", inputs | {"metrics": [tmp_path / "less.csv"]}, tmp_path / "x")
 
 
@@ -214,12 +214,12 @@ def test_a_population_in_which_no_metric_is_right_is_said_so(figure_inputs, tmp_
     table = pd.read_csv(figure_inputs["radical_selection_population"]["recovery"][0])
     for metric in METRICS:
         table[metric] = -table[metric]
-    table["blind_nll"] = float("nan")
+    table["speckled_holdout_nll"] = float("nan")
     table.to_csv(tmp_path / "wrong.csv", index=False)
     other = figure_inputs["radical_selection_population"]["recovery"][1]
     draw_figure("radical_selection_population", {"recovery": [other, tmp_path / "wrong.csv"]}, tmp_path / "wrong")
     shown = "\n".join(text for text, _, _ in texts)
-    assert "no metric surely points the right way – the wrong way: held-out neurons" in shown
+    assert "no metric surely points the right way – the wrong way: co-smoothing" in shown
     assert "no finite value" in shown
     check_layout(texts)
     texts.clear()
@@ -230,11 +230,11 @@ def test_a_population_in_which_no_metric_is_right_is_said_so(figure_inputs, tmp_
 
 def test_variants_of_one_hyperparameter_are_left_to_the_selection_figure(figure_inputs, tmp_path, texts):
     draw_figure("radical_convergence", figure_inputs["radical_convergence"], tmp_path / "c")
-    assert not any("keep ratio" in text for text, _, _ in texts)
+    assert not any("dropout rate" in text for text, _, _ in texts)
     table = pd.read_csv(figure_inputs["radical_convergence"]["convergence"][0])
-    table[table["model"] == "radical_keep70"].to_csv(tmp_path / "only.csv", index=False)
+    table[table["model"] == "radical_dropout30"].to_csv(tmp_path / "only.csv", index=False)
     draw_figure("radical_convergence", {"convergence": [tmp_path / "only.csv"]}, tmp_path / "o")
-    assert any("keep ratio 0.7" in text for text, _, _ in texts)
+    assert any("dropout rate 0.3" in text for text, _, _ in texts)
 
 
 def test_the_same_bytes_again(figure_inputs, tmp_path):

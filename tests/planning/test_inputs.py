@@ -89,7 +89,8 @@ def test_searches_that_name_no_dataset_are_refused(repository):
         groups(plan_of(repository, "radical", radical=change), "radical")
 
 
-def test_search_jobs_are_a_number(repository):
-    change = {"models": {"radical": {"overrides": ["search.jobs=many"]}}}
-    with pytest.raises(UserError, match=r"radical.models.radical.overrides.*search.jobs=NUMBER.*'many'"):
-        plan_of(repository, "radical", radical=change).search_jobs("radical", "radical")
+@pytest.mark.parametrize("word", ["search.jobs=many", "training.stepz=3", "training.steps=0"])
+def test_words_of_a_model_are_checked(repository, word):
+    change = {"models": {"radical": {"overrides": [word]}}}
+    with pytest.raises(UserError, match=rf"field 'radical.models.radical' \(dataset 'lorenz-7hz'\).*{word}"):
+        plan_of(repository, "radical", radical=change).compose_all()

@@ -43,7 +43,9 @@ def test_what_a_search_leaves(whole, events_path):
     assert {path.name for path in whole.iterdir()} == FILES
     table = pd.read_csv(whole / "metrics.csv")
     assert list(table.columns[:7]) == ["generation", "member", "parent", "epoch", "step", "score", "diverged"]
-    assert {"learning_rate", "keep", "blind_nll", "reconstruction_nll", "training_total"} <= set(table)
+    assert {"learning_rate", "dropout_rate", "speckled_holdout_nll", "reconstruction_nll", "training_total"} <= set(
+        table
+    )
     assert "initial_condition_encoder_l2" not in table  # not searched
     assert table[["generation", "member"]].to_numpy().tolist() == [[g, m] for g in (1, 2, 3) for m in range(4)]
     assert table.groupby("generation")["epoch"].unique().explode().tolist() == [3, 5, 7]
@@ -65,7 +67,7 @@ def test_what_a_search_leaves(whole, events_path):
     assert "members" not in checkpoint
     assert read_inferred(whole / "output.nc")["event_rate"].shape == (20, 12, 6)
     snapshots = list(snapshot_rates(whole, read_recording(events_path), {}))
-    assert snapshots[-1].metrics["blind_nll"] == pytest.approx(best["blind_nll"])
+    assert snapshots[-1].metrics["speckled_holdout_nll"] == pytest.approx(best["speckled_holdout_nll"])
     timing = pd.read_csv(whole / "timing.csv")
     assert list(timing.columns) == ["generation", "step", "training_seconds"]
     assert (timing["training_seconds"].diff().dropna() > 0).all()
@@ -76,9 +78,9 @@ def test_the_score_is_the_moving_average_of_a_generation():
 
     from calcium_latents.search.group_training import GroupTrainer
 
-    trainer = GroupTrainer(None, SimpleNamespace(metric="blind_nll", smoothing=0.7), None, 1, "cpu")
+    trainer = GroupTrainer(None, SimpleNamespace(metric="speckled_holdout_nll", smoothing=0.7), None, 1, "cpu")
     rows = [
-        {"member": m, "blind_nll": value + m, "training_total": 1.0, "training_gradient_norm": 1.0}
+        {"member": m, "speckled_holdout_nll": value + m, "training_total": 1.0, "training_gradient_norm": 1.0}
         for value in (3.0, 1.0, 2.0)
         for m in (0, 1)
     ]
@@ -168,7 +170,7 @@ def test_a_mutated_learning_rate_takes_effect_after_a_restore(composed, events_p
 
     config = OmegaConf.to_container(composed("training.weight_average=0", "training.batch_size=100"), resolve=True)
     config["search"] |= {"generation_epochs": 1, "validate_last_epochs": 1}
-    settings = SearchSettings.from_mapping(config["search"])
+    settings = SearchSettings.from_config(config)
     family = instantiate(config["model"], _convert_="all")
     trainer = GroupTrainer.make(family, read_recording(events_path), config, settings)
     start = trainer.train(1, range(2), {"learning_rate": np.array([1e-3, 1e-3])}, None, [])["members"]
@@ -195,10 +197,10 @@ def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
     from calcium_latents.search.settings import SearchSettings
     from calcium_latents.training.schedules import LearningRateSchedule
 
-    section = OmegaConf.to_container(composed("search.finish_generations=1").search, resolve=True)
+    config = OmegaConf.to_container(composed("search.finish_generations=1"), resolve=True)
     schedule = LearningRateSchedule(final_fraction=0.1, hold_fraction=0.6)
     options = OptimizationOptions(steps=1, batch_size=1, learning_rate=schedule)
-    trainer = GroupTrainer(SimpleNamespace(), SearchSettings.from_mapping(section), options, 1, "cpu")
+    trainer = GroupTrainer(SimpleNamespace(), SearchSettings.from_config(config), options, 1, "cpu")
 
     def factors(finish_after, *epochs):
         made = trainer._options(finish_after, 4)
@@ -209,8 +211,8 @@ def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
     assert factors(None, 0, 3, 5) == [1, 1, 1]
     assert factors(2, 5, 6, 7) == pytest.approx([1, 0.55, 0.1])
     assert factors(1, 3, 4, 5) == pytest.approx([1, 0.55, 0.1])
-    section |= {"kind": "random", "finish_generations": 0}
-    trainer.settings = SearchSettings.from_mapping(section)
+    config["search"] |= {"kind": "random", "finish_generations": 0}
+    trainer.settings = SearchSettings.from_config(config)
     assert factors(None, 0, 0.6 * 7, 7) == pytest.approx([1, 1, 0.1])
 
 
@@ -266,6 +268,7 @@ def test_only_the_family_that_carries_a_population_can_be_searched(composed, tmp
     from calcium_latents.search.worker import Worker
 
     config = OmegaConf.to_container(composed(), resolve=True)
+    config["model"] = {"_target_": "calcium_latents.models.traces.pca_family.PcaFamily", "name": "pca"}
     with pytest.raises(UserError, match=r"expected a model of the LFADS family .*Train it with search=none"):
         Worker.make(object(), None, config, {}, tmp_path)
 
@@ -330,7 +333,7 @@ def test_the_table_in_a_log_and_on_a_terminal(whole):
 
     for stream in (io.StringIO(), Terminal()):
         folder = Folder()
-        table = SearchTable(folder, 4, ["learning_rate", "keep"], stream)
+        table = SearchTable(folder, 4, ["learning_rate", "dropout_rate"], stream)
         table.update()
         table.update()
         folder.generation = 3

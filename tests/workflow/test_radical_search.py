@@ -13,11 +13,14 @@ def plan(folder, change):
 
 def test_searches_bring_their_figures(tmp_path):
     own = {"data": "subframe", "training": "smoke", "scored": False, "datasets": ["lorenz-7hz"]}
-    change = {"models": {"radical_keep70": {**own, "search": "pbt_published"}, "radical_random": {"datasets": []}}}
+    change = {"models": {"radical_dropout30": {**own, "search": "pbt_published"}, "radical_random": {"datasets": []}}}
     done = plan(tmp_path, change)
     assert done.returncode == 0, done.stdout
     drawn = {line.partition("Draw radical/")[2] for line in done.stdout.splitlines() if "Draw radical/" in line}
-    assert {"population_search-radical_pbt-lorenz-10hz", "population_search-radical_keep70-lorenz-7hz"} <= drawn
+    assert {
+        "radical_population_search-radical_pbt-lorenz-10hz",
+        "radical_population_search-radical_dropout30-lorenz-7hz",
+    } <= drawn
     assert "radical_selection_population" not in drawn and "score_population" not in done.stdout
 
 

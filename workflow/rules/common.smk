@@ -12,7 +12,7 @@ ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))  # the package need not be installed where the workflow is only planned
 
-from calcium_latents.configuration import hydra_digest, load_configuration, merge
+from calcium_latents.configuration import load_configuration, merge
 from calcium_latents.claims.paper import papers
 from calcium_latents.configuration.sections import FIGURE_RULE
 from calcium_latents.errors import UserError
@@ -36,6 +36,8 @@ def checked(function, *arguments):
 
 
 PLAN = checked(lambda: Plan(load_configuration(config, ROOT), ROOT))
+if workflow.is_main_process:
+    checked(PLAN.compose_all)
 SETTINGS, SCALE, SEED, STUDIES = PLAN.settings, PLAN.scale, PLAN.seed, PLAN.studies
 BASE_ENVIRONMENT, TRAINING_ENVIRONMENT = "../../envs/base.yaml", "../../envs/training.yaml"
 

@@ -12,24 +12,22 @@ def training_gpu(wildcards):
     return 0 if choice["training"] == "closed_form" else RULES.granted("train", "gpu")
 
 
+def composed(wildcards):
+    """Return the configuration of one model's training, and its digests."""
+    return checked(PLAN.composed, wildcards.study, wildcards.dataset, wildcards.model)
+
+
 def search_workers(wildcards):
-    """Return the files by which a search's own jobs say that it has ended; none where the training job does it alone."""
-    jobs = checked(PLAN.search_jobs, wildcards.study, wildcards.model)
+    """Return the files by which a search's own jobs (`search.jobs`) say that it has ended; none where there are none."""
+    jobs = composed(wildcards).config["search"].get("jobs", 0)
     folder = f"{wildcards.model}/seed-{wildcards.seed}"
     names = [f"{folder}/search-worker-{number}.done" for number in range(1, jobs + 1)]
     return [PLAN.box(wildcards.study, wildcards.dataset, name) for name in names]
 
 
 def training_code(wildcards):
-    """Return the digest of the training command, of the Hydra files of one model, and of the classes that they name."""
-    choice = section(wildcards)["models"][wildcards.model]
-    chosen = {group: choice[group] for group in ("data", "training", "search")}
-    nested = [override.partition("=")[::2] for override in choice["overrides"]]  # such as model/sizes=half
-    chosen = {"model": wildcards.model, **chosen, **{key: value for key, value in nested if "/" in key}}
-    try:
-        return hydra_digest("calcium_latents.commands.train", ROOT / "config", "train", chosen)
-    except UserError as error:
-        raise WorkflowError(f"model '{wildcards.model}' of config/scale/{SCALE}: {error}") from None
+    """Return the digests of one model's configuration, and of the code that it names."""
+    return composed(wildcards)[1:]
 
 
 def recording_to_train_on(wildcards):

@@ -19,6 +19,7 @@ from calcium_latents.parameter_section import (
     Numeric,
     ParameterSection,
     Positive,
+    Seed,
     Text,
     WrongFieldsError,
 )
@@ -31,7 +32,7 @@ FIGURE_RULE = "figure"
 Name = Annotated[Text, NAME]
 Texts = tuple[Text, ...]
 Names = Annotated[Texts, Field(min_length=1), DIFFERENT]
-Seeds = Annotated[tuple[NotNegativeWhole, ...], Field(min_length=1), DIFFERENT]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), DIFFERENT]
 BinWidth = Positive | None
 Format = Literal[("auto", *FORMATS)]
 
@@ -50,7 +51,7 @@ class Workflow(Structure):
     """A folder of config/scale."""
     studies: Names
     """Studies to run; each has workflow/rules/NAME.smk, a file NAME.yaml in every scale, and a package of its own."""
-    seed: NotNegativeWhole
+    seed: Seed
     """Of everything random; every use of it derives a stream of its own."""
     recordings_file: Text | None = None
     """File that lists your own recordings."""

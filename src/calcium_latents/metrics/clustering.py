@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.cluster import HDBSCAN, KMeans
@@ -28,6 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from calcium_latents.compiling import njit
 from calcium_latents.metrics.clustering_parameters import Settings
 from calcium_latents.seeds import generator, integer
 
@@ -152,7 +152,7 @@ def dbscan(distances: np.ndarray, eps: np.ndarray, min_samples: int) -> np.ndarr
     return _dbscan(np.ascontiguousarray(distances, float), np.atleast_1d(np.asarray(eps, float)), int(min_samples))
 
 
-@numba.njit(cache=True)
+@njit
 def _dbscan(distances, eps, min_samples):
     count = len(distances)
     labels = np.full((len(eps), count), NOISE, np.int64)

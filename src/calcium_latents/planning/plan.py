@@ -7,6 +7,7 @@ from typing import Any
 
 from calcium_latents.configuration import find_recording
 from calcium_latents.errors import UserError
+from calcium_latents.planning.composition import ComposedRun, compose_run
 from calcium_latents.planning.studies import description
 
 
@@ -91,19 +92,21 @@ class Plan:
         groups = [f"{group}={choice[group]}" for group in ("data", "training", "search")]
         return [f"model={model}", *groups, *choice["overrides"], *self.overrides(study, dataset)]
 
-    def search_jobs(self, study: str, model: str) -> int:
-        """Return the number of jobs that share a model's search: `search.jobs=NUMBER` among its overrides.
+    def composed(self, study: str, dataset: str, model: str) -> ComposedRun:
+        """Return the training command's configuration for one model, and its digests.
 
-        Raises UserError when that is no number.
+        Raises UserError naming what is wrong in it, and where it stands.
         """
-        overrides = self.settings[study]["models"][model]["overrides"]
-        jobs = dict(word.partition("=")[::2] for word in overrides).get("search.jobs", "0")
-        if not jobs.isdigit():
-            raise UserError(
-                f"{self.chosen_by}, field '{study}.models.{model}.overrides': expected search.jobs=NUMBER,"
-                f" found {jobs!r}."
-            )
-        return int(jobs)
+        place = f"{self.chosen_by}, field '{study}.models.{model}' (dataset '{dataset}')"
+        return compose_run(self.root, self.training_words(study, dataset, model), place)
+
+    def compose_all(self) -> None:
+        """Compose every run of every model, so that a wrong word is said before anything runs."""
+        for study in self.studies:
+            if "models" in self.settings[study]:
+                for dataset in dict.fromkeys([*self.datasets(study), *self.recordings_of(study)]):
+                    for run in self.trained(study, dataset):
+                        self.composed(study, dataset, model_of(run))
 
     def _find_recordings(self) -> None:
         file, directory = self.settings["recordings_file"], self.settings["data_directory"]

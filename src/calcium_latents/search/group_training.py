@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.family import LFADSFamily, optimization_options
 from calcium_latents.models.lfads.objective import Hyperparameters
 from calcium_latents.models.lfads.training import LFADSTraining, OptimizationOptions
@@ -62,17 +61,9 @@ class GroupTrainer:
 
     @classmethod
     def make(
-        cls, family: Any, recording: xr.Dataset, config: Mapping[str, Any], settings: SearchSettings
+        cls, family: LFADSFamily, recording: xr.Dataset, config: Mapping[str, Any], settings: SearchSettings
     ) -> "GroupTrainer":
-        """Prepare a recording's trials for the search of a training command's `config`.
-
-        Raises UserError where the model is not of the LFADS family.
-        """
-        if not isinstance(family, LFADSFamily):
-            raise UserError(
-                f"search.kind: expected a model of the LFADS family under search={settings.kind}, found"
-                f" {config['model']['_target_']}. Train it with search=none."
-            )
+        """Prepare a recording's trials for the search of a training command's `config`."""
         options = replace(optimization_options(config["training"]), select="last")
         family.load(recording, config["recording"], config["data"])
         return cls(family, settings, options, config["seed"], config["accelerator"])

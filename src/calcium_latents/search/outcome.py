@@ -65,8 +65,8 @@ def conclude(
     finish_after, reason = _phase(settings, best_scores, before["finish_after"])
     following, parents = values, list(range(settings.population))
     if settings.kind == "pbt" and reason is None:
-        laws = settings.hyperparameters if finish_after is None else {}
-        drawn, new = tournament.next_generation(scores, values, laws, seed, generation)
+        space = settings.hyperparameters if finish_after is None else {}
+        drawn, new = tournament.next_generation(scores, values, space, seed, generation)
         parents, following = drawn.tolist(), {name: value.tolist() for name, value in new.items()}
     total = seconds + (before["timing"][-1]["training_seconds"] if before["timing"] else 0.0)
     return {

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.lfads.objective import Hyperparameters
-from calcium_latents.models.lfads.validation import METRICS
+from calcium_latents.models.lfads.metrics import METRICS
 from calcium_latents.parameter_section import is_number
-from calcium_latents.search.laws import HyperparameterLaw, read_laws
+from calcium_latents.search.search_space import SearchedHyperparameter, read_search_space
 
 KINDS = ("random", "pbt")
 #: fields without influence on the result
@@ -34,7 +33,7 @@ class SearchSettings:
         members_at_once: members trained as one batched program; None: one on the CPU, all on a GPU.
         workers: processes on this machine; None: as many as the job has threads, on a GPU one.
         jobs: jobs of a cluster that share the search, see workflow/rules/training.smk.
-        hyperparameters: name -> its law.
+        hyperparameters: name -> how it is drawn and perturbed.
     """
 
     kind: str
@@ -48,7 +47,7 @@ class SearchSettings:
     metric: str
     smoothing: float
     validate_last_epochs: int
-    hyperparameters: dict[str, HyperparameterLaw] = field(repr=False)
+    hyperparameters: dict[str, SearchedHyperparameter] = field(repr=False)
     members_at_once: int | None = None
     workers: int | None = None
     jobs: int = 0
@@ -85,8 +84,17 @@ class SearchSettings:
             raise self._wrong("smoothing", "a number above 0 and at most 1")
 
     @classmethod
-    def from_mapping(cls, section: Mapping[str, Any]) -> "SearchSettings":
-        """Read the Hydra group `search`. Raises UserError where a field is unknown, missing or wrong."""
+    def from_config(cls, config: Mapping[str, Any]) -> "SearchSettings":
+        """Read the Hydra group `search` of a training command's `config`.
+
+        Raises UserError where a field is unknown, missing or wrong, or the model has no hyperparameters to search.
+        """
+        section, model = config["search"], config["model"]
+        if "hyperparameters" not in model:
+            raise UserError(
+                f"search.kind: expected a model of the LFADS family under search={section.get('kind')}, found"
+                f" {model['_target_']}. Train it with search=none."
+            )
         section = {name: value for name, value in section.items() if name != "_target_"}
         known = {part.name for part in fields(cls)}
         missing = sorted(known - set(section) - {"members_at_once", *MACHINE_ONLY})
@@ -96,8 +104,8 @@ class SearchSettings:
             raise UserError(
                 f"search: expected the fields {', '.join(missing)} too, found {', '.join(sorted(section))}."
             )
-        names = [part.name for part in fields(Hyperparameters)]
-        return cls(**{**section, "hyperparameters": read_laws(section["hyperparameters"], names)})
+        space = read_search_space(section["hyperparameters"], list(model["hyperparameters"]))
+        return cls(**{**section, "hyperparameters": space})
 
     def epochs_after(self, generation: int) -> int:
         """Epochs that every member has behind it after `generation` (from 1; 0: before the first)."""

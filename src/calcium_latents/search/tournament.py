@@ -10,22 +10,25 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from calcium_latents.errors import UserError
-from calcium_latents.search.laws import HyperparameterLaw
+from calcium_latents.search.search_space import SearchedHyperparameter
 from calcium_latents.seeds import generator
 
+#: names of random streams that are not the hyperparameter's: those under which the reference results were drawn
+STREAMS = {"dropout_rate": "keep", "coordinated_dropout_rate": "coordinated_keep"}
 
-def first_generation(laws: Mapping[str, HyperparameterLaw], population: int, seed: int) -> dict[str, np.ndarray]:
+
+def first_generation(space: Mapping[str, SearchedHyperparameter], population: int, seed: int) -> dict[str, np.ndarray]:
     """Return name -> `[M]` first values; a member's value does not depend on other members or hyperparameters."""
     return {
-        name: np.array([law.draw(generator(seed, "first hyperparameters", m, name)) for m in range(population)])
-        for name, law in laws.items()
+        name: np.array([entry.draw(_stream(name, seed, "first hyperparameters", m)) for m in range(population)])
+        for name, entry in space.items()
     }
 
 
 def next_generation(
     scores: Sequence[float],
     hyperparameters: Mapping[str, np.ndarray],
-    laws: Mapping[str, HyperparameterLaw],
+    space: Mapping[str, SearchedHyperparameter],
     seed: int,
     generation: int,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -37,7 +40,7 @@ def next_generation(
     Args:
         scores: `[M]`, lower is better; not finite where a member diverged.
         hyperparameters: name -> `[M]` values.
-        laws: how each is perturbed.
+        space: how each is perturbed.
         seed: of the search.
         generation: the one that ended.
 
@@ -56,10 +59,14 @@ def next_generation(
             parents[member] = other
     following = {name: np.array(values, float)[parents] for name, values in hyperparameters.items()}
     for member in map(int, np.flatnonzero(parents != np.arange(len(scores)))):
-        for name, law in laws.items():
-            rng = generator(seed, "perturbation", generation, member, name)
-            following[name][member] = law.perturb(following[name][member], rng)
+        for name, entry in space.items():
+            rng = _stream(name, seed, "perturbation", generation, member)
+            following[name][member] = entry.perturb(following[name][member], rng)
     return parents, following
+
+
+def _stream(hyperparameter: str, *address: str | int) -> np.random.Generator:
+    return generator(*address, STREAMS.get(hyperparameter, hyperparameter))
 
 
 def require_finite(scores: Sequence[float], generation: int) -> None:

@@ -49,7 +49,7 @@ class Worker:
 
         Raises UserError where the config, or the model, does not fit a search.
         """
-        settings = SearchSettings.from_mapping(config["search"])
+        settings = SearchSettings.from_config(config)
         trainer = GroupTrainer.make(family, recording, config, settings)
         return cls(settings, trainer, SearchFolder(directory, origin))
 

@@ -1,20 +1,21 @@
 """Dropout masks from a counter: sixteen random bits an entry, an order of magnitude cheaper than drawing floats."""
 
-import numba
 import numpy as np
+
+from calcium_latents.compiling import njit
 
 LANES = 4  # entries that share one hashed counter
 ODD, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-@numba.njit(nogil=True, cache=True)
-def fill_mask(mask: np.ndarray, key: np.uint64, keep: float) -> None:
+@njit(nogil=True)
+def fill_mask(mask: np.ndarray, key: np.uint64, kept: float) -> None:
     """Fill `mask` `[n]` with 1 / k where kept and 0 elsewhere.
 
-    The probability is `keep` rounded to a 65,536th, k, so that the mean is exactly one. Entry i uses 16 bits of the
-    (i // 4)-th output of SplitMix64 (Steele et al. 2014) started at `key`.
+    The probability of keeping is `kept` rounded to a 65,536th, k, so that the mean is exactly one. Entry i uses 16 bits
+    of the (i // 4)-th output of SplitMix64 (Steele et al. 2014) started at `key`.
     """
-    threshold = np.uint64(max(1, min(65536, round(keep * 65536))))
+    threshold = np.uint64(max(1, min(65536, round(kept * 65536))))
     scale = mask.dtype.type(65536.0 / float(threshold))
     nothing = mask.dtype.type(0)
     low = np.uint64(0xFFFF)

@@ -31,15 +31,16 @@ class Streams:
         """Uniform numbers in [0, 1) of `shape`, whose axis `dim` is the population's."""
         return self._draw(torch.rand, shape, dim)
 
-    def mask(self, keep: Tensor, *shape: int) -> Tensor:
-        """Scaled dropout masks of `shape` (members first): 1 / keep with probability `keep` `[P]`, else 0."""
+    def mask(self, dropout_rate: Tensor, *shape: int) -> Tensor:
+        """Scaled dropout masks of `shape` (members first): 0 at a rate of `dropout_rate` `[P]`, else 1 / (1 - rate)."""
+        kept = 1 - dropout_rate
         if shape[0] != len(self):
             raise ValueError(f"axis 0 of {shape} is not the population's: expected {len(self)} members")
         if self.generators[0].device.type != "cpu":
-            keep = keep.view(-1, *[1] * (len(shape) - 1))
-            return (self.uniform(*shape) < keep) / keep
+            kept = kept.view(-1, *[1] * (len(shape) - 1))
+            return (self.uniform(*shape) < kept) / kept
         mask = torch.empty(shape)
-        for member, (generator, probability) in enumerate(zip(self.generators, keep.tolist(), strict=True)):
+        for member, (generator, probability) in enumerate(zip(self.generators, kept.tolist(), strict=True)):
             key = int(torch.randint(2**62, (), generator=generator))
             fill_mask(mask[member].numpy().reshape(-1), np.uint64(key), probability)
         return mask

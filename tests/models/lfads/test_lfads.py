@@ -1,15 +1,17 @@
 """LFADS: hand-written loops against autograd, sizes, causality, masks, and the meaning of the population axis."""
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_lfads import plain_loops
 from torch import nn
 
-from calcium_latents.models.lfads import LFADS, LFADSSizes
 from calcium_latents.models.lfads.batches import MOST_PATTERNS, TrialStore
+from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import (
     Hyperparameters,
     ObjectiveOptions,
@@ -17,6 +19,7 @@ from calcium_latents.models.lfads.objective import (
     weight_penalty,
 )
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
+from calcium_latents.models.lfads.sizes import LFADSSizes
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 
@@ -29,7 +32,8 @@ SMALL = {
     "factors": 5,
 }
 VALUES = {
-    "learning_rate": 1e-3, "keep": 0.8, "coordinated_keep": 0.5, "generator_l2": 0.1, "controller_l2": 0.2,
+    "learning_rate": 1e-3, "dropout_rate": 0.2, "coordinated_dropout_rate": 0.5,
+    "generator_l2": 0.1, "controller_l2": 0.2,
     "initial_condition_encoder_l2": 0.3, "controller_input_encoder_l2": 0.0, "initial_condition_kl": 1e-2,
     "inferred_inputs_kl": 1e-2, "sigmoid_scale_prior": 15.0,
 }  # fmt: skip
@@ -70,15 +74,17 @@ def dense_logits(model, batch, events):
 
 @pytest.mark.parametrize("observation", [ZeroInflatedGammaObservation, PoissonObservation])
 @pytest.mark.parametrize("scan", ["bands", "random", "complete"])
-@pytest.mark.parametrize(("clip", "keep", "sample_zeros"), [(5.0, 0.8, True), (0.5, 1.0, False)])
-def test_handwritten_gradients_are_autograds(observation, scan, clip, keep, sample_zeros):
+@pytest.mark.parametrize(("clip", "dropout_rate", "sample_zeros"), [(5.0, 0.2, True), (0.5, 0.0, False)])
+def test_handwritten_gradients_are_autograds(observation, scan, clip, dropout_rate, sample_zeros):
     batch = TrialStore(make_events(scan)).batch(torch.tensor([1, 3, 0, 6]))
-    hyperparameters = Hyperparameters.uniform({**VALUES, "keep": keep}, 2)
+    hyperparameters = Hyperparameters.uniform({**VALUES, "dropout_rate": dropout_rate}, 2)
     results = []
     for loops in ("plain", "handwritten", "compiled"):
-        model = make_model(loops=loops, clip=clip, observation=observation)
+        plain = loops == "plain"
+        model = make_model(loops="handwritten" if plain else loops, clip=clip, observation=observation)
         options = ObjectiveOptions(sample_zeros=sample_zeros)
-        terms = step_objective(model, batch, hyperparameters, 0.7, options, Streams([5, 6]))
+        with plain_loops() if plain else nullcontext():
+            terms = step_objective(model, batch, hyperparameters, 0.7, options, Streams([5, 6]))
         terms["total"].sum().backward()
         results.append((terms["total"].detach(), {n: p.grad for n, p in model.named_parameters()}))
     for total, gradients in results[1:]:
@@ -160,8 +166,8 @@ def test_a_member_equals_a_lone_model_with_its_seed_and_hyperparameters():
 
     store = TrialStore(make_events())
     own = {
-        "learning_rate": [1e-2, 3e-3], "keep": [0.8, 0.9], "coordinated_keep": [0.5, 0.7], "generator_l2": [0.1, 0.0],
-        "initial_condition_kl": [1e-2, 1e-3],
+        "learning_rate": [1e-2, 3e-3], "dropout_rate": [0.2, 0.1], "coordinated_dropout_rate": [0.5, 0.3],
+        "generator_l2": [0.1, 0.0],        "initial_condition_kl": [1e-2, 1e-3],
     }  # fmt: skip
 
     def train(members):
@@ -228,7 +234,7 @@ def test_hyperparameters_mean_the_same_at_every_sampling_rate():
 def test_expected_zeros_have_the_sampled_expectation():
     batch = TrialStore(make_events()).batch(torch.arange(7))
     model = make_model(population=1, generator=4)
-    hyperparameters = Hyperparameters.uniform({**VALUES, "keep": 1.0}, 1)
+    hyperparameters = Hyperparameters.uniform({**VALUES, "dropout_rate": 0.0}, 1)
     means = {}
     for sample_zeros in (True, False):
         options, streams = ObjectiveOptions(sample_zeros=sample_zeros), Streams([3])

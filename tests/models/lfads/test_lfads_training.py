@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 import yaml
 
-from calcium_latents.models.lfads.validation import METRICS
+from calcium_latents.models.lfads.metrics import METRICS
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 
@@ -136,7 +136,7 @@ def test_training_lowers_the_loss_on_held_out_samples(events_path, tmp_path):
 
     overrides = ["training.steps=150", "training.validate_every=50", "training.batch_size=16"]
     directory = run_training(events_path, tmp_path / "run", *overrides)
-    blind = pd.read_csv(directory / "metrics.csv")["blind_nll"]
+    blind = pd.read_csv(directory / "metrics.csv")["speckled_holdout_nll"]
     assert blind.iloc[-1] < blind.iloc[0]
 
 
@@ -150,8 +150,8 @@ def test_select_keeps_the_weights_of_the_best_validation(events_path, tmp_path):
         "training.batch_size=16",
     ]
     overrides += ["model.hyperparameters.learning_rate=0.2"]  # so high that later steps are worse
-    directory = run_training(events_path, tmp_path / "run", "training.select=blind_nll", *overrides)
-    blind = pd.read_csv(directory / "metrics.csv").set_index("step")["blind_nll"]
+    directory = run_training(events_path, tmp_path / "run", "training.select=speckled_holdout_nll", *overrides)
+    blind = pd.read_csv(directory / "metrics.csv").set_index("step")["speckled_holdout_nll"]
     assert blind.idxmin() < 40
     kept = torch.load(directory / "checkpoint.pt", weights_only=False)["state"]
     snapshots = {s["step"]: s["state"] for s in torch.load(directory / "snapshots.pt", weights_only=False)}
@@ -180,9 +180,9 @@ def test_interrupted_training_goes_on_to_the_same_bytes(events_path, tmp_path, m
         "training.steps=20",
         "training.batch_size=5",
         "training.checkpoint_every=10",
-        "training.select=blind_nll",
+        "training.select=speckled_holdout_nll",
     ]
-    overrides += ["training.validate_every=6", "training.snapshot_every=6", "model.hyperparameters.keep=0.8"]
+    overrides += ["training.validate_every=6", "training.snapshot_every=6", "model.hyperparameters.dropout_rate=0.2"]
     whole = run_training(events_path, tmp_path / "whole", *overrides)
     assert not (whole / "resume.pt").exists()
 

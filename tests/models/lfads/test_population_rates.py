@@ -76,7 +76,7 @@ def test_the_command_writes_a_row_a_member(run, tmp_path):
     leading = ["dataset", "noise_multiplier", "model", "seed", "member"]
     assert list(table.columns[:5]) == leading and table["member"].tolist() == [0, 1, 2]
     assert (table["noise_multiplier"] == 2).all() and (table["model"] == "radical_random").all()
-    assert {"blind_nll", "learning_rate", "keep", "r2_X", "r2", "r2_validation"} <= set(table)
+    assert {"speckled_holdout_nll", "learning_rate", "dropout_rate", "r2_X", "r2", "r2_validation"} <= set(table)
     assert table["learning_rate"].nunique() == 3
     assert table["r2"].notna().tolist() == [True, True, False]
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from calcium_latents.commands import simulate
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import read_recording, write_recording
-from calcium_latents.simulation.latent_population.latent_population import expected_activity, simulate_latent_population
+from calcium_latents.recordings.expected_activity import expected_activity
+from calcium_latents.simulation.latent_population.latent_population import simulate_latent_population
 from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
 
 SMALL = {"neurons": 7, "stimuli": 20, "repeats": 3}

@@ -10,7 +10,7 @@ from calcium_latents.studies.radical.model_selection import selection_quality
 
 
 def table(runs=4, snapshots=8, seed=0):
-    """A convergence table: `blind_nll` ranks as R2 does, `reconstruction_nll` the other way round."""
+    """A convergence table: `speckled_holdout_nll` ranks as R2 does, `reconstruction_nll` the other way round."""
     rng = np.random.default_rng(seed)
     rows = []
     for run in range(runs):
@@ -26,9 +26,9 @@ def table(runs=4, snapshots=8, seed=0):
                         "seconds": 10.0 * k,
                         "latent": latent,
                         "r2": level + offset,
-                        "blind_nll": 1 - level,
+                        "speckled_holdout_nll": 1 - level,
                         "reconstruction_nll": level + run,
-                        "held_out_neuron_nll": rng.normal() if latent == "X" else np.nan,
+                        "cosmoothing_nll": rng.normal() if latent == "X" else np.nan,
                     }
                 )
     return pd.DataFrame(rows)
@@ -51,17 +51,17 @@ def test_time_to_accuracy_is_the_first_crossing_or_never():
 
 def test_agreement_has_the_right_sign_and_regret_is_the_loss():
     quality = selection_quality(table(), repeats=200).set_index("metric")
-    assert quality.loc["blind_nll", "agreement"] == pytest.approx(1)
-    assert quality.loc["blind_nll", "regret"] == 0
+    assert quality.loc["speckled_holdout_nll", "agreement"] == pytest.approx(1)
+    assert quality.loc["speckled_holdout_nll", "regret"] == 0
     assert quality.loc["reconstruction_nll", "agreement"] < 0
     assert quality.loc["reconstruction_nll", "regret"] == pytest.approx(table()["r2"].max() - 0.05, abs=1e-9)
-    row = quality.loc["held_out_neuron_nll"]
+    row = quality.loc["cosmoothing_nll"]
     assert row["lower"] < row["agreement"] < row["upper"]
     assert (quality["snapshots"] == 32).all() and (quality["runs"] == 4).all()
 
 
 def test_judged_by_one_latent_and_without_metrics():
-    assert len(selection_quality(table(), latent="Z", metrics=["blind_nll"], repeats=50)) == 1
+    assert len(selection_quality(table(), latent="Z", metrics=["speckled_holdout_nll"], repeats=50)) == 1
     with pytest.raises(UserError, match="one of the columns"):
         selection_quality(table()[["dataset", "model", "seed", "step", "seconds", "latent", "r2"]])
 
@@ -69,7 +69,7 @@ def test_judged_by_one_latent_and_without_metrics():
 def test_finished_runs_are_compared_by_their_last_snapshots():
     quality = selection_quality(table(), finished=True, repeats=50).set_index("metric")
     assert (quality["snapshots"] == 4).all()
-    assert quality.loc["blind_nll", "regret"] == 0
+    assert quality.loc["speckled_holdout_nll", "regret"] == 0
     assert quality.loc["reconstruction_nll", "regret"] > 0
     few = selection_quality(table(runs=2), finished=True, repeats=50).set_index("metric")
-    assert np.isnan(few.loc["blind_nll", "agreement"]) and few.loc["blind_nll", "regret"] == 0
+    assert np.isnan(few.loc["speckled_holdout_nll", "agreement"]) and few.loc["speckled_holdout_nll", "regret"] == 0

@@ -16,7 +16,7 @@ from calcium_latents.studies.radical.population_recovery import (
 
 
 def table(members=12, seed=0):
-    """A population in which `blind_nll` ranks as recovery does, and `reconstruction_nll` the other way round."""
+    """A population in which `speckled_holdout_nll` ranks as recovery does, `reconstruction_nll` the other way round."""
     rng = np.random.default_rng(seed)
     rows = []
     for noise in (1.0, 2.0):
@@ -29,9 +29,9 @@ def table(members=12, seed=0):
                     "model": "radical_random",
                     "seed": 1,
                     "member": range(members),
-                    "blind_nll": 1 - level,
+                    "speckled_holdout_nll": 1 - level,
                     "reconstruction_nll": level,
-                    "keep": rng.uniform(size=members),
+                    "dropout_rate": rng.uniform(size=members),
                     "r2": level,
                 }
             )
@@ -43,7 +43,7 @@ def test_metrics_are_judged_over_members():
     quality = population_quality(table(), repeats=100).set_index(["dataset", "metric"])
     assert len(quality) == 4 and (quality["runs"] == 12).all() and (quality["snapshots"] == 12).all()
     for noise, rows in table().groupby("dataset"):
-        good, bad = quality.loc[(noise, "blind_nll")], quality.loc[(noise, "reconstruction_nll")]
+        good, bad = quality.loc[(noise, "speckled_holdout_nll")], quality.loc[(noise, "reconstruction_nll")]
         assert good["agreement"] == pytest.approx(1) and good["lower"] == pytest.approx(1) and good["regret"] == 0
         assert bad["agreement"] == pytest.approx(-1) and bad["chosen_r2"] == rows["r2"].min()
         assert good["random_r2"] == pytest.approx(rows["r2"].mean())
@@ -51,25 +51,25 @@ def test_metrics_are_judged_over_members():
 
 def test_diverged_members_are_left_out():
     broken = table()
-    broken.loc[[0, 1], ["blind_nll", "r2"]] = np.nan
-    broken.loc[2, "blind_nll"] = np.inf
+    broken.loc[[0, 1], ["speckled_holdout_nll", "r2"]] = np.nan
+    broken.loc[2, "speckled_holdout_nll"] = np.inf
     quality = population_quality(broken, repeats=50).set_index(["dataset", "metric"])
-    assert quality.loc[("noise-1", "blind_nll"), "runs"] == 9
+    assert quality.loc[("noise-1", "speckled_holdout_nll"), "runs"] == 9
     assert quality.loc[("noise-1", "reconstruction_nll"), "runs"] == 10
     with pytest.raises(UserError, match="columns \\['r2'\\]"):
         population_quality(table().drop(columns="r2"))
     with pytest.raises(UserError, match="one of reconstruction_nll"):
-        population_quality(table().drop(columns=["blind_nll", "reconstruction_nll"]))
+        population_quality(table().drop(columns=["speckled_holdout_nll", "reconstruction_nll"]))
 
 
 def test_the_end_of_a_history():
     rows = [
-        {"generation": g, "member": m, "blind_nll": 10 * g + m, "keep": m / 4, "score": 0.0}
+        {"generation": g, "member": m, "speckled_holdout_nll": 10 * g + m, "dropout_rate": m / 4, "score": 0.0}
         for g in (0, 1)
         for m in (1, 0)
     ]
-    last = last_rows(pd.DataFrame(rows), ["keep"])
-    assert last.to_dict("list") == {"member": [0, 1], "blind_nll": [10, 11], "keep": [0, 0.25]}
+    last = last_rows(pd.DataFrame(rows), ["dropout_rate"])
+    assert last.to_dict("list") == {"member": [0, 1], "speckled_holdout_nll": [10, 11], "dropout_rate": [0, 0.25]}
     with pytest.raises(UserError, match="columns \\['learning_rate'\\]"):
         last_rows(pd.DataFrame(rows), ["learning_rate"])
 

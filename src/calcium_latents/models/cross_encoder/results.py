@@ -8,6 +8,7 @@ import xarray as xr
 
 from calcium_latents.models.cross_encoder.linear_pairs import explained_variance
 from calcium_latents.models.cross_encoder.pairs import TEST, TRAINING, Pairs
+from calcium_latents.recordings.expected_activity import expected_activity
 from calcium_latents.recordings.inferred import make_inferred
 
 COLUMNS = (
@@ -52,8 +53,6 @@ def ceiling(recording: xr.Dataset, pairs: Pairs) -> float:
     """Return the test R2 of the true expected activity, which no model can pass; NaN without ground truth."""
     if "preferred_direction" not in recording:
         return np.nan
-    from calcium_latents.simulation.latent_population.latent_population import expected_activity
-
     expected = expected_activity(recording, pairs.targets).reshape(-1, len(pairs.targets))
     mean = pairs.outputs(TRAINING).mean(0)
     return explained_variance(pairs.outputs(TEST, expected), pairs.outputs(TEST), mean)

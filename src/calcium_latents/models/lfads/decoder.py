@@ -16,7 +16,6 @@ from torch import Tensor
 from calcium_latents.models.lfads.encoder import (
     gru_backward_through_reset,
     gru_backward_through_update,
-    gru_step,
     sum_over_time,
 )
 
@@ -36,7 +35,7 @@ class DecoderWeights(NamedTuple):
     factors: Tensor  # [P, G, F], unit columns
 
 
-def plain_decoder(
+def decoder(
     codes: Tensor,
     generator: Tensor,
     controller: Tensor,
@@ -46,7 +45,7 @@ def plain_decoder(
     weights: DecoderWeights,
     clip: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run the loop with autograd: the readable reference of `decoder`.
+    """Run the loop, with hand-written backpropagation through time.
 
     Args:
         codes: `[T, P, B, 3 C]`, contribution of the lagged encoder codes to the controller, bias included.
@@ -60,45 +59,7 @@ def plain_decoder(
 
     Returns:
         factors `[T, P, B, F]`; (mean, log variance) of the inferred inputs `[T, P, B, 2 U]`; generator states
-        `[T, P, B, G]`.
-    """
-    sizes = controller.shape[-1], generator.shape[-1]
-
-    def to_factors(state: Tensor, t: int) -> Tensor:
-        return (state if generator_mask is None else state * generator_mask[t]) @ weights.factors
-
-    factors, all_factors, all_posteriors, all_states = to_factors(generator, 0), [], [], []
-    for t, code in enumerate(codes.unbind(0)):
-        feedback = factors if factor_mask is None else factors * factor_mask[t]
-        gates, candidate = (code + feedback @ weights.controller_factors).split([2 * sizes[0], sizes[0]], dim=-1)
-        controller = gru_step(gates, candidate, controller, weights.controller_gates, weights.controller_candidate)
-        posterior = controller @ weights.inputs + weights.inputs_bias[:, None]
-        mean, log_variance = posterior.chunk(2, dim=-1)
-        inputs = mean + torch.exp(0.5 * log_variance) * noise[t]
-        projected = inputs @ weights.generator_inputs + weights.generator_bias[:, None]
-        gates, candidate = projected.split([2 * sizes[1], sizes[1]], dim=-1)
-        generator = gru_step(gates, candidate, generator, weights.generator_gates, weights.generator_candidate)
-        generator = generator.clamp(-clip, clip)
-        factors = to_factors(generator, t + 1)
-        all_factors.append(factors)
-        all_posteriors.append(posterior)
-        all_states.append(generator)
-    return torch.stack(all_factors), torch.stack(all_posteriors), torch.stack(all_states)
-
-
-def decoder(
-    codes: Tensor,
-    generator: Tensor,
-    controller: Tensor,
-    noise: Tensor,
-    generator_mask: Tensor | None,
-    factor_mask: Tensor | None,
-    weights: DecoderWeights,
-    clip: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `plain_decoder`, with hand-written backpropagation through time.
-
-    The generator states that it returns carry no gradient: nothing in the loss reads them.
+        `[T, P, B, G]`, which carry no gradient: nothing in the loss reads them.
     """
     return _Decoder.apply(codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights)
 

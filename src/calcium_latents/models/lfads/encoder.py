@@ -9,52 +9,21 @@ import torch
 from torch import Tensor
 
 
-def gru_step(gates: Tensor, candidate: Tensor, state: Tensor, gate_weight: Tensor, candidate_weight: Tensor) -> Tensor:
-    """One step of the GRU, in plain operations that autograd can follow.
-
-    Args:
-        gates: `[..., batch, 2 H]`, the input's contribution to (reset, update), biases included.
-        candidate: `[..., batch, H]`, the input's contribution to the candidate, bias included.
-        state: `[..., batch, H]`.
-        gate_weight: `[..., H, 2 H]`.
-        candidate_weight: `[..., H, H]`.
-
-    Returns:
-        The next state, `[..., batch, H]`.
-    """
-    reset, update = torch.sigmoid(gates + state @ gate_weight).split(state.shape[-1], dim=-1)
-    proposal = torch.tanh(candidate + (reset * state) @ candidate_weight)
-    return update * state + (1 - update) * proposal
-
-
-def plain_recurrence(
+def recurrence(
     gates: Tensor, candidates: Tensor, initial: Tensor, gate_weight: Tensor, candidate_weight: Tensor
 ) -> Tensor:
-    """Run the GRUs over all steps with autograd: the readable reference of `recurrence`.
+    """Run the GRUs over all steps, with hand-written backpropagation through time.
 
     Args:
-        gates: `[time, networks, batch, 2 H]`, see `gru_step`.
-        candidates: `[time, networks, batch, H]`.
+        gates: `[time, networks, batch, 2 H]`, contribution of the input to (reset, update), biases included;
+            overwritten by the activations: the caller must not use it again.
+        candidates: `[time, networks, batch, H]`, the same for the candidate.
         initial: `[networks, batch, H]`.
         gate_weight: `[networks, H, 2 H]`.
         candidate_weight: `[networks, H, H]`.
 
     Returns:
         States after each step, `[time, networks, batch, H]`.
-    """
-    states, state = [], initial
-    for gate, candidate in zip(gates.unbind(0), candidates.unbind(0), strict=True):
-        state = gru_step(gate, candidate, state, gate_weight, candidate_weight)
-        states.append(state)
-    return torch.stack(states)
-
-
-def recurrence(
-    gates: Tensor, candidates: Tensor, initial: Tensor, gate_weight: Tensor, candidate_weight: Tensor
-) -> Tensor:
-    """The same as `plain_recurrence`, with hand-written backpropagation through time.
-
-    `gates` and `candidates` are overwritten by the activations: the caller must not use them again.
     """
     return _Recurrence.apply(gates, candidates, initial, gate_weight, candidate_weight)
 

@@ -34,8 +34,8 @@ class LFADS(nn.Module):
         sizes: network sizes.
         observation: observation model, see `models.lfads.observation`.
         streams: random streams of the initial weights, one a member; their number is the population P.
-        loops: "compiled" (on a CPU; elsewhere "handwritten"), "handwritten" (tensor operations with hand-written
-            backpropagation through time) or "plain" (readable, by autograd): the same numbers at different speeds.
+        loops: "compiled" (on a CPU; elsewhere "handwritten") or "handwritten" (tensor operations with hand-written
+            backpropagation through time): the same numbers at different speeds.
 
     `input_scale` (buffer) multiplies the encoder's input; 1 is the published behaviour.
     """
@@ -86,14 +86,18 @@ class LFADS(nn.Module):
     # encoding -------------------------------------------------------------------------------------------------------
 
     def encode(
-        self, batch: Batch, shown: Tensor | None = None, keep: Tensor | None = None, streams: Streams | None = None
+        self,
+        batch: Batch,
+        shown: Tensor | None = None,
+        dropout_rate: Tensor | None = None,
+        streams: Streams | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Read the events of a batch.
 
         Args:
             batch: the trials.
             shown: `[P, E]` factor on every event (0 hides it); None shows all.
-            keep: `[P]` keep probability of ordinary dropout on the encoder's final state; None for no dropout.
+            dropout_rate: `[P]`, of ordinary dropout on the encoder's final state; None for no dropout.
             streams: where dropout draws from.
 
         Returns:
@@ -104,14 +108,15 @@ class LFADS(nn.Module):
         values = (batch.event_value * self.input_scale).expand(P, -1)
         values = values if shown is None else values * shown
         if self.runs_compiled(values):
-            return self._encode_compiled(values, batch, keep, streams)
+            return self._encode_compiled(values, batch, dropout_rate, streams)
         gates, candidates = project_events(values, self.encoder_input, self.encoder_bias, batch)
         initial = self.encoder_initial.flatten(0, 1)[:, None].expand(-1, B, -1)
-        run = encoding.plain_recurrence if self.loops == "plain" else encoding.recurrence
-        states = run(gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1))
+        states = encoding.recurrence(
+            gates, candidates, initial, self.encoder_gates.flatten(0, 1), self.encoder_candidate.flatten(0, 1)
+        )
         # unbind, not slices: the gradient of a slice is a whole tensor of zeros
         initial_forward, initial_backward, forward, backward = states.view(T, P, DIRECTIONS, B, H).unbind(2)
-        mean, variance = self._initial_posterior(initial_forward[-1], initial_backward[-1], keep, streams)
+        mean, variance = self._initial_posterior(initial_forward[-1], initial_backward[-1], dropout_rate, streams)
         # the controller at t sees forward codes of data before t and backward codes of data after t, never data at t
         nothing = states.new_zeros(1, P, B, H)
         forward = torch.cat([nothing, forward[:-1]])
@@ -122,7 +127,7 @@ class LFADS(nn.Module):
         """Tell whether compiled loops are chosen, and can work where `tensor` is."""
         return self.loops == "compiled" and tensor.device.type == "cpu"
 
-    def _encode_compiled(self, values: Tensor, batch: Batch, keep: Tensor | None, streams: Streams | None):
+    def _encode_compiled(self, values: Tensor, batch: Batch, dropout_rate: Tensor | None, streams: Streams | None):
         forward, backward, before, after = compiled_encoder.encode(
             values,
             self.encoder_input,
@@ -132,19 +137,24 @@ class LFADS(nn.Module):
             self.encoder_candidate,
             batch,
         )
-        mean, variance = self._initial_posterior(forward, backward, keep, streams)
+        mean, variance = self._initial_posterior(forward, backward, dropout_rate, streams)
         return mean, variance, torch.cat([before, after], dim=-1).transpose(0, 1)
 
     def _initial_posterior(
-        self, forward: Tensor, backward: Tensor, keep: Tensor | None, streams: Streams | None
+        self, forward: Tensor, backward: Tensor, dropout_rate: Tensor | None, streams: Streams | None
     ) -> tuple[Tensor, Tensor]:
-        final = _dropout(torch.cat([forward, backward], dim=-1), keep, streams)
+        final = _dropout(torch.cat([forward, backward], dim=-1), dropout_rate, streams)
         mean = torch.baddbmm(self.initial_mean_bias[:, None], final, self.initial_mean_weight)
         log_variance = torch.baddbmm(self.initial_variance_bias[:, None], final, self.initial_variance_weight)
         return mean, torch.exp(log_variance) + self.sizes.posterior_variance_minimum
 
     def decode(
-        self, codes: Tensor, initial: Tensor, noise: Tensor, keep: Tensor | None = None, streams: Streams | None = None
+        self,
+        codes: Tensor,
+        initial: Tensor,
+        noise: Tensor,
+        dropout_rate: Tensor | None = None,
+        streams: Streams | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Run controller and generator.
 
@@ -152,7 +162,7 @@ class LFADS(nn.Module):
             codes: `[T, P, B, 2 H]` from `encode`.
             initial: `[P, B, I]`, a draw of the initial condition.
             noise: `[T, P, B, U]`, standard normal draws for the inferred inputs.
-            keep: `[P]` keep probability of dropout; None for no dropout.
+            dropout_rate: `[P]`; None for no dropout.
             streams: where dropout draws from.
 
         Returns:
@@ -160,11 +170,11 @@ class LFADS(nn.Module):
         """
         T, P, B, _ = codes.shape
         sizes = self.sizes
-        codes = _dropout(codes, keep, streams, members=1)
+        codes = _dropout(codes, dropout_rate, streams, members=1)
         generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
-        dropped = keep is not None and bool((keep < 1).any())
+        dropped = dropout_rate is not None and bool((dropout_rate > 0).any())
         widths = ((T + 1, sizes.generator), (T, sizes.factors))
-        masks = [streams.mask(keep, P, steps, B, width) if dropped else None for steps, width in widths]
+        masks = [streams.mask(dropout_rate, P, steps, B, width) if dropped else None for steps, width in widths]
         weights = decoding.DecoderWeights(
             controller_factors=self.controller_factors,
             controller_gates=self.controller_gates,
@@ -186,21 +196,24 @@ class LFADS(nn.Module):
             return tuple(value.transpose(0, 1) for value in found)
         projected = add_bias(torch.matmul(codes, self.controller_codes), self.controller_bias)
         masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
-        run = decoding.plain_decoder if self.loops == "plain" else decoding.decoder
-        return run(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
+        return decoding.decoder(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
 
     def posterior(
-        self, batch: Batch, shown: Tensor | None = None, keep: Tensor | None = None, streams: Streams | None = None
+        self,
+        batch: Batch,
+        shown: Tensor | None = None,
+        dropout_rate: Tensor | None = None,
+        streams: Streams | None = None,
     ) -> Posterior:
         """Encode, and decode one draw from the posterior, or its means where there are no `streams`."""
-        mean, variance, codes = self.encode(batch, shown, keep, streams)
+        mean, variance, codes = self.encode(batch, shown, dropout_rate, streams)
         T, P, B, _ = codes.shape
         if streams is None:
             noise, initial = codes.new_zeros(T, P, B, self.sizes.inferred_inputs), mean
         else:
             noise = streams.normal(T, P, B, self.sizes.inferred_inputs, dim=1)
             initial = mean + torch.sqrt(variance) * streams.normal(*mean.shape)
-        factors, inputs, _ = self.decode(codes, initial, noise, keep, streams)
+        factors, inputs, _ = self.decode(codes, initial, noise, dropout_rate, streams)
         return Posterior(mean, variance, inputs, factors)
 
     # likelihood -----------------------------------------------------------------------------------------------------
@@ -252,9 +265,9 @@ class LFADS(nn.Module):
         }
 
 
-def _dropout(value: Tensor, keep: Tensor | None, streams: Streams | None, members: int = 0) -> Tensor:
-    """Ordinary dropout with keep probability `keep` `[P]`; `members` is the population's axis of `value`."""
-    if keep is None or bool((keep >= 1).all()):
+def _dropout(value: Tensor, dropout_rate: Tensor | None, streams: Streams | None, members: int = 0) -> Tensor:
+    """Ordinary dropout at `dropout_rate` `[P]`; `members` is the population's axis of `value`."""
+    if dropout_rate is None or bool((dropout_rate <= 0).all()):
         return value
     moved = value.movedim(members, 0)
-    return (moved * streams.mask(keep, *moved.shape)).movedim(0, members)
+    return (moved * streams.mask(dropout_rate, *moved.shape)).movedim(0, members)

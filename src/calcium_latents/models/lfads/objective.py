@@ -25,8 +25,8 @@ class Hyperparameters:
 
     Attributes:
         learning_rate: of Adam.
-        keep: keep probability of dropout.
-        coordinated_keep: keep ratio of coordinated dropout.
+        dropout_rate: of ordinary dropout.
+        coordinated_dropout_rate: share of samples that coordinated dropout hides from the encoder.
         generator_l2, controller_l2, initial_condition_encoder_l2, controller_input_encoder_l2: weights of the L2
             penalties on recurrent kernels.
         initial_condition_kl, inferred_inputs_kl: weights of the divergences.
@@ -34,8 +34,8 @@ class Hyperparameters:
     """
 
     learning_rate: Tensor
-    keep: Tensor
-    coordinated_keep: Tensor
+    dropout_rate: Tensor
+    coordinated_dropout_rate: Tensor
     generator_l2: Tensor
     controller_l2: Tensor
     initial_condition_encoder_l2: Tensor
@@ -60,16 +60,16 @@ def step_objective(
 ) -> dict[str, Tensor]:
     """Terms of one training step, `[P]` each: total, reconstruction, initial_condition, inferred_inputs, l2."""
     P, E = model.population, len(batch.event_value)
-    keep = hyperparameters.coordinated_keep[:, None]
-    kept = streams.uniform(P, E) < keep
-    shown = kept / keep
-    if bool((hyperparameters.keep < 1).any()):
-        keep_input = hyperparameters.keep[:, None]
-        shown = shown * (streams.uniform(P, E) < keep_input) / keep_input
-    posterior = model.posterior(batch, shown, hyperparameters.keep, streams)
-    # only samples hidden from the encoder are reconstructed; where everything is shown (keep 1), all are
-    hidden_event = torch.where(keep < 1, 1 - kept.to(shown.dtype), 1.0)
-    hidden_zeros, drawn = torch.where(keep < 1, 1 - keep, 1.0)[:, 0], None
+    dropout_rate, coordinated_rate = hyperparameters.dropout_rate, hyperparameters.coordinated_dropout_rate[:, None]
+    kept = streams.uniform(P, E) < 1 - coordinated_rate
+    shown = kept / (1 - coordinated_rate)
+    if bool((dropout_rate > 0).any()):
+        kept_share = 1 - dropout_rate[:, None]
+        shown = shown * (streams.uniform(P, E) < kept_share) / kept_share
+    posterior = model.posterior(batch, shown, dropout_rate, streams)
+    # only samples hidden from the encoder are reconstructed; where everything is shown (rate 0), all are
+    hidden_event = torch.where(coordinated_rate > 0, 1 - kept.to(shown.dtype), 1.0)
+    hidden_zeros, drawn = torch.where(coordinated_rate > 0, coordinated_rate, 1.0)[:, 0], None
     if options.sample_zeros:
         slots = streams.uniform(P, batch.slots)
         drawn, hidden_zeros = (slots < hidden_zeros[:, None]).to(slots.dtype), torch.ones_like(hidden_zeros)
@@ -113,7 +113,7 @@ def weight_penalty(model: LFADS, hyperparameters: Hyperparameters) -> Tensor:
 
     A group whose weight is zero is left out of sum and count alike (original code).
     """
-    total = hyperparameters.keep.new_zeros(model.population)
+    total = hyperparameters.dropout_rate.new_zeros(model.population)
     elements = torch.zeros_like(total)
     for name, kernels in model.recurrent_weights().items():
         scale = getattr(hyperparameters, f"{name}_l2")

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.metrics import METRICS, REDUCED_RANK
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
 from calcium_latents.models.lfads.reduced_rank_metric import reduced_rank_nll
 from calcium_latents.models.lfads.trials import EpochBatches
-from calcium_latents.models.lfads.validation import METRICS, REDUCED_RANK, validation_metrics
+from calcium_latents.models.lfads.validation import validation_metrics
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.streams import Streams

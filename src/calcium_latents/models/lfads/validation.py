@@ -1,8 +1,9 @@
 """Validation metrics of the LFADS family, per member; all in nats a sampled entry, lower is better.
 
 The published metric scores samples that the encoder has seen: a model can lower it by copying noise. The others score
-what the encoder has not seen, single samples or whole neurons (co-smoothing); those named `event` leave out the sizes
-of events, in which a model can be overconfident. `reduced_rank_nll` (see `reduced_rank`) leaves out the readouts too.
+what the encoder has not seen: single samples (speckled hold-out) or whole neurons (co-smoothing; here too a negative
+log-likelihood, where others report bits a spike). Those named `event` leave out the sizes of events, in which a model
+can be overconfident. `reduced_rank_nll` (see `reduced_rank_metric`) leaves out the readouts too.
 """
 
 from collections.abc import Collection
@@ -12,15 +13,12 @@ from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.likelihood import Weights, log_likelihood
+from calcium_latents.models.lfads.metrics import HIDDEN, METRICS, REDUCED_RANK
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.seeds import integer
 from calcium_latents.training.streams import Streams
 
 FOLDS = 4
-SHOWN = {"blind_nll": "blind", "blind_event_nll": "blind"}
-SHOWN |= {"held_out_neuron_nll": "neurons", "held_out_event_nll": "neurons"}
-REDUCED_RANK = "reduced_rank_nll"
-METRICS = ("reconstruction_nll", *SHOWN, REDUCED_RANK)
 
 
 def factors_without(model: LFADS, batch: Batch, hidden: Tensor) -> Tensor:
@@ -37,9 +35,10 @@ def validation_metrics(
 
     Returns those of `wanted` (default all):
         reconstruction_nll: negative log-likelihood with one posterior draw, everything shown (published).
-        blind_nll: the same on samples hidden from the encoder, over four folds, at the posterior mean.
-        held_out_neuron_nll: the same on neurons hidden from the encoder, over four folds.
-        blind_event_nll, held_out_event_nll: the last two for whether there was an event, whatever its size.
+        speckled_holdout_nll: the same on samples hidden from the encoder, over four folds, at the posterior mean.
+        cosmoothing_nll: the same on neurons hidden from the encoder, over four folds.
+        speckled_holdout_event_nll, cosmoothing_event_nll: the last two for whether there was an event, whatever its
+            size.
     """
     every = Weights.all(model, batch)
     totals = {name: 0.0 for name in METRICS if name in wanted and name != REDUCED_RANK}
@@ -54,11 +53,11 @@ def validation_metrics(
         scored = neuron_fold == fold
         # a zero looks the same whether hidden or not, so every fold scores all zeros with the probability of hiding
         choices = {
-            "blind": (event_fold == fold, every.zeros / FOLDS, None),
+            "samples": (event_fold == fold, every.zeros / FOLDS, None),
             "neurons": (scored[batch.event_neuron], every.zeros, scored.to(batch.event_value.dtype)),
         }
         for kind, (hidden, zeros, neurons) in choices.items():
-            names = [name for name in totals if SHOWN.get(name) == kind]
+            names = [name for name in totals if HIDDEN.get(name) == kind]
             if not names:
                 continue
             factors = factors_without(model, batch, hidden)

@@ -1,8 +1,8 @@
 """New traces from old ones: pieces of traces, shifted a little, joined as a decaying indicator would join them."""
 
-import numba
 import numpy as np
 
+from calcium_latents.compiling import njit
 from calcium_latents.seeds import generator
 
 
@@ -21,7 +21,7 @@ def join_pieces(
     return _join(np.ascontiguousarray(traces, np.float32), count, joints, probability, shift_sd_bins, decay, random)
 
 
-@numba.njit(cache=True)
+@njit
 def _join(traces, count, joints, probability, shift_sd, decay, random):
     n, bins = traces.shape
     out = np.empty((count, bins), np.float32)
@@ -38,7 +38,7 @@ def _join(traces, count, joints, probability, shift_sd, decay, random):
     return out
 
 
-@numba.njit(cache=True)
+@njit
 def _copy(target, source, start, shift, offset, decay):
     """Write the shifted source from bin `start` on, with an offset that decays."""
     bins = len(source)
@@ -47,12 +47,12 @@ def _copy(target, source, start, shift, offset, decay):
         offset *= decay
 
 
-@numba.njit(cache=True)
+@njit
 def _shift(sd, random):
     return int(np.round(sd * random.standard_normal()))
 
 
-@numba.njit(cache=True)
+@njit
 def _mirrored(index, bins):
     period = 2 * bins - 2
     index = index % period

@@ -7,10 +7,10 @@ the rim where it meets it; a neuron whose dendritic disc an axon enters may be l
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import scipy.sparse as sparse
 
+from calcium_latents.compiling import njit
 from calcium_latents.errors import UserError
 from calcium_latents.simulation.culture.culture_parameters import CultureParameters
 
@@ -100,13 +100,13 @@ def well(cells: int) -> np.ndarray:
     return offset[:, None] ** 2 + offset[None, :] ** 2 < int(cells / 2.001) ** 2
 
 
-@numba.njit(cache=True)
+@njit
 def _bin(x, size, bins):
     """Return the bin of 0 <= x < size, also where x / size is rounded up to 1."""
     return min(bins - 1, int(x / size * bins))
 
 
-@numba.njit(cache=True)
+@njit
 def _place(neurons, size, inside, distance, random, most_tries):
     """Draw somata [neurons, 2] uniformly in the well, none closer than `distance`; return them and how many fitted."""
     cells = len(inside)
@@ -136,7 +136,7 @@ def _place(neurons, size, inside, distance, random, most_tries):
     return position, found
 
 
-@numba.njit(cache=True)
+@njit
 def _grow_axons(position, length, radius, size, inside, step, turn, random):
     """Grow every axon; return the pairs (from, to) [pairs, 2] whose axon and dendritic disc meet, and the tips."""
     neurons = len(position)
@@ -174,7 +174,7 @@ def _grow_axons(position, length, radius, size, inside, step, turn, random):
     return found, tip
 
 
-@numba.njit(cache=True)
+@njit
 def _advance(x, y, angle, step, size, inside):
     """Return the next tip and direction of an axon at (x, y) inside the well.
 

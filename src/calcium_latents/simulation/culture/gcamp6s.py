@@ -5,9 +5,9 @@ with time constants tau, tau / 2 and tau / 3, so that spikes that add linearly (
 filters. The paper's Eq. 2 reads as the polynomial of the summed calcium instead; both are here.
 """
 
-import numba
 import numpy as np
 
+from calcium_latents.compiling import njit
 from calcium_latents.errors import UserError
 
 BASELINE = 42.0  # F0
@@ -52,7 +52,7 @@ def fluorescence(spikes: np.ndarray, step_s: float, nonlinearity: str = "per_spi
     return (BASELINE + BASELINE * AMPLITUDE * response).astype(np.float32).reshape(np.shape(spikes))
 
 
-@numba.njit(cache=True)
+@njit
 def _decaying(counts, rate):
     """Return the sum over all earlier spikes of exp(-rate * steps since) for each row of `counts` [row, time]."""
     total = np.empty(counts.shape)

@@ -12,9 +12,10 @@ step, I itself decays, and a spike of neuron j adds the column W[:, j] R_j to it
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import scipy.sparse as sparse
+
+from calcium_latents.compiling import njit
 
 #: type -> (a, b, v0 mV, du); RS, IB, CH are the paper's Table 1, the others Izhikevich 2003 (Fig. 2).
 NEURON_TYPES: dict[str, tuple[float, float, float, float]] = {
@@ -88,7 +89,7 @@ def draw_parameters(types: Sequence[str], variation: float, random: np.random.Ge
     return np.array([NEURON_TYPES[name] for name in types]) * random.normal(1.0, variation, (len(types), 4))
 
 
-@numba.njit(cache=True)
+@njit
 def _advance(eta, sd, a, b, v0, du, v, u, current, resource, decay, recovery, kept, starts, rows, weights):
     """Advance v, u, current and resource [N] by one step for each row of `eta` [steps, N], in place.
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import betaincinv, gammaln, ndtri
 
+from calcium_latents.recordings.expected_activity import activation
 from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
 
 THRESHOLD_DRAWS = 1000
@@ -10,18 +11,6 @@ THRESHOLD_DRAWS = 1000
 # costs less than 1e-6 of the variance.
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
 GAUSSIAN_LIMIT = 9.0
-
-
-def activation(projection: np.ndarray, nonlinearity: str, exponent: float) -> np.ndarray:
-    """Return sigma(x): [x]_+^p for 'power' (p = 0: 1 above zero), x for 'linear'."""
-    if nonlinearity == "linear":
-        return projection
-    positive = np.maximum(projection, 0)
-    if exponent == 1:
-        return positive
-    if exponent == 0:
-        return (projection > 0).astype(projection.dtype)
-    return positive**exponent
 
 
 def threshold_limits(parameters: LatentPopulationParameters) -> tuple[float, float]:

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from math import cos, pi, sin
 
-import numba
 import numpy as np
 
+from calcium_latents.compiling import njit
 from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import DeadLeaves
 
 SOURCES = ("dead leaves", "photographs", "mixed")
@@ -75,7 +75,7 @@ def dead_leaves(
     return _scaled(images, np.clip(contrast, *chosen.contrast_range))
 
 
-@numba.njit(cache=True)
+@njit
 def _paint(images, random, smallest, largest, aspect, grating_share, log_cpp, grating_contrast):
     """Fill [image, y, x] with leaves, from the front to the back; a pixel keeps the first leaf that covers it."""
     count, height, width = images.shape

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from calcium_latents.metrics.clustering_parameters import Settings
-from calcium_latents.parameter_section import Count, Flag, NotNegativeWhole
+from calcium_latents.parameter_section import Count, Flag, Seed
 
 
 class ScoreParameters(Settings):
@@ -19,5 +19,5 @@ class ScoreParameters(Settings):
     """Scales the published eps of principal components to traces of another length; null: `pca_eps_factor` holds."""
     map: Flag = True
     """false: no t-SNE, which takes seconds a method; the workflow sets it."""
-    seed: NotNegativeWhole = 0
+    seed: Seed = 0
     """Of permutations and draws."""

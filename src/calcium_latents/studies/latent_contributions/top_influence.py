@@ -14,9 +14,9 @@ Ties are broken by the index of the neuron i, then j. Values that differ by roun
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from calcium_latents.compiling import njit
 from calcium_latents.errors import UserError
 from calcium_latents.studies.latent_contributions.contributions import finite_block, time_blocks
 from calcium_latents.studies.latent_contributions.influence import Degrees, Side, checked_axes, influence_degrees, sides
@@ -211,7 +211,7 @@ class _Best:
             self.threshold = worst - 1e-12 * abs(worst)
 
 
-@numba.njit(cache=True)
+@njit
 def _partners(queries, keys, bound, order, own, count):
     """Return the `count` best keys of each query; keys in the order of decreasing length `bound`."""
     partners = np.full((len(queries), count), -1, np.int64)
@@ -231,7 +231,7 @@ def _partners(queries, keys, bound, order, own, count):
     return partners, values
 
 
-@numba.njit(cache=True)
+@njit
 def _largest(degrees, count):
     """Return the `count` largest of each row of `degrees` with their indices, largest first, equal ones by index."""
     found = np.full((len(degrees), count), -1, np.int32)
@@ -243,7 +243,7 @@ def _largest(degrees, count):
     return found, values
 
 
-@numba.njit(cache=True)
+@njit
 def _insert(indices, values, index, value):
     """Put (index, value) into the sorted list, which keeps its length; equal values by index."""
     last = len(values) - 1

@@ -1,10 +1,11 @@
 """Does a validation metric choose the runs and snapshots that recover the latents best?
 
 RADICaL selects by the reconstruction likelihood of uncorrupted validation trials. There every sample is also an input,
-so a model can improve by copying it. The alternatives score samples that the encoder does not see: blind samples, or
-held-out neurons; in full, or only whether there was an event; by the model's own readouts, or by reduced-rank
-regression of events on its factors. Each metric is minus a log-likelihood, or minus a gain in it (lower is better); it
-ranks well if its Spearman correlation with latent recovery is near -1, so `agreement` is minus that correlation.
+so a model can improve by copying it. The alternatives score samples that the encoder does not see: a speckled
+hold-out, or whole neurons (co-smoothing); in full, or only whether there was an event; by the model's own readouts, or
+by reduced-rank regression of events on its factors. Each metric is minus a log-likelihood, or minus a gain in it (lower
+is better); it ranks well if its Spearman correlation with latent recovery is near -1, so `agreement` is minus that
+correlation.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ from calcium_latents.studies.radical.convergence import RUN, mean_over_latents
 #: Column of a convergence table -> name in print.
 METRICS: dict[str, str] = {
     "reconstruction_nll": "reconstruction (published)",
-    "blind_nll": "blind samples",
-    "held_out_neuron_nll": "held-out neurons",
-    "blind_event_nll": "blind samples: event or none",
-    "held_out_event_nll": "held-out neurons: event or none",
-    "reduced_rank_nll": "blind samples: reduced rank",
+    "speckled_holdout_nll": "speckled hold-out",
+    "cosmoothing_nll": "co-smoothing",
+    "speckled_holdout_event_nll": "speckled hold-out: event or none",
+    "cosmoothing_event_nll": "co-smoothing: event or none",
+    "reduced_rank_nll": "speckled hold-out: reduced rank",
 }
 
 

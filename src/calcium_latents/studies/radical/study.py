@@ -1,6 +1,5 @@
 """What the workflow needs to know of the study `radical`: names in print, groups of datasets, searches."""
 
-from calcium_latents.configuration import read_yaml
 from calcium_latents.errors import UserError
 from calcium_latents.planning.plan import Plan, model_of
 
@@ -8,8 +7,8 @@ from calcium_latents.planning.plan import Plan, model_of
 LABELS = {
     "radical": ("RADICaL", "vermillion", "o"),
     "radical_published": ("RADICaL, published recipe, no search", "purple", "P"),
-    "radical_keep70": ("RADICaL, keep ratio 0.7", "sky", "v"),
-    "radical_keep95": ("RADICaL, keep ratio 0.95", "grey", "X"),
+    "radical_dropout30": ("RADICaL, dropout rate 0.3", "sky", "v"),
+    "radical_dropout05": ("RADICaL, dropout rate 0.05", "grey", "X"),
     "radical_pbt": ("RADICaL, population-based training", "black", "*"),
     "radical_random": ("RADICaL, random search", "yellow", "<"),
     "autolfads": ("AutoLFADS", "blue", "s"),
@@ -52,20 +51,14 @@ def searches(plan: Plan, kind: str) -> dict[str, list[str]]:
     """
     settings, found = plan.settings["radical"], {}
     for model, choice in settings["models"].items():
-        for dataset in choice.get("datasets", settings["run"]) if search_kind(plan, choice["search"]) == kind else ():
+        for dataset in choice.get("datasets", settings["run"]):
             if dataset not in settings["datasets"]:
                 raise UserError(
                     f"{plan.chosen_by}, field 'radical.models.{model}.datasets': expected names of 'radical.datasets'"
                     f" ({', '.join(settings['datasets'])}), found {dataset!r}."
                 )
+            if plan.composed("radical", dataset, model).config["search"].get("kind") != kind:
+                continue
             own = [run for run in plan.trained("radical", dataset) if model_of(run) == model]
             found[dataset] = found.get(dataset, []) + own
     return found
-
-
-def search_kind(plan: Plan, name: str) -> str | None:
-    """Return the `kind` of a file of config/search, or of the first file that it builds on; None: no search."""
-    path = plan.root / f"config/search/{name}.yaml"
-    described = read_yaml(path) if path.is_file() else {}
-    above = [entry for entry in described.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
-    return described.get("kind") or next(filter(None, (search_kind(plan, entry) for entry in above)), None)

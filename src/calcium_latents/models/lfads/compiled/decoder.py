@@ -1,4 +1,4 @@
-"""Controller and generator in compiled loops: the same as `decoder.plain_decoder`.
+"""Controller and generator in compiled loops: the same as `models.lfads.decoder`.
 
 A task is one member on a tile of trials, from the first bin to the last (see `compiled_encoder`).
 """
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from calcium_latents.models.lfads.compiled.encoder import tiles_of
+from calcium_latents.models.lfads.compiled.gru import add, gru_after, gru_before
 from calcium_latents.models.lfads.compiled.math import compiled, exponential, sigmoid, tanh
 from calcium_latents.models.lfads.compiled.tasks import array, run_tasks
 from calcium_latents.models.lfads.decoder import DecoderWeights
@@ -25,7 +26,7 @@ def decode(
     weights: DecoderWeights,
     clip: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `decoder.plain_decoder`, but members lead every sequence: `[P, T, B, ...]`.
+    """The same as `models.lfads.decoder.decoder`, but members lead every sequence: `[P, T, B, ...]`.
 
     `codes` is overwritten by activations: the caller must not use it again. The generator states that it returns carry
     no gradient: nothing in the loss reads them.
@@ -257,46 +258,6 @@ def _forward(
 
 
 @compiled
-def _gru_before(grad, rows, state, size, to_candidate):
-    """Backwards through the update gate: `grad` becomes the direct gradient of the previous state."""
-    one = grad.dtype.type(1)
-    for i in range(len(state)):
-        for j in range(size):
-            g, update, proposal = grad[i, j], rows[i, size + j], rows[i, 2 * size + j]
-            direct = g * update
-            rest = g - direct
-            grad[i, j] = direct
-            rows[i, size + j] = (state[i, j] - proposal) * rest * update
-            value = rest * (one - proposal * proposal)
-            to_candidate[i, j] = value
-            rows[i, 2 * size + j] = value
-
-
-@compiled
-def _gru_after(grad, rows, state, size, to_product, product, to_gates):
-    """Backwards through the reset gate."""
-    one = grad.dtype.type(1)
-    for i in range(len(state)):
-        for j in range(size):
-            reset, previous = rows[i, j], state[i, j]
-            through = to_product[i, j] * reset
-            product[i, j] = reset * previous
-            grad[i, j] += through
-            value = through * previous * (one - reset)
-            rows[i, j] = value
-            to_gates[i, j] = value
-        for j in range(size, 2 * size):
-            to_gates[i, j] = rows[i, j]
-
-
-@compiled
-def _add(to, value, n):
-    for i in range(n):
-        for j in range(to.shape[1]):
-            to[i, j] += value[i, j]
-
-
-@compiled
 def _backward(
     first,
     step,
@@ -353,7 +314,7 @@ def _backward(
                 for i in range(n):
                     for j in range(G):
                         state_g[i, j] *= generator_mask[p, t, low + i, j]
-            _add(grad_g, state_g, n)
+            add(grad_g, state_g, n)
             if t == 0:
                 break
             k = t - 1  # the step that led to state t
@@ -363,11 +324,11 @@ def _backward(
                     if abs(after[i, j]) >= clip:
                         grad_g[i, j] = zero
             rows = rows_g[p, k, low:high]
-            _gru_before(grad_g, rows, state, G, candidate_g)
+            gru_before(grad_g, rows, state, G, candidate_g)
             np.dot(candidate_g[:n], from_candidate_g[p], state_g[:n])
-            _gru_after(grad_g, rows, state, G, state_g, products_g[p, k, low:high], gates_g)
+            gru_after(grad_g, rows, state, G, state_g, products_g[p, k, low:high], gates_g)
             np.dot(gates_g[:n], from_gates_g[p], state_g[:n])
-            _add(grad_g, state_g, n)
+            add(grad_g, state_g, n)
 
             np.dot(rows, from_inputs_g[p], inputs[:n])
             to = to_posteriors[p, k, low:high]
@@ -377,13 +338,13 @@ def _backward(
                     to[i, u] = grad_posteriors[p, k, low + i, u] + inputs[i, u]
                     to[i, U + u] = grad_posteriors[p, k, low + i, U + u] + inputs[i, u] * spread
             np.dot(to, from_inputs[p], state_c[:n])
-            _add(grad_c, state_c, n)
+            add(grad_c, state_c, n)
             rows, state = rows_c[p, k, low:high], controllers[p, k, low:high]
-            _gru_before(grad_c, rows, state, C, candidate_c)
+            gru_before(grad_c, rows, state, C, candidate_c)
             np.dot(candidate_c[:n], from_candidate_c[p], state_c[:n])
-            _gru_after(grad_c, rows, state, C, state_c, products_c[p, k, low:high], gates_c)
+            gru_after(grad_c, rows, state, C, state_c, products_c[p, k, low:high], gates_c)
             np.dot(gates_c[:n], from_gates_c[p], state_c[:n])
-            _add(grad_c, state_c, n)
+            add(grad_c, state_c, n)
 
             np.dot(rows, from_factors_c[p], feedback[:n])
             if factor_mask.size:

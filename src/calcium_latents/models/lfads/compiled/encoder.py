@@ -1,4 +1,4 @@
-"""Both bidirectional encoders in compiled loops: the same as `inputs.project_events` and `encoder.plain_recurrence`.
+"""Both bidirectional encoders in compiled loops: the same as `inputs.project_events` and `encoder.recurrence`.
 
 A task is one of the four GRUs of one member on a tile of trials, from the first bin to the last: its state stays in the
 cache, and activations are turned into gradients where they stand.
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
+from calcium_latents.models.lfads.compiled.gru import add, gru_after, gru_before
 from calcium_latents.models.lfads.compiled.math import compiled, sigmoid, tanh
 from calcium_latents.models.lfads.compiled.tasks import array, run_tasks
 
@@ -202,7 +203,6 @@ def _backward(
 ):
     P, D, T, B, width = activations.shape
     H = width // 3
-    one = activations.dtype.type(1)
     tiles = (B + TILE - 1) // TILE
     start = np.empty((TILE, H), activations.dtype)
     grad = np.empty((TILE, H), activations.dtype)
@@ -233,34 +233,14 @@ def _backward(
                 grad[:n] += grad_after[p, t - 1, low : low + n]
             rows = activations[p, d, t, low : low + n]
             previous = states[p, d, t + backward, low : low + n] if k else start[:n]
-            for i in range(n):
-                for j in range(H):
-                    g, update, proposal = grad[i, j], rows[i, H + j], rows[i, 2 * H + j]
-                    direct = g * update
-                    rest = g - direct
-                    grad[i, j] = direct
-                    rows[i, H + j] = (previous[i, j] - proposal) * rest * update
-                    to_candidate[i, j] = rest * (one - proposal * proposal)
-                for j in range(H):
-                    rows[i, 2 * H + j] = to_candidate[i, j]
-                    sums[2 * H + j] += to_candidate[i, j]
+            gru_before(grad, rows, previous, H, to_candidate)
             np.dot(to_candidate[:n], candidate_transposed[p, d], to_product[:n])
+            gru_after(grad, rows, previous, H, to_product, products[p, d, t, low : low + n], to_gates)
             for i in range(n):
-                for j in range(H):
-                    reset, state = rows[i, j], previous[i, j]
-                    through = to_product[i, j] * reset
-                    products[p, d, t, low + i, j] = reset * state
-                    grad[i, j] += through
-                    to_gates[i, j] = through * state * (one - reset)
-                for j in range(H):
-                    to_gates[i, H + j] = rows[i, H + j]
-                    rows[i, j] = to_gates[i, j]
-                for j in range(2 * H):
-                    sums[j] += to_gates[i, j]
+                for j in range(width):
+                    sums[j] += rows[i, j]
             np.dot(to_gates[:n], gate_transposed[p, d], to_state[:n])
-            for i in range(n):
-                for j in range(H):
-                    grad[i, j] += to_state[i, j]
+            add(grad, to_state, n)
         first_gates[p, d, low : low + n] = to_gates[:n]
         for i in range(n):
             for j in range(H):

@@ -2,22 +2,21 @@
 
 The C library's functions are called one number at a time; these run 8 or 16 abreast, within a few units of the last
 place of a float.
-
-Compiled loops are kept beside their own file and know when that changes, but not when this one does: after a change
-here, remove `__pycache__` (a clone, or an installed package, starts without).
 """
 
 import math
+from functools import partial
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
+from calcium_latents.compiling import njit
+
 #: reassociation, and no care for signed zeros; what is not a number stays so, or a diverged model would go unseen
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 #: a loop that may raise for a division by zero does not vectorise
-compiled = numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+compiled = partial(njit, nogil=True, fastmath=FAST, error_model="numpy")
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 0.693359375, -2.1219444005469057e-4  # the first has few bits: its multiples are exact
 

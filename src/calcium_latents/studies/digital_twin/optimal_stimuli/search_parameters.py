@@ -12,6 +12,7 @@ from calcium_latents.parameter_section import (
     Numbers,
     Numeric,
     ParameterSection,
+    Seed,
     Whole,
 )
 
@@ -172,5 +173,5 @@ class OptimalStimuliParameters(ParameterSection):
     """All places of the twin's scan at the cost of one, see `gabor_translation`."""
     precision: Precision = "float32"
     """Of the search (see `models.digital_twin.precision`); the rates of what it finds, and the check, are float32."""
-    seed: NotNegativeWhole = 0
+    seed: Seed = 0
     """Of members of clusters that are drawn."""

@@ -8,10 +8,10 @@ from calcium_latents.parameter_section import (
     Count,
     Counts,
     NotNegative,
-    NotNegativeWhole,
     Numeric,
     ParameterSection,
     PositiveNumbers,
+    Seed,
 )
 from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import geometric
 
@@ -70,7 +70,7 @@ class ScanParameters(ParameterSection):
 class SelectionParameters(ScanParameters):
     """The choice of Gabors for the second scan."""
 
-    seed: NotNegativeWhole = 0
+    seed: Seed = 0
     """Of random sets and of the neurons that are compared."""
 
 

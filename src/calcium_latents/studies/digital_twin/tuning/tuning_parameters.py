@@ -15,6 +15,7 @@ from calcium_latents.parameter_section import (
     ParameterSection,
     Positive,
     Rule,
+    Seed,
 )
 from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import geometric
 
@@ -51,7 +52,7 @@ class ExperimentParameters(ExperimentSettings):
 
     stimuli: Annotated[tuple[Literal["own", "cluster"], ...], Field(min_length=1)] = ("own", "cluster")
     """Whose optimal Gabor: the neuron's own, or its cluster's."""
-    seed: NotNegativeWhole = 0
+    seed: Seed = 0
     """Recorded beside the results."""
 
 

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     for path in map(Path, options.checkpoints):
         model, seed = method_of(path)
         config = yaml.safe_load((path.parent / "config.yaml").read_text())
-        searched = [name for name, law in config["search"]["hyperparameters"].items() if law is not None]
+        searched = [name for name, entry in config["search"]["hyperparameters"].items() if entry is not None]
         drawn = last_rows(pd.read_csv(path.parent / "metrics.csv"), searched)
         members = progress(member_rates(path.parent, recording, config["data"]), f"{model} {seed}", unit="member")
         scores = score_members(recording, members, options.parameters["lag_s"])

@@ -2,7 +2,7 @@
 
 Inputs:
     metrics: metrics.csv of a run with `search=pbt` (or `random`); columns: see `population_history`.
-    config: config.yaml of the same run: its model, the metric of the search, the laws of the hyperparameters.
+    config: config.yaml of the same run: its model, the metric of the search, the search space of the hyperparameters.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ PANELS_A_ROW = 4  # of hyperparameters
 #: hyperparameter -> in print
 NAMES = {
     "learning_rate": "learning rate",
-    "keep": "keep ratio of dropout",
-    "coordinated_keep": "keep ratio of\ncoordinated dropout",
+    "dropout_rate": "dropout rate",
+    "coordinated_dropout_rate": "coordinated\ndropout rate",
     "generator_l2": "L2, generator",
     "controller_l2": "L2, controller",
     "initial_condition_encoder_l2": "L2, encoder of\ninitial conditions",
@@ -57,14 +57,14 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     first = {name: inputs[name][:1] for name in INPUTS}
     history = history_of.read_history(read_tables(first, "metrics", history_of.COLUMNS))
     config = _read_config(first["config"][0])
-    laws = {name: law for name, law in config["search"]["hyperparameters"].items() if law is not None}
-    missing = [name for name in laws if name not in history]
+    space = {name: entry for name, entry in config["search"]["hyperparameters"].items() if entry is not None}
+    missing = [name for name in space if name not in history]
     if missing:
         place = first["metrics"][0]
         raise UserError(f"{place}: expected columns of the searched hyperparameters {missing}, found none.")
     best = history_of.winner(history)
     line = history_of.lineage(history, *best)
-    rows = -(-len(laws) // PANELS_A_ROW)
+    rows = -(-len(space) // PANELS_A_ROW)
     fig = style.figure(3.0 + 1.5 * rows)
     above, below = fig.add_gridspec(2, 1, height_ratios=[1.5, rows])
     top = [fig.add_subplot(place) for place in above.subgridspec(1, 3, width_ratios=[1.5, 1.3, 1.0])]
@@ -74,11 +74,11 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     _descent(top[1], history, line, best)
     _ancestors(top[2], history)
     panels = []
-    for index, (name, law) in enumerate(laws.items()):
+    for index, (name, entry) in enumerate(space.items()):
         row, column = divmod(index, PANELS_A_ROW)
         panels.append(fig.add_subplot(grid[row, column]))
-        _hyperparameter(panels[-1], history, line, name, law)
-        if index + PANELS_A_ROW >= len(laws):
+        _hyperparameter(panels[-1], history, line, name, entry)
+        if index + PANELS_A_ROW >= len(space):
             panels[-1].set_xlabel("generation")
     for axis, letter in zip((*top, panels[0]), "abcd", strict=True):
         style.panel_letter(axis, letter, x=-0.08, y=1.04)
@@ -139,13 +139,13 @@ def _ancestors(axis: Axes, history: pd.DataFrame) -> None:
     axis.set(xlabel="generation", ylim=(0, 1.05), title="first members\nwith descendants (share)")
 
 
-def _hyperparameter(axis: Axes, history: pd.DataFrame, line: pd.Series, name: str, law: Mapping[str, Any]) -> None:
+def _hyperparameter(axis: Axes, history: pd.DataFrame, line: pd.Series, name: str, entry: Mapping[str, Any]) -> None:
     """Panel d: one hyperparameter of every member, and along the best model's line."""
     values = history_of.by_generation(history, name)
     axis.plot(values.index, values, **MEMBER)
     _along(axis, values, line)
     numbers = values.to_numpy()
-    if law.get("law") == "log_uniform" and (numbers > 0).all():
+    if entry.get("distribution") == "log_uniform" and (numbers > 0).all():
         axis.set_yscale("log")
         ends = np.log10([numbers.min(), numbers.max()])
         margin = 0.08 * max(np.ptp(ends), 0.1)
@@ -155,7 +155,7 @@ def _hyperparameter(axis: Axes, history: pd.DataFrame, line: pd.Series, name: st
         margin = 0.08 * max(np.ptp(numbers), 0.02 * abs(numbers).max(), 1e-12)
         axis.set_ylim(numbers.min() - margin, numbers.max() + margin)
         axis.yaxis.set_major_locator(MaxNLocator(nbins=4))
-    axis.axhspan(float(law["low"]), float(law["high"]), **RANGE)
+    axis.axhspan(float(entry["low"]), float(entry["high"]), **RANGE)
     axis.set_title(NAMES.get(name, name.replace("_", " ")), fontsize=6.5)
 
 
@@ -194,7 +194,7 @@ def _legend(fig: Figure, finish: int) -> None:
         Line2D([], [], label="copy of another member", **COPY),
         Line2D([], [], label="best model", **CHOSEN),
         Line2D([], [], label="diverged", **DIVERGED),
-        Patch(label="range of the hyperparameter's law", **RANGE),
+        Patch(label="range of the search space", **RANGE),
     ]
     if finish:
         handles.append(Patch(label="finish: learning rates fall", **FINISH))
@@ -225,8 +225,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     """
     try:
         config = yaml.safe_load(path.read_text())
-        laws = config["search"]["hyperparameters"]
-        for part in (config["model"]["name"], config["recording"], config["seed"], laws.items()):
+        space = config["search"]["hyperparameters"]
+        for part in (config["model"]["name"], config["recording"], config["seed"], space.items()):
             assert part is not None
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise UserError(
