@@ -93,8 +93,8 @@ def _setting(row: pd.Series) -> str:
 def mei_claims(meis: pd.DataFrame | None) -> Iterator[Claim]:
     """Yield claims about MEIs of clusters; `meis`: cluster_meis.csv of one data set."""
     paper = read_paper(STUDY)["cluster_mei"]
-    text = f"Cluster MEIs drive neurons to {paper.printed} of their own MEI; ours: mean over neurons (reproduced: interval "
-    asked = question("cluster-mei", "1G", f"{text}reaches {paper.value:g} or lies above)", paper.printed)
+    text = f"Cluster MEIs drive neurons to {paper.printed} of their own MEI; ours: mean over neurons (reproduced: "
+    asked = question("cluster-mei", "1G", f"{text}interval reaches {paper.value:g} or lies above)", paper.printed)
     if meis is None or meis["fraction_of_own"].isna().all():
         yield asked.answer()
     else:

@@ -86,8 +86,8 @@ def coverage_claims(coverage: pd.DataFrame | None, simulated: bool) -> Iterator[
     """Yield the claim about the Gabors of a second scan; `coverage`: scan_coverage.csv of one data set."""
     paper = read_paper(STUDY)
     count, share, fraction = (paper[name] for name in ("scan_gabors", "scan_share", "scan_fraction"))
-    text = f"{count.printed} Gabors drive {share.printed} of neurons to {fraction.printed} of their optimal Gabor or more; "
-    text += f"ours: share of neurons so driven (reproduced: at least {share.value:g})"
+    text = f"{count.printed} Gabors drive {share.printed} of neurons to {fraction.printed} of their optimal Gabor or "
+    text += f"more; ours: share of neurons so driven (reproduced: at least {share.value:g})"
     asked = question("twenty-gabors", "5D", text, share.printed)
     rows = None if coverage is None else coverage[coverage["gabors"] == count.value]
     if rows is None or rows.empty:
