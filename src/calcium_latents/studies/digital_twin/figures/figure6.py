@@ -20,7 +20,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values, tidy
+from calcium_latents.studies.digital_twin.figures.panels import cluster_look, legend_below, mark, paper_values, tidy
 
 INPUTS = {
     "meis": "{probed}/meis.nc",
@@ -158,7 +158,9 @@ def _map(axis: Axes, meis: xr.Dataset, codes: xr.Dataset, types: dict[int, tuple
     rows = max(min(int(np.ceil(ROOM * clusters / columns)), MOST_ROWS), int(np.ceil(clusters / columns)))
     axis.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
-    axis.scatter(*points.T, s=5, color=style.SKY, alpha=0.55, linewidths=0, zorder=1, clip_on=False)
+    for c in range(clusters):  # as in Figure 1
+        look = {"s": 9, "linewidths": 0.6, "alpha": 0.55, "zorder": 1, "clip_on": False}
+        axis.scatter(*points[cluster == c].T, **look, **cluster_look(c))
     lines = 2 + bool(types)
     height = 1 / rows - lines * 0.0165 - 0.025  # what the text below leaves of a cell
     for c, (column, row) in enumerate(cells(places, points, columns, rows)):
@@ -257,11 +259,11 @@ def _legend(fig, meis: xr.Dataset, indices: pd.DataFrame) -> None:
     note = (
         f"{meis.attrs.get('label', '')}: {len(optimised)} neurons, {meis.sizes['cluster']} clusters; one twin, seed "
         f"{meis.attrs['seed']}. MEIs of {optimised.sum()} neurons ({each} a cluster, {best}); all images of L2 norm "
-        f"{meis.attrs['norm']:g} in z-scored pixels. A: points, neurons on the t-SNE map; lines lead to the median "
-        "place of a cluster's neurons. A, B: each image on its own grey scale, zero in the middle; templates "
-        "(framed red) turned so that stripes are vertical, own MEIs as they are. C: markers, mean over a cluster's "
-        "optimised neurons in units of each neuron's scale; light points, single neurons. No intervals: the nulls "
-        "say what is left without functional clusters. D: median, quartiles, 5th to 95th percentile over "
+        f"{meis.attrs['norm']:g} in z-scored pixels. A: neurons on the t-SNE map, marks by cluster; lines lead to "
+        "the median place of a cluster's neurons. A, B: each image on its own grey scale, zero in the middle; "
+        "templates (framed red) turned so that stripes are vertical, own MEIs as they are. C: markers, mean over a "
+        "cluster's optimised neurons in units of each neuron's scale; light points, single neurons. No intervals: the "
+        "nulls say what is left without functional clusters. D: median, quartiles, 5th to 95th percentile over "
         f"{compared['gabor_vs_mei']:.0f} neurons (Gabor / DoG: {compared['gabor_vs_dog']:.0f}), "
         "mean over levels of energy around that norm; "
         f"values below {LOWEST:g} are drawn there."
