@@ -33,7 +33,7 @@ from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import (
     TABLE_COLUMNS,
     WEIGHTS,
 )
-from calcium_latents.studies.digital_twin.figures.panels import cluster_look, mark
+from calcium_latents.studies.digital_twin.figures.panels import cluster_look, mark, show_grey
 
 INPUTS = {
     "bar_codes": "{probed}/bar_codes.nc",
@@ -253,10 +253,7 @@ def _show(axis: Axes, image: np.ndarray) -> None:
     centre = [np.sum(energy * grid) / max(energy.sum(), 1e-12) for grid in np.indices(image.shape)]
     start = [int(np.clip(round(c) - half, 0, max(n - WINDOW_PX, 0))) for c, n in zip(centre, image.shape, strict=True)]
     window = image[start[0] : start[0] + WINDOW_PX, start[1] : start[1] + WINDOW_PX]
-    limit = max(float(np.abs(window).max()), 1e-12)
-    axis.imshow(window, cmap="gray", vmin=-limit, vmax=limit)
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(False)
+    show_grey(axis, window)
 
 
 def _ordered(table: pd.DataFrame) -> list[tuple[str, str, list[pd.Series]]]:

@@ -19,7 +19,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark
+from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, show_grey
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
 
 INPUTS = {
@@ -136,7 +136,7 @@ def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) 
 def stimuli(
     tables: dict[str, pd.DataFrame], tuning: xr.Dataset, meis: xr.Dataset | None, neuron: int, sources: list[str]
 ) -> list[tuple[str, np.ndarray, float]]:
-    """Return (title, image, rate) of the neuron's optimal stimuli, those of the model first."""
+    """Return (title, image [y, x], rate) of the neuron's optimal stimuli, those of the model first."""
     shape = int(tuning.attrs["image_height_px"]), int(tuning.attrs["image_width_px"])
     grids = {"Gabor": GaborGrid(image_shape=shape, margin_px=0), "DoG": DifferenceGrid(image_shape=shape, margin_px=0)}
     shown = []
@@ -168,12 +168,9 @@ def _images(fig, cell, images: list[tuple[str, np.ndarray, float]]) -> Axes:
     """Panel A: stimuli, each on its own symmetric grey scale."""
     axes = [fig.add_subplot(part) for part in cell.subgridspec(1, len(images))]
     for axis, (title, image, rate) in zip(axes, images, strict=True):
-        limit = float(np.abs(image).max()) or 1.0
-        axis.imshow(image, cmap="gray", vmin=-limit, vmax=limit)
+        limit = show_grey(axis, image, frame=True)
         axis.set_title(title, fontsize=6)
-        axis.set(xticks=[], yticks=[], xlabel=f"rate {rate:.3g}\n±{limit:.2g} s.d.")
-        axis.xaxis.label.set_fontsize(6)
-        axis.spines[:].set_visible(True)
+        axis.set_xlabel(f"rate {rate:.3g}\n±{limit:.2g} s.d.", fontsize=6)
     return axes[0]
 
 

@@ -39,7 +39,7 @@ SHORT = {
     "dog_vs_mei": "DoG/MEI",
     "gabor_vs_dog": "Gabor/DoG",
 }
-POPULATION, RANDOM, EXPECTED = "population", "random", "expected"
+POPULATION, RANDOM = "population", "random"
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:

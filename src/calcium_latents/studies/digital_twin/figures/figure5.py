@@ -23,14 +23,13 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.seeds import generator
 from calcium_latents.statistics.intervals import bootstrap_interval
 from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values, tidy
+from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GABOR, render_gabors
 from calcium_latents.studies.digital_twin.second_scan import size_tuning_agreement as agreement
 from calcium_latents.studies.digital_twin.second_scan.gabor_selection import (
     COVERAGE_COLUMNS,
-    GABOR,
     GREEDY,
     RANDOM,
     SINGLY,
-    render,
 )
 from calcium_latents.studies.digital_twin.second_scan.suboptimal_curves import (
     CURVE_COLUMNS,
@@ -283,7 +282,7 @@ def _gabors(fig, cell, gabors: pd.DataFrame) -> Axes:
     """Panel E: the chosen Gabors at one contrast, with the share of neurons that all up to each one reach."""
     gabors = gabors.sort_values("rank")
     shape = tuple(int(round(2 * gabors[name].iloc[0] + 1)) for name in ("y_px", "x_px"))
-    images = render(shape, gabors.assign(contrast=2.0))
+    images = render_gabors(shape, gabors.assign(contrast=2.0))
     columns = min(10, len(gabors))
     grid = cell.subgridspec(int(np.ceil(len(gabors) / columns)), columns)
     axes = []

@@ -20,7 +20,14 @@ from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
-from calcium_latents.studies.digital_twin.figures.panels import cluster_look, legend_below, mark, paper_values, tidy
+from calcium_latents.studies.digital_twin.figures.panels import (
+    cluster_look,
+    legend_below,
+    mark,
+    paper_values,
+    show_grey,
+    tidy,
+)
 
 INPUTS = {
     "meis": "{probed}/meis.nc",
@@ -124,11 +131,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
 
 
 def _show(axis: Axes, image: np.ndarray) -> None:
-    """Draw an image in grey, zero in the middle, its largest value at the end of the scale."""
-    largest = max(float(np.abs(image).max()), 1e-12)
-    axis.imshow(image, cmap="gray", vmin=-largest, vmax=largest)
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(True)
+    show_grey(axis, image, frame=True)
     axis.spines[:].set_linewidth(0.4)
 
 

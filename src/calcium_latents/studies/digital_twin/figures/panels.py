@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from calcium_latents.claims.paper import PaperValue, read_paper
@@ -42,3 +44,12 @@ def legend_below(fig, handles: Sequence, note: str, ncols: int, width: int = 150
     """Put a legend below all panels, and above it what a reader must know, in lines of `width` characters."""
     look = {"loc": "outside lower center", "ncols": ncols, "title_fontsize": 6}
     fig.legend(handles=handles, title=fill(note, width), **look).get_title().set_multialignment("center")
+
+
+def show_grey(axis: Axes, image: np.ndarray, frame: bool = False) -> float:
+    """Draw an image [y, x] in grey, zero in the middle; return its largest absolute value, the end of the scale."""
+    largest = max(float(np.abs(image).max()), 1e-12)
+    axis.imshow(image, cmap="gray", vmin=-largest, vmax=largest)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(frame)
+    return largest

@@ -91,7 +91,7 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def orientation_errors(indices: pd.DataFrame, stimulus: str, source: str, orientation_rad: pd.Series) -> np.ndarray:
-    """Return errors, degrees from 0 to 90, of preferred orientations against true ones (by neuron number).
+    """Return errors [n], degrees from 0 to 90, of preferred orientations against true ones (by neuron number).
 
     Neurons without a preferred or a true orientation are left out.
     """
