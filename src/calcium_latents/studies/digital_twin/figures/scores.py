@@ -189,7 +189,7 @@ def _verdict(difference: pd.Series) -> str:
 
 
 def _is_typed(rows: pd.DataFrame) -> bool:
-    return bool(rows["neuron_type"].fillna("").astype(str).str.len().gt(0).any())
+    return bool(rows["neuron_type"].notna().any())
 
 
 def _groups(rows: pd.DataFrame) -> pd.Series:
