@@ -274,9 +274,9 @@ def _bounds(metadata: tuple | list) -> str:
     for part in _parts(metadata):
         bound |= {name: value for name in ("ge", "gt", "le", "lt") if (value := getattr(part, name, None)) is not None}
     if {"ge", "le"} <= set(bound):
-        return f" from {bound['ge']:g} to {bound['le']:g}"
+        return f" from {_printed(bound['ge'])} to {_printed(bound['le'])}"
     words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
-    return "".join(f" and {words[name]} {value:g}" for name, value in bound.items()).removeprefix(" and")
+    return "".join(f" and {words[name]} {_printed(value)}" for name, value in bound.items()).removeprefix(" and")
 
 
 def _rules(metadata: tuple | list, several: bool) -> list[str]:
@@ -287,3 +287,7 @@ def _rules(metadata: tuple | list, several: bool) -> list[str]:
         if isinstance(part, Rule):
             found.append(part.words)
     return found
+
+
+def _printed(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

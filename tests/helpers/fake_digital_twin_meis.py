@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from fake_digital_twin_scan import PAPER
 
 from calcium_latents.recordings.netcdf import write_dataset
 from calcium_latents.seeds import generator
@@ -42,7 +43,7 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
     codes = {"cluster": ("neuron", cluster.astype(np.int32)), "tsne": (("neuron", "axis"), tsne)}
     write_dataset(xr.Dataset(codes), files["bar_codes"], PROVENANCE)
     comparison(cluster, rng).to_csv(files["comparison"], index=False)
-    return {"digital_twin_figure6": {name: [path] for name, path in files.items()}}
+    return {"digital_twin_figure6": {name: [path] for name, path in files.items()} | PAPER}
 
 
 def patterns(shape: tuple[int, int], cluster: np.ndarray, orientation: np.ndarray) -> np.ndarray:

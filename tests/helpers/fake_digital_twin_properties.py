@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fake_digital_twin_scan import PAPER
 
 from calcium_latents.seeds import generator
 from calcium_latents.studies.digital_twin.tuning import neuron_properties as tuning
@@ -50,7 +51,7 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
         for name, table in study(dataset).items():
             paths.setdefault(name, []).append(folder / dataset / f"{name}.csv")
             table.to_csv(paths[name][-1], index=False)
-    third = {name: paths[name][:1] for name in ("properties", "cluster_tests")}
+    third = PAPER | {name: paths[name][:1] for name in ("properties", "cluster_tests")}
     fourth = {name: paths[name] for name in ("properties", "independence", "combinations", "indices")}
     return {"digital_twin_figure3": third, "digital_twin_figure4": fourth}
 

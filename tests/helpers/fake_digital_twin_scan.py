@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from calcium_latents.claims.paper import FOLDER
 from calcium_latents.seeds import generator
 from calcium_latents.studies.digital_twin import response_scores as scores
 from calcium_latents.studies.digital_twin.second_scan import gabor_selection as selection
@@ -45,6 +46,7 @@ EXPECTED_TEXT = {
         "bootstrap over neurons",
     ],
 }
+PAPER = {"paper": [FOLDER / "digital_twin.yaml"]}
 NEURONS, SHAPE = 120, (26, 26)
 SIZES = 8 * 1.65 ** np.arange(5) * 0.6
 PARAMETERS = selection.ScanParameters(
@@ -71,7 +73,7 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
     for number, name in enumerate(DATASETS):
         files.append(folder / f"scores-{number}.csv")
         score_table(name).to_csv(files[-1], index=False)
-    return {"digital_twin_figure5": scan, "digital_twin_scores": {"scores": files}}
+    return {"digital_twin_figure5": scan | PAPER, "digital_twin_scores": {"scores": files} | PAPER}
 
 
 def size_curve(sizes: np.ndarray, optimum: np.ndarray, suppression: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from fake_digital_twin_scan import PAPER
 
 from calcium_latents.recordings.image_responses import make_image_responses, write_image_responses
 from calcium_latents.recordings.netcdf import write_dataset
@@ -125,10 +126,10 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
     write_dataset(meis(orientation, position), files["meis"], PROVENANCE)
     responses(orientation, types, rng, files["responses"])
     check(rng).to_csv(files["search_check"], index=False)
-    inputs = {name: [path] for name, path in files.items()}
+    inputs = PAPER | {name: [path] for name, path in files.items()}
     wanted = {
         "digital_twin_figure2": ("gabors", "differences", "tuning", "indices", "meis"),
-        "digital_twin_recovery": ("indices", "gabors", "responses", "search_check"),
+        "digital_twin_recovery": ("indices", "gabors", "responses", "search_check", "paper"),
     }
     return {figure: {name: inputs[name] for name in names} for figure, names in wanted.items()}
 

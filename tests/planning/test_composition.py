@@ -16,7 +16,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.planning import composition
 from calcium_latents.planning.composition import compose_run
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SCALES = sorted(path.parent.name for path in (ROOT / "config/scale").glob("*/scale.yaml"))
 RADICAL = ["model=radical", "data=subframe", "training=quick", "search=none", "model/sizes=half"]
 ENCODER = ["model=cross_encoder", "data=pairs", "training=cross_encoder", "search=restarts"]

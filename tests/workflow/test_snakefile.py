@@ -74,7 +74,7 @@ def test_a_wrong_value_stops_before_anything_runs(tmp_path):
     done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", 'radical={"seeds": []}')
     assert done.returncode != 0
     assert (
-        "field 'radical.seeds': expected a list, each a whole number of at least 0, at least 1 item(s)" in done.stdout
+        "field 'radical.seeds': expected a list, each a whole number from 0 to 18446744073709551615, at least 1 item(s)" in done.stdout
     )
     assert "Traceback" not in done.stdout
 
@@ -107,9 +107,9 @@ def test_several_recordings_go_through_the_studies_that_they_name(tmp_path):
     done = snakemake(tmp_path, "--dry-run", "--printshellcmds", *options)
     assert done.returncode == 0, done.stdout
     for name in ("one", "two", "three"):
-        assert f"Draw recordings/real_recording-{name}" in done.stdout
+        assert f"Draw recordings/recordings_event_rates-{name}" in done.stdout
         assert f"Contributions of neurons: radical-{name}" in done.stdout
-    assert "real_recording-four" not in done.stdout and "Resample two" not in done.stdout
+    assert "recordings_event_rates-four" not in done.stdout and "Resample two" not in done.stdout
     assert "Resample one" in done.stdout and "Resample four" in done.stdout
     assert f"--trials {tmp_path}/trials.csv --window-s 0.5" in done.stdout
     trained = [line for line in done.stdout.splitlines() if "commands.train" in line and "cross_encoder/four" in line]

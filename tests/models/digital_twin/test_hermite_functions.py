@@ -11,7 +11,6 @@ from calcium_latents.models.digital_twin.hermite_functions import (
     are_sines,
     coefficient_count,
     hermite_functions,
-    ranks,
     rotation_matrix,
 )
 
@@ -40,10 +39,9 @@ def test_closed_forms_of_the_lowest_ranks():
 
 
 def test_coefficients_come_rank_by_rank():
-    assert ranks(4).tolist() == [0, 1, 1, 2, 2, 2, 3, 3, 3, 3]
     assert angular_orders(4).tolist() == [0, 1, 1, 0, 2, 2, 1, 1, 3, 3]
     assert np.flatnonzero(are_sines(4)).tolist() == [2, 5, 7, 9]
-    assert len(ranks(13)) == coefficient_count(13) == 91
+    assert len(angular_orders(13)) == coefficient_count(13) == 91
 
 
 def test_order_and_parity_of_every_function():

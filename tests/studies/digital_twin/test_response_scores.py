@@ -225,3 +225,15 @@ def test_wrong_predictions_are_named():
     none = responses.assign(part=("image", np.zeros(responses.sizes["image"], np.int8)))
     with pytest.raises(UserError, match="at least 3 test images"):
         scores.test_repeats(none)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(0, 1000))
+def test_trials_are_put_in_place(shown, seed):
+    shown = np.array(shown)
+    response = np.random.default_rng(seed).normal(size=(len(shown), 3))
+    found = scores.arranged(response, shown, 5)
+    for stimulus in range(5):
+        expected = response[shown == stimulus]
+        np.testing.assert_array_equal(found[stimulus, : len(expected)], expected)
+        assert np.isnan(found[stimulus, len(expected) :]).all()

@@ -90,10 +90,6 @@ class RotationEquivariantCore(nn.Module):
             x = layer(x)
         return x.unflatten(1, (self.sizes.rotations, -1))
 
-    def filters(self) -> list[Tensor]:
-        """All layers' filters [rotation * feature, inputs, kernel, kernel]."""
-        return [layer.filters() for layer in self.layers]
-
 
 class GroupConvolution(nn.Module):
     """One layer: filters in every rotation, normalisation over the batch shared by rotations, softplus."""

@@ -31,12 +31,6 @@ def coefficient_count(max_rank: int) -> int:
     return max_rank * (max_rank + 1) // 2
 
 
-def ranks(max_rank: int) -> np.ndarray:
-    """Return the rank [coefficients] of every function."""
-    coefficient_count(max_rank)
-    return np.repeat(np.arange(max_rank), np.arange(1, max_rank + 1))
-
-
 def angular_orders(max_rank: int) -> np.ndarray:
     """Return the angular order m [coefficients] of every function, equal for a cosine and its sine."""
     coefficient_count(max_rank)

@@ -43,7 +43,7 @@ class ImagePairs:
     scale: Tensor
 
     def rows(self, part: int) -> Tensor:
-        """Indices of the images of a part."""
+        """Indices [n] of the images of a part."""
         return torch.nonzero(self.part == part).flatten()
 
 

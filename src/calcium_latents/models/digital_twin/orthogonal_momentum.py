@@ -14,7 +14,7 @@ SMALLEST = 1e-7
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
-    """Return about the orthogonal factor U V^T of `matrix` = U S V^T: singular values from about 0.7 to 1.2.
+    """Return about the orthogonal factor U V^T of `matrix` [n, m] = U S V^T: singular values from about 0.7 to 1.2.
 
     Singular values below some 1e-3 of the root of the sum of squares stay smaller.
     """

@@ -32,7 +32,7 @@ class Penalties:
     readout: float = 0.0170696
 
     def value(self, twin: DigitalTwin) -> Tensor:
-        """Sum of all penalties."""
+        """Sum of all penalties, []."""
         total = self.readout * readout_norm(twin)
         if self.smoothness or self.sparsity:
             filters = unturned_filters(twin.core)
@@ -58,11 +58,11 @@ def roughness(filters: Tensor) -> Tensor:
 
 
 def group_norm(filters: Tensor) -> Tensor:
-    """Sum over output filters of the norms of their kernels, over the norm of the filter."""
+    """Sum over filters [outputs, inputs, kernel, kernel] of their kernels' norms over the norm of the filter, []."""
     kernels = (filters.square().sum((2, 3)) + NORM_FLOOR**2).sqrt()
     return (kernels.sum(1) / (NORM_FLOOR + filters.square().sum((1, 2, 3))).sqrt()).sum()
 
 
 def readout_norm(twin: DigitalTwin) -> Tensor:
-    """Sum over neurons of (sum |mask|) (sum |weights|)."""
+    """Sum over neurons of (sum |mask|) (sum |weights|), []."""
     return (twin.masks.abs().sum((1, 2)) * twin.weights.abs().sum((1, 2))).sum()

@@ -159,7 +159,7 @@ class DigitalTwinTraining(lightning.LightningModule):
         recalibrate(self.twin, self.images[self.calibration_rows()])
 
     def calibration_rows(self) -> Tensor:
-        """Indices of the training images over which statistics of the trained model are taken."""
+        """Indices [n] of the training images over which statistics of the trained model are taken."""
         return torch.nonzero(self.parts == TRAINING).flatten()[:CALIBRATION_IMAGES].to(self.images.device)
 
     @torch.no_grad()

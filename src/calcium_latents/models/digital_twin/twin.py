@@ -85,7 +85,10 @@ class DigitalTwin(nn.Module):
 
 
 def poisson_loss(rate: Tensor, response: Tensor) -> Tensor:
-    """Mean over images of the sum over neurons of rate - response log(rate + 1e-5); NaN responses count nothing."""
+    """Mean over images of the sum over neurons of rate - response log(rate + 1e-5), [].
+
+    Both are [b, N]; NaN responses count nothing.
+    """
     seen = ~response.isnan()
     terms = rate - response.nan_to_num() * torch.log(rate + LOG_OFFSET)
     return (terms * seen).sum() / len(rate)

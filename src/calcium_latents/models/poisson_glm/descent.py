@@ -36,7 +36,7 @@ class Observations:
         self.means = self.responses.sum(1, dtype=np.float64) / np.maximum(self.counts, 1)
 
     def of(self, rows: np.ndarray) -> "Observations":
-        """Return those of some neurons."""
+        """Return those of some neurons, `rows` [n]."""
         part = object.__new__(Observations)
         part.inputs, part.recorded = self.inputs, None if self.recorded is None else self.recorded[rows]
         for name in ("responses", "counts", "shares", "means"):

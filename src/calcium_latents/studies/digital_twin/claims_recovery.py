@@ -4,44 +4,24 @@ The second are targets of ours, for simulated neurons: true neurons and model sa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.claims.table import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim
+from calcium_latents.claims.paper import read_paper
+from calcium_latents.claims.table import Claim
 from calcium_latents.seeds import generator
 from calcium_latents.statistics.intervals import bootstrap_interval
+from calcium_latents.studies.digital_twin.claims_performance import STUDY, question
 from calcium_latents.studies.digital_twin.tuning.neuron_properties import CLUSTER, MODEL, TRUTH
 from calcium_latents.studies.digital_twin.tuning.property_independence import Settings, correlation_test
+from calcium_latents.studies.digital_twin.tuning.tuning_indices import orientation_difference
 
-UNKNOWN = (np.nan, np.nan, np.nan)
 SETTINGS = Settings(permutations=200, bootstraps=1000)
 #: index -> least correlation with the true neurons' index.
 RECOVERED = {"phase_selectivity": 0.95, "suppression": 0.8, "cross_orientation_inhibition": 0.65}
 LEAST_EFFECT = 0.5  # size of an effect in silico, relative to the true one
 SELECTIVE = 0.2  # F2/F0 from which on a neuron has a preferred orientation
-
-Interval = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Question:
-    """A claim before its answer."""
-
-    name: str
-    figure: str
-    text: str
-    paper: str = "no number"
-
-    def answer(
-        self, ours: Interval = UNKNOWN, reason: str = "not run at this scale", good: bool | None = None
-    ) -> Claim:
-        """Return the claim; `good` None, or no number: not tested."""
-        status = NOT_TESTED if good is None or np.isnan(ours[0]) else REPRODUCED if good else NOT_REPRODUCED
-        name = f"digital-twin-{self.name}".replace("_", "-")
-        numbers = map(float, ours)
-        return Claim(name, "digital_twin", self.figure, self.text, self.paper, *numbers, status, reason)
 
 
 def recovery_claims(indices: pd.DataFrame | None) -> Iterator[Claim]:
@@ -56,9 +36,9 @@ def recovery_claims(indices: pd.DataFrame | None) -> Iterator[Claim]:
     text = (
         "Suppression and contrast index are highly correlated; ours: r over neurons in silico (reproduced: 0.9 or more)"
     )
-    question = Question("suppression-and-contrast", "Methods", text, "0.95")
+    asked = question("suppression-and-contrast", "Methods", text, read_paper(STUDY)["suppression_and_contrast"].printed)
     if wide is None or wide[MODEL].empty:
-        yield question.answer()
+        yield asked.answer()
     else:
         found = {
             source: _correlate(table["suppression"], table["contrast_suppression"]) for source, table in wide.items()
@@ -67,17 +47,17 @@ def recovery_claims(indices: pd.DataFrame | None) -> Iterator[Claim]:
         good = bool(found[MODEL][0] >= 0.9)
         if len(wide[TRUTH]) and np.isnan(found[TRUTH][0]):
             good, reason = None, f"{len(wide[MODEL])} neurons; simulated: no true neuron has any contrast suppression"
-        yield question.answer(found[MODEL], reason, good)
+        yield asked.answer(found[MODEL], reason, good)
     if wide is not None and wide[TRUTH].empty:
         wide = None
     both = None if wide is None else wide[MODEL].merge(wide[TRUTH], on="neuron", suffixes=("_model", "_truth"))
     for name, least in RECOVERED.items():
         what = name.replace("_", " ")
         text = f"Target of ours: {what} in silico follows that of the true neurons; ours: r over neurons (reproduced: "
-        r = Question(f"recovered-{name}", "-", f"{text}at least {least:g})", "no truth")
+        r = question(f"recovered-{name}", "-", f"{text}at least {least:g})", "no truth")
         text = f"Target of ours: {what} in silico has the size of that of the true neurons; ours: difference between "
         text += f"neurons of high and low true index, over the true difference (reproduced: at least {LEAST_EFFECT:g})"
-        size = Question(f"effect-size-{name}", "-", text, "no truth")
+        size = question(f"effect-size-{name}", "-", text, "no truth")
         if both is None:
             yield from (r.answer(), size.answer())
             continue
@@ -91,21 +71,21 @@ def recovery_claims(indices: pd.DataFrame | None) -> Iterator[Claim]:
         "Target of ours: preferred orientation in silico is that of the true neurons; ours: median error, degrees, of "
     )
     text += f"neurons with true F2/F0 above {SELECTIVE:g} (reproduced: below 3)"
-    question = Question("orientation-error", "-", text, "no truth")
+    asked = question("orientation-error", "-", text, "no truth")
     if both is None:
-        yield question.answer()
+        yield asked.answer()
         return
     part = both[both["orientation_selectivity_truth"] > SELECTIVE]
-    apart = (part["preferred_orientation_rad_model"] - part["preferred_orientation_rad_truth"]).dropna()
-    error = np.rad2deg(np.abs((apart + np.pi / 2) % np.pi - np.pi / 2)).to_numpy()
+    angles = part[[f"preferred_orientation_rad_{source}" for source in (MODEL, TRUTH)]].dropna().to_numpy()
+    error = np.degrees(orientation_difference(*angles.T))
     if not len(error):
-        yield question.answer(reason="no neuron has a preferred orientation")
+        yield asked.answer(reason="no neuron has a preferred orientation")
         return
     ours = bootstrap_interval(error, np.median, repeats=1000)
-    yield question.answer(ours, f"{len(error)} neurons; 90 % below {np.quantile(error, 0.9):.2g}", bool(ours[0] < 3))
+    yield asked.answer(ours, f"{len(error)} neurons; 90 % below {np.quantile(error, 0.9):.2g}", bool(ours[0] < 3))
 
 
-def _correlate(first: pd.Series, second: pd.Series) -> Interval:
+def _correlate(first: pd.Series, second: pd.Series) -> tuple[float, float, float]:
     found = correlation_test(
         first.to_numpy(float), second.to_numpy(float), SETTINGS, generator(0, "claims_digital_twin")
     )

@@ -138,12 +138,17 @@ def test_repeats(responses: xr.Dataset, path: str = "responses") -> tuple[np.nda
     images, place = np.unique(shown[trials], return_inverse=True)
     if len(images) < FEWEST:
         fail(path, "part", f"trials of at least {FEWEST} test images (2)", f"of {len(images)}", REMAKE)
-    order = np.argsort(place, kind="stable")
-    counts = np.bincount(place)
+    return images, arranged(responses["response"].values[trials].astype(np.float32), place, len(images))
+
+
+def arranged(response: np.ndarray, stimulus_of_trial: np.ndarray, stimuli: int) -> np.ndarray:
+    """Return responses [stimulus, repeat, neuron] of `response` [trial, neuron]; NaN where a repeat is missing."""
+    order = np.argsort(stimulus_of_trial, kind="stable")
+    counts = np.bincount(stimulus_of_trial, minlength=stimuli)
     repeat = np.concatenate([np.arange(count) for count in counts])
-    response = np.full((len(images), counts.max(), responses.sizes["neuron"]), np.nan, np.float32)
-    response[place[order], repeat] = responses["response"].values[trials[order]]
-    return images, response
+    result = np.full((stimuli, counts.max(), response.shape[1]), np.nan, response.dtype)
+    result[np.asarray(stimulus_of_trial)[order], repeat] = response[order]
+    return result
 
 
 test_repeats.__test__ = False  # no test for pytest

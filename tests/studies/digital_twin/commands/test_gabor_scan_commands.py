@@ -103,7 +103,7 @@ def test_a_perfect_model_agrees_as_the_truth_does(study, monkeypatch):
     assert summary[0.0, a.MODEL] > 0.9 and summary[0.0, a.MODEL] > summary[0.0, a.OTHERS] + 0.1
     # the Gabor that counts is the one that drives a neuron most, and its fraction is the model's
     row = table[table["neuron"] == 7].iloc[0]
-    images = g.render((26, 26), gabors)
+    images = g.render_gabors((26, 26), gabors)
     rates = TruthProbe(responses).all_rates(images)[:, 7]
     assert gabors["rank"][rates.argmax()] == row["gabor"]
     own = pd.read_csv(folder / "optimal_gabors.csv")["rate"][7]
@@ -115,7 +115,7 @@ def test_an_untrained_twin_gives_tables_and_the_same_bytes(study, monkeypatch):
     folder, _ = study
     twin = ModelProbe.from_checkpoint(folder / "checkpoint.pt")
     own = pd.read_csv(folder / "optimal_gabors.csv")
-    own["rate"] = twin.own_rates(g.render((26, 26), own), np.arange(NEURONS))
+    own["rate"] = twin.own_rates(g.render_gabors((26, 26), own), np.arange(NEURONS))
     own.to_csv(folder / "optimal_gabors.csv", index=False)
     choose(folder)
     names = ("scan_gabors.csv", "scan_coverage.csv", "scan_curves.csv", "size_tuning.csv")

@@ -45,7 +45,7 @@ class EnergyProbe:
         own |= {"size_px": np.full(neurons, 8.0), "frequency_cpp": np.full(neurons, 0.15), "contrast": 2.0}
         own |= {"orientation_rad": rng.uniform(0, np.pi, neurons), "phase_rad": 0.0}
         self.own = pd.DataFrame(own)
-        pair = [g.render(self.image_shape, self.own.assign(phase_rad=phase)) for phase in (0, np.pi / 2)]
+        pair = [g.render_gabors(self.image_shape, self.own.assign(phase_rad=phase)) for phase in (0, np.pi / 2)]
         self.filters = np.array(pair).reshape(2, neurons, -1)
 
     def all_rates(self, images):
@@ -57,7 +57,7 @@ class EnergyProbe:
         return self.all_rates(images)[np.arange(len(images)), neurons]
 
     def optimal(self):
-        rate = self.own_rates(g.render(self.image_shape, self.own), np.arange(self.neurons))
+        rate = self.own_rates(g.render_gabors(self.image_shape, self.own), np.arange(self.neurons))
         about = {"neuron": np.arange(self.neurons) + 10, "source": "model", "stimulus": "own", "rate": rate}
         return self.own.assign(**about)
 

@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from calcium_latents.studies.digital_twin.response_scores import jackknife_oracle
 from calcium_latents.studies.digital_twin.second_scan import size_tuning_agreement as a
@@ -119,18 +117,6 @@ def test_without_any_neuron_there_is_a_header():
     assert a.summarise_agreement(empty).empty
     alone = table_of({a.MODEL: curves}, responses, thresholds=(1.0,))
     assert alone.loc[alone["curve"] == a.OTHERS, "correlation"].isna().all()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(0, 1000))
-def test_trials_are_put_in_place(shown, seed):
-    shown = np.array(shown)
-    response = np.random.default_rng(seed).normal(size=(len(shown), 3))
-    found = a.arranged(response, shown, 5)
-    for stimulus in range(5):
-        expected = response[shown == stimulus]
-        np.testing.assert_array_equal(found[stimulus, : len(expected)], expected)
-        assert np.isnan(found[stimulus, len(expected) :]).all()
 
 
 def test_each_neuron_gets_its_gabor():

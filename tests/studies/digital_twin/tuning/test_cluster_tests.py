@@ -46,14 +46,13 @@ def properties(neurons=600, clusters=10, effect=0.0, seed=0):
 def test_clusters_that_differ_are_found_and_chance_is_not():
     table = tests.cluster_tests(properties(effect=2.0), "d", "D", names=NAMES, seed=1)
     assert list(table.columns) == list(tests.COLUMNS) and len(table) == 21 * 10 * 3
-    counts = tests.count_significant(table).set_index("assignment")
-    assert counts.loc["k-means", ["clusters", "properties", "on_all"]].tolist() == [10, 3, 1]
+    counts = tests.count_significant(table).set_index(["assignment", "at_least"])
+    own, shuffled = counts.loc["k-means"], counts["value"].unstack().drop(index="k-means")
+    assert (own["of"] == 10).all() and own["value"].is_monotonic_decreasing and own["value"].iloc[-1] == 1
     found = table[(table["assignment"] == "k-means") & (table["significant"] == 1)]
     assert set(found.loc[found["cluster"] == 0, "property"]) == set(NAMES)
     assert NAMES[0] in set(found.loc[found["cluster"] == 1, "property"])
-    shuffled = counts.drop(index="k-means")
-    assert len(shuffled) == 20 and shuffled["on_all"].max() == 0
-    assert shuffled["on_one"].mean() < 1 and shuffled["median_ks"].max() < counts.loc["k-means", "median_ks"]
+    assert len(shuffled) == 20 and shuffled[3].max() == 0 and shuffled[1].mean() < 1
     # clusters of the same sizes
     sizes = table.groupby(["assignment", "cluster"])["neurons"].first()
     assert (sizes == 60).all()
@@ -64,15 +63,19 @@ def test_chance_of_independent_clusters_is_near_its_expectation():
         tests.count_significant(tests.cluster_tests(properties(seed=s), "d", "D", names=NAMES, alpha=0.1, shuffles=20))
         for s in range(3)
     ]
-    mean = pd.concat(found)["on_one"].mean()
+    on_one = pd.concat(found).groupby("at_least")[["value", "expected"]].mean().loc[1]
     # conservative, as the population holds the cluster
-    expected = tests.expected_by_chance(10, 3, 0.1)[0]
-    assert expected == pytest.approx(2.71) and 0.4 * expected < mean < 1.1 * expected
+    expected = on_one["expected"]
+    assert expected == pytest.approx(2.71) and 0.4 * expected < on_one["value"] < 1.1 * expected
 
 
 def test_expected_by_chance():
-    assert tests.expected_by_chance(50, 8) == pytest.approx((50 * (1 - 0.99**8), 50e-16))
-    assert tests.expected_by_chance(50, 1, 0.5) == (25, 25)
+    names = [f"property {number}" for number in range(8)]
+    table = pd.DataFrame([(c, name) for c in range(50) for name in names], columns=["cluster", "property"])
+    counts = tests.count_significant(table.assign(assignment="k-means", significant=0, alpha=0.01))
+    assert counts["expected"].iloc[[0, -1]].tolist() == pytest.approx([50 * (1 - 0.99**8), 50e-16])
+    one = table[table["property"] == names[0]].assign(assignment="k-means", significant=1, alpha=0.5)
+    assert tests.count_significant(one)[["value", "of", "expected"]].to_numpy().tolist() == [[50, 50, 25]]
 
 
 def test_properties_without_values_small_clusters_and_seeds():

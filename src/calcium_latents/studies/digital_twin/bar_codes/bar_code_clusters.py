@@ -75,7 +75,7 @@ def agreement(types: np.ndarray, clusters: np.ndarray, seed: int, resamples: int
 
 
 def chance(types: np.ndarray, clusters: np.ndarray, seed: int, permutations: int = 200) -> dict[str, float]:
-    """Return what permuted types give: mean index and its 97.5 % quantile, mean homogeneity (not 0: many clusters)."""
+    """Return what permuted types [neuron] give: mean index, its 97.5 % quantile, mean homogeneity (not 0)."""
     types, clusters = _codes(types), _codes(clusters)
     rng = generator(seed, "bar_code_clusters", "permuted types")
     every = np.ones(len(types))

@@ -142,8 +142,8 @@ def alignment_loss(
 ) -> float:
     """Return the authors' loss: mean pair distance of shifted codes + penalty x mean squared change by a shift of 0.
 
-    The second term is what smoothing costs; without it T would go to 0, where all shifts give each neuron's mean over
-    rotations.
+    Codes are [neuron, rotation, feature], shift_rad [neuron]. The second term is what
+    smoothing costs; without it T would go to 0, where all shifts give each neuron's mean over rotations.
     """
     unshifted = soft_shift(codes, np.zeros(len(codes)), temperature, kernel)
     smoothing = np.square(unshifted - codes).sum(axis=(1, 2)).mean()

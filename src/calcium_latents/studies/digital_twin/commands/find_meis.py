@@ -5,9 +5,6 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
-GABOR_COLUMNS = ("y_px", "x_px", "size_px", "frequency_cpp", "contrast", "orientation_rad", "phase_rad")
-DIFFERENCE_COLUMNS = ("y_px", "x_px", "centre_px", "surround_px", "surround_weight", "contrast")
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Write images (.nc) and indices (.csv); for simulated neurons also what the true neurons answer to the images."""
@@ -36,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.recordings.netcdf import read_dataset, write_dataset
     from calcium_latents.simulation.visual_cortex.gabors import difference_of_gaussians, gabor
     from calcium_latents.studies.digital_twin.optimal_stimuli import mei_study as study
+    from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GABOR, DifferenceGrid
     from calcium_latents.studies.digital_twin.optimal_stimuli.stimulus_comparison import compare_stimuli, rates_at_norm
     from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
 
@@ -47,11 +45,11 @@ def main(arguments: list[str] | None = None) -> None:
     probe = ModelProbe.from_checkpoint(options.checkpoint)
     climbed = ModelProbe.from_checkpoint(options.checkpoint, parameters.precision).twin.requires_grad_(False)
     neurons, shape = responses["neuron"].values, probe.image_shape
-    gabors = table("gabors", ("neuron", "source", "stimulus", *GABOR_COLUMNS))
-    differences = table("differences", ("neuron", "source", "stimulus", *DIFFERENCE_COLUMNS))
-    own = study.rows_of(gabors, neurons, "own", GABOR_COLUMNS)
-    shared = study.rows_of(gabors, neurons, "cluster", GABOR_COLUMNS)
-    own_differences = study.rows_of(differences, neurons, "own", DIFFERENCE_COLUMNS)
+    gabors = table("gabors", ("neuron", "source", "stimulus", *GABOR))
+    differences = table("differences", ("neuron", "source", "stimulus", *DifferenceGrid.COLUMNS))
+    own = study.rows_of(gabors, neurons, "own", GABOR)
+    shared = study.rows_of(gabors, neurons, "cluster", GABOR)
+    own_differences = study.rows_of(differences, neurons, "own", DifferenceGrid.COLUMNS)
     masks = read_image_predictions(options.predictions)["mask_centre_px"].values
     centre_px = np.where(np.isfinite(own[:, :2]), own[:, :2], masks)
     clustered = study.Clustered(

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
@@ -34,6 +33,7 @@ from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import (
     TABLE_COLUMNS,
     WEIGHTS,
 )
+from calcium_latents.studies.digital_twin.figures.panels import cluster_look, mark, show_grey
 
 INPUTS = {
     "bar_codes": "{probed}/bar_codes.nc",
@@ -99,9 +99,9 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     return style.save(fig, output_stem)
 
 
-def _look(cluster: int) -> tuple[str, str]:
-    """Return colour and marker of a cluster or type: 64 pairs."""
-    return style.GROUPS[cluster % 8][0], style.GROUPS[(cluster + cluster // 8) % 8][1]
+def _type_look(kind: int) -> dict[str, str]:
+    """Return colour and marker of a true type or an animal: 64 pairs."""
+    return {"color": style.GROUPS[kind % 8][0], "marker": style.GROUPS[(kind + kind // 8) % 8][1]}
 
 
 def _matrices(fig, cell, codes: xr.Dataset) -> Axes:
@@ -131,13 +131,22 @@ def _matrices(fig, cell, codes: xr.Dataset) -> Axes:
     return axes[0]
 
 
-def _scatter(axis: Axes, codes: xr.Dataset, index: np.ndarray) -> None:
+def _scatter(axis: Axes, codes: xr.Dataset, index: np.ndarray, look) -> None:
+    """Draw the map, with the `look` of a cluster or type for each `index` [neuron]."""
     points = codes["tsne"].values
     size = float(np.clip(4000 / len(points), 2, 12))
     for one in range(index.max() + 1):
-        colour, marker = _look(one)
-        axis.scatter(*points[index == one].T, s=size, color=colour, marker=marker, linewidths=0, alpha=0.8)
+        strokes = look is cluster_look
+        width = {"linewidths": 0.8 if size > 6 else 0.5} if strokes else {"linewidths": 0}
+        axis.scatter(*points[index == one].T, s=size * (1.6 if strokes else 1), alpha=0.8, **width, **look(one))
     axis.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+
+
+def _key(axis: Axes, labels: list[str], look, **place) -> None:
+    """Say what marks are, beside the map, unless there are too many."""
+    if len(labels) <= MOST_TYPES:
+        handles = [mark(label, ms=3.5, **look(one)) for one, label in enumerate(labels)]
+        axis.legend(handles=handles, handletextpad=0.1, fontsize=5.5, **place)
 
 
 def _shown(codes: xr.Dataset, meis: xr.Dataset) -> list[int]:
@@ -160,7 +169,9 @@ def _shown(codes: xr.Dataset, meis: xr.Dataset) -> list[int]:
 def _map_of_clusters(axis: Axes, codes: xr.Dataset, shown: list[int], table: pd.DataFrame | None) -> None:
     """Panel B: the map by cluster; those of panel D are numbered."""
     cluster, points = codes["cluster"].values, codes["tsne"].values
-    _scatter(axis, codes, cluster)
+    _scatter(axis, codes, cluster, cluster_look)
+    place = {"title": "cluster", "title_fontsize": 5.5, "loc": "center right", "bbox_to_anchor": (-0.06, 0.5)}
+    _key(axis, [f"{c + 1}" for c in range(cluster.max() + 1)], cluster_look, **place)
     for c in shown:
         at = np.median(points[cluster == c], axis=0)
         box = {"facecolor": "white", "edgecolor": "0.3", "lw": 0.4, "pad": 1.2, "alpha": 0.9}
@@ -195,17 +206,18 @@ def _map_of_kinds(axis: Axes, codes: xr.Dataset, responses: xr.Dataset) -> None:
     known = "neuron_type" in responses
     kinds = responses["neuron_type" if known else "animal"].values
     names, index = np.unique(kinds.astype(str) if known else kinds, return_inverse=True)
-    _scatter(axis, codes, index)
+    _scatter(axis, codes, index, _type_look)
     axis.set_title("the same map by true type" if known else "the same map by animal (should not form islands)")
-    if len(names) > MOST_TYPES:
-        return
-    handles = []
-    for one, name in enumerate(names):
-        colour, marker = _look(one)
-        handles.append(
-            Line2D([], [], color=colour, marker=marker, ls="", ms=3.5, label=name if known else f"animal {name}")
-        )
-    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.1, fontsize=5.5)
+    labels = [str(name) if known else f"animal {name}" for name in names]
+    _key(
+        axis,
+        labels,
+        _type_look,
+        title="true type" if known else None,
+        title_fontsize=5.5,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+    )
 
 
 def _meis(fig, cell, codes: xr.Dataset, meis: xr.Dataset, shown: list[int], goodness: np.ndarray) -> Axes:
@@ -229,6 +241,7 @@ def _meis(fig, cell, codes: xr.Dataset, meis: xr.Dataset, shown: list[int], good
             _show(inset, meis["mei"].values[neuron])
         text = f"cluster {c + 1}: {len(best)} of {(cluster == c).sum()} neurons"
         frame.text(left + 0.47 * width, 1.03, text, ha="center", va="bottom", fontsize=6.5)
+        frame.plot(left + 0.02 * width, 1.075, ls="", ms=4, clip_on=False, **cluster_look(c))
     if not shown:
         frame.text(0.5, 0.5, "no MEI was made", ha="center", color="0.3")
     return frame
@@ -240,10 +253,7 @@ def _show(axis: Axes, image: np.ndarray) -> None:
     centre = [np.sum(energy * grid) / max(energy.sum(), 1e-12) for grid in np.indices(image.shape)]
     start = [int(np.clip(round(c) - half, 0, max(n - WINDOW_PX, 0))) for c, n in zip(centre, image.shape, strict=True)]
     window = image[start[0] : start[0] + WINDOW_PX, start[1] : start[1] + WINDOW_PX]
-    limit = max(float(np.abs(window).max()), 1e-12)
-    axis.imshow(window, cmap="gray", vmin=-limit, vmax=limit)
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(False)
+    show_grey(axis, window)
 
 
 def _ordered(table: pd.DataFrame) -> list[tuple[str, str, list[pd.Series]]]:
@@ -286,7 +296,7 @@ def _names(axis: Axes, ways: list) -> None:
             axis.get_yticklabels()[at].set_fontweight("bold")
     metrics = {row["metric"] for _, _, rows in ways for row in rows}
     handles = [
-        Line2D([], [], color="0.2", marker="o", ls="", ms=4, mfc="0.2" if metric == DRIVE else "white", label=text)
+        mark(text, "0.2", "o", ms=4, mfc="0.2" if metric == DRIVE else "white")
         for metric, text in METRIC_NAMES.items()
         if metric in metrics
     ]
@@ -343,7 +353,8 @@ def _note(fig, table: pd.DataFrame, codes: xr.Dataset, known: bool) -> None:
     metric, temperature = OF_BOX[codes.attrs["metric"]], codes.attrs["temperature"]
     text = (
         f"{label}, n = {codes.sizes['neuron']} neurons of one fitted model (one seed). A to D: "
-        f"{LOOKS[codes.attrs['method']][0]}, {metric}, T = {temperature:.3g}; cluster 1 is the largest; D: up to "
+        f"{LOOKS[codes.attrs['method']][0]}, {metric}, T = {temperature:.3g}; cluster 1 is the largest; marks of "
+        f"clusters (B) are strokes, those of {'types' if known else 'animals'} (C) are filled; D: up to "
         f"{SHOWN_NEURONS} neurons of highest test correlation, each image on its own scale. "
     )
     if known:

@@ -9,18 +9,17 @@ Inputs:
 """
 
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
+from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, show_grey
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
 
 INPUTS = {
@@ -34,49 +33,80 @@ EACH = ("probed",)
 STIMULUS = "cluster"  # of the experiments that are shown, as in the paper's Figures 3 and 4
 SOURCES = {"model": ("digital twin", style.VERMILLION), "truth": ("true neuron", style.TRUE_COLOUR)}
 LEVELS = 5  # contrasts of which curves are drawn
-LINE = 150  # characters of a note that fit into the page
+CURVES = {"B": ("orientation_curve", "orientation_selectivity"), "C": ("phase_curve", "phase_selectivity")}
+MEAN, CHOICE = "mean of neurons", "choice"
 KEYS = ("neuron", "source", "stimulus", "rate")
 INDEX = ("orientation_selectivity", "phase_selectivity", "suppression", "cross_orientation_inhibition")
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
-    tuning = read_dataset(inputs["tuning"][0])
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return the numbers of the figure.
+
+    First which `neuron` is shown, of how many `n`, and why (`note`). B, C: rates over the largest (`value`) against the
+    angle, of this neuron by `source` and of the model's mean neuron. B to E: its indices (`quantity`).
+    """
+    tuning, indices, meis = _read(inputs)
+    neuron, count, choice = example(tuning, indices, meis)
+    parts = [pd.DataFrame([{"panel": "A", "quantity": CHOICE, "n": count, "note": choice}])]
+    sources = [name for name in SOURCES if name in tuning["source"].values]
+    chosen = tuning.sel(stimulus=STIMULUS)
+    for panel, (name, _) in CURVES.items():
+        curves = relative(chosen[name].transpose("source", "neuron", ...))
+        own = {source: curves.sel(source=source, neuron=neuron).values for source in sources}
+        own[MEAN] = np.nanmean(curves.sel(source="model").values, axis=0)
+        angle = np.degrees(tuning["orientation_rad" if panel == "B" else "phase_rad"].values)
+        about = {"panel": panel, "quantity": name, "angle_deg": angle}
+        parts += [pd.DataFrame(about | {"source": source, "value": curve}) for source, curve in own.items()]
+    rows = indices[(indices["stimulus"] == STIMULUS) & (indices["neuron"] == neuron)]
+    rows = rows.melt("source", list(INDEX), "quantity")
+    parts.append(rows.assign(panel=rows["quantity"].map(dict(zip(INDEX, "BCDE", strict=True)))))
+    columns = ["panel", "neuron", "quantity", "source", "angle_deg", "value", "n", "note"]
+    return pd.concat(parts).assign(neuron=neuron)[columns]
+
+
+def _read(inputs: Inputs) -> tuple[xr.Dataset, pd.DataFrame, xr.Dataset | None]:
+    """Return tuning curves, indices, and MEIs if they are given."""
     indices = read_tables(inputs, "indices", (*KEYS[:3], *INDEX))
+    meis = read_dataset(inputs["meis"][0], ["mei", "mei_rate"]) if inputs.get("meis") else None
+    return read_dataset(inputs["tuning"][0]), indices, meis
+
+
+@style.styled
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    tuning, _, meis = _read(inputs)
     tables = {
         "Gabor": read_tables(inputs, "gabors", (*KEYS, *GaborGrid.COLUMNS)),
         "DoG": read_tables(inputs, "differences", (*KEYS, *DifferenceGrid.COLUMNS)),
     }
-    meis = read_dataset(inputs["meis"][0], ["mei", "mei_rate"]) if inputs.get("meis") else None
-    neuron, choice = example(tuning, indices, meis)
+    neuron = int(table["neuron"].iloc[0])
     sources = [name for name in SOURCES if name in tuning["source"].values]
     images = stimuli(tables, tuning, meis, neuron, sources)
     fig = style.figure(2.1 + 1.75 + 1.75 * len(sources))
     grid = fig.add_gridspec(2 + len(sources), 1, height_ratios=(1.25, 1.6, *[1.6] * len(sources)))
     top = _images(fig, grid[0], images)
     curves = [fig.add_subplot(cell) for cell in grid[1].subgridspec(1, 2)]
-    chosen = tuning.sel(stimulus=STIMULUS)
-    values = indices[(indices["stimulus"] == STIMULUS) & (indices["neuron"] == neuron)].set_index("source")
-    _curve(curves[0], chosen, neuron, sources, "orientation_curve", values["orientation_selectivity"])
-    _curve(curves[1], chosen, neuron, sources, "phase_curve", values["phase_selectivity"])
+    values = table[table["angle_deg"].isna()].pivot(index="source", columns="quantity", values="value")
+    for axis, (panel, (name, index)) in zip(curves, CURVES.items(), strict=True):
+        rows = table[(table["panel"] == panel) & (table["quantity"] == name)]
+        _curve(axis, {source: part for source, part in rows.groupby("source")}, name, values[index])
     maps = []
     for row, source in enumerate(sources):
         axes = [fig.add_subplot(cell) for cell in grid[2 + row].subgridspec(1, 2)]
-        rates = chosen.sel(source=source, neuron=neuron)
+        rates = tuning.sel(stimulus=STIMULUS, source=source, neuron=neuron)
         _family(axes[0], rates["size_contrast"].transpose("contrast", "size"), source, values["suppression"])
-        inhibition = values["cross_orientation_inhibition"]
-        _family(axes[1], rates["plaid"], source, inhibition)
+        _family(axes[1], rates["plaid"], source, values["cross_orientation_inhibition"])
         maps.append(axes)
     lettered = [(top, "A"), (curves[0], "B"), (curves[1], "C"), (maps[0][0], "D"), (maps[0][1], "E")]
     for axis, letter in lettered:
         style.panel_letter(axis, letter, x=-0.12 if letter != "A" else -0.25, y=1.06)
-    _legend(fig, tuning, neuron, choice, sources)
+    choice = table.loc[table["quantity"] == CHOICE, "note"].iloc[0]
+    _legend(fig, tuning.sizes["neuron"], f"Neuron {neuron}, {choice}", sources)
     return style.save(fig, output_stem)
 
 
-def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) -> tuple[int, str]:
-    """Return the neuron that is shown, and how it came to be chosen, in words.
+def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) -> tuple[int, int, str]:
+    """Return the neuron that is shown, among how many it was chosen, and how, in words.
 
     Neurons that were shown whole maps (and, if possible, have an MEI); of these the one whose lower rank in suppression
     and in cross-orientation inhibition, by the model, is the highest.
@@ -99,14 +129,14 @@ def example(tuning: xr.Dataset, indices: pd.DataFrame, meis: xr.Dataset | None) 
             ranks, said = with_mei, f"{len(with_mei)} with an MEI of {said}"
     chosen = int(ranks.index[int(np.argmax(ranks.to_numpy()))])
     if len(ranks) == 1:
-        return chosen, f"the only one of the {said}".replace("the 1 with an MEI", "those with an MEI", 1)
-    return chosen, f"chosen for suppression and inhibition in the model among {said}"
+        return chosen, 1, f"the only one of the {said}".replace("the 1 with an MEI", "those with an MEI", 1)
+    return chosen, len(ranks), f"chosen for suppression and inhibition in the model among {said}"
 
 
 def stimuli(
     tables: dict[str, pd.DataFrame], tuning: xr.Dataset, meis: xr.Dataset | None, neuron: int, sources: list[str]
 ) -> list[tuple[str, np.ndarray, float]]:
-    """Return (title, image, rate) of the neuron's optimal stimuli, those of the model first."""
+    """Return (title, image [y, x], rate) of the neuron's optimal stimuli, those of the model first."""
     shape = int(tuning.attrs["image_height_px"]), int(tuning.attrs["image_width_px"])
     grids = {"Gabor": GaborGrid(image_shape=shape, margin_px=0), "DoG": DifferenceGrid(image_shape=shape, margin_px=0)}
     shown = []
@@ -138,26 +168,21 @@ def _images(fig, cell, images: list[tuple[str, np.ndarray, float]]) -> Axes:
     """Panel A: stimuli, each on its own symmetric grey scale."""
     axes = [fig.add_subplot(part) for part in cell.subgridspec(1, len(images))]
     for axis, (title, image, rate) in zip(axes, images, strict=True):
-        limit = float(np.abs(image).max()) or 1.0
-        axis.imshow(image, cmap="gray", vmin=-limit, vmax=limit)
+        limit = show_grey(axis, image, frame=True)
         axis.set_title(title, fontsize=6)
-        axis.set(xticks=[], yticks=[], xlabel=f"rate {rate:.3g}\n±{limit:.2g} s.d.")
-        axis.xaxis.label.set_fontsize(6)
-        axis.spines[:].set_visible(True)
+        axis.set_xlabel(f"rate {rate:.3g}\n±{limit:.2g} s.d.", fontsize=6)
     return axes[0]
 
 
-def _curve(axis: Axes, tuning: xr.Dataset, neuron: int, sources: list[str], name: str, values: pd.Series) -> None:
+def _curve(axis: Axes, curves: dict[str, pd.DataFrame], name: str, values: pd.Series) -> None:
     """Panels B, C: one curve, relative to its maximum, the population's mean, and an untuned neuron."""
     angle = "orientation" if name == "orientation_curve" else "phase"
-    x = np.degrees(tuning[f"{angle}_rad"].values)
-    everyone = relative(tuning[name].sel(source="model").values)
-    axis.plot(x, np.nanmean(everyone, axis=0), color=style.GREY, lw=1.2, ls=(0, (5, 2)), zorder=0)
+    axis.plot(curves[MEAN]["angle_deg"], curves[MEAN]["value"], color=style.GREY, lw=1.2, ls=(0, (5, 2)), zorder=0)
     said = []
-    for source in sources:
+    for source in (name for name in SOURCES if name in curves):
         label, colour = SOURCES[source]
-        curve = relative(tuning[name].sel(source=source, neuron=neuron).values)
-        axis.plot(x, curve, color=colour, marker="o", ms=2, lw=1)
+        curve = curves[source]["value"]
+        axis.plot(curves[source]["angle_deg"], curve, color=colour, marker="o", ms=2, lw=1)
         if source == "model":
             axis.axhline(curve.mean(), color=style.GREY, ls=":", lw=0.9, zorder=0)
         said.append(f"{label} {values[source]:.2f}")
@@ -168,10 +193,10 @@ def _curve(axis: Axes, tuning: xr.Dataset, neuron: int, sources: list[str], name
     axis.set_xticks(np.arange(-90, 91, 45) if angle == "orientation" else np.arange(0, 361, 90))
 
 
-def relative(curves: np.ndarray) -> np.ndarray:
-    """Return curves [..., value] divided by their maximum; NaN where that is not above 0."""
-    peak = curves.max(axis=-1, keepdims=True)
-    return np.where(peak > 0, curves / np.where(peak > 0, peak, 1), np.nan)
+def relative(curves: xr.DataArray) -> xr.DataArray:
+    """Return curves [..., angle] divided by their maximum; NaN where that is not above 0."""
+    peak = curves.max(curves.dims[-1], skipna=False)
+    return curves / peak.where(peak > 0)
 
 
 def _family(axis: Axes, rates: xr.DataArray, source: str, values: pd.Series) -> None:
@@ -203,20 +228,16 @@ def _family(axis: Axes, rates: xr.DataArray, source: str, values: pd.Series) -> 
     )
 
 
-def _legend(fig, tuning: xr.Dataset, neuron: int, choice: str, sources: list[str]) -> None:
-    handles = [
-        Line2D([], [], color=SOURCES[name][1], marker="o", ms=2, lw=1, label=SOURCES[name][0]) for name in sources
-    ]
-    count = tuning.sizes["neuron"]
+def _legend(fig, count: int, choice: str, sources: list[str]) -> None:
+    handles = [mark(*SOURCES[name], "o", ms=2, lw=1, ls="-") for name in sources]
     handles += [
-        Line2D([], [], color=style.GREY, ls=(0, (5, 2)), lw=1.2, label=f"mean of {count} neurons (model; baseline)"),
-        Line2D([], [], color=style.GREY, ls=":", lw=0.9, label="no tuning: index 0 (null)"),
+        mark(f"mean of {count} neurons (model; baseline)", style.GREY, ls=(0, (5, 2)), lw=1.2),
+        mark("no tuning: index 0 (null)", style.GREY, ls=":", lw=0.9),
     ]
     same = " True neurons see the model's stimuli (their own optima in A)." if "truth" in sources else ""
     note = (
-        f"Neuron {neuron}, {choice}: an example, not typical. B to E: about the cluster's optimal Gabor at the "
+        f"{choice}: an example, not typical. B to E: about the cluster's optimal Gabor at the "
         "neuron's place and orientation."
         f"{same} Rates in the units of the recorded responses, without noise; one twin."
     )
-    legend = fig.legend(handles=handles, loc="outside lower center", ncols=4, title=fill(note, LINE), title_fontsize=6)
-    legend.get_title().set_multialignment("center")
+    legend_below(fig, handles, note, ncols=4)

@@ -8,19 +8,18 @@ Inputs:
 """
 
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark
 from calcium_latents.studies.digital_twin.tuning.neuron_properties import (
     ALL,
     CLUSTER,
@@ -61,12 +60,58 @@ SHORT = dict(zip(SHOWN, ("orient.", "phase inv.", "surround", "cross-or.", "non-
 REMAINING = ("orientation_selectivity", "nonlinearity", "dog_vs_mei")
 SUBSETS = {GABOR: "Gabor cells (built so)", GABOR_LIKE: "Gabor/MEI above mean", ALL: "all neurons"}
 BINS = 24
-LINE = 145  # characters of a note that fit into the page
+ABOVE, BELOW = "above average", "below average"  # of Gabor / MEI
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return the numbers of the figure that stand in no other table.
+
+    B: distribution of a `property` in silico and of true neurons (`group`): `value`, percent of `n` neurons from the
+    `lower` edge of a bin to the `upper`, and their mean. C: combinations found among units (`group`) of the model.
+    D: as B, of neurons whose response to Gabors over that to MEIs is above or below average, and medians.
+    """
+    neurons, _, counts, true = _read(inputs)
+    parts = []
+    for dataset, own in neurons.groupby("dataset", sort=False):
+        own = own.set_index("neuron", drop=False).assign(phase_invariance=1 - own["phase_selectivity"].to_numpy())
+        for name in CODE:
+            groups = {MODEL: own[name]} | ({TRUTH: true[dataset][name]} if dataset in true else {})
+            parts.append(_distributions(groups, "mean").assign(panel="B", dataset=dataset, property=name))
+        good = gabor_like(own)
+        kept = None if good is None else good["neurons"].reindex(own.index).to_numpy(bool)
+        for name in REMAINING if good is not None else ():
+            groups = {ABOVE: own.loc[kept, name], BELOW: own.loc[~kept, name]}
+            parts.append(_distributions(groups, "median").assign(panel="D", dataset=dataset, property=name))
+        part = counts[(counts["dataset"] == dataset) & (counts["source"] == MODEL)]
+        part = part[part["subset"] == _best_subset(counts[counts["dataset"] == dataset])]
+        seen = (
+            (part["count"] > 0).groupby(part["unit"], sort=False).sum().rename_axis("group").reset_index(name="value")
+        )
+        parts.append(seen.assign(panel="C", dataset=dataset, statistic="combinations"))
+    return pd.concat(parts)[["panel", "dataset", "property", "group", "statistic", "value", "lower", "upper", "n"]]
+
+
+def _distributions(groups: dict[str, pd.Series], middle: str) -> pd.DataFrame:
+    """Return percents of each group by bins that they share, and a `middle` of each (mean or median); none if empty."""
+    every = pd.concat(groups.values()).dropna()
+    low, high = every.quantile([0.005, 0.995]) if len(every) else (0, 1)
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    parts = []
+    for group, values in groups.items():
+        values = values.dropna()
+        share = 100 * np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(len(values), 1)
+        bins = pd.DataFrame({"statistic": "percent", "value": share, "lower": edges[:-1], "upper": edges[1:]})
+        ends = pd.DataFrame({"statistic": [middle], "value": values.agg(middle)})
+        parts += [part.assign(group=group, n=len(values)) for part in (bins, ends) if len(values)]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["statistic", "value", "lower", "upper", "group", "n"])
+
+
+def _read(inputs: Inputs) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Return properties, correlations of neurons, combinations, and indices of the true neurons, of the same data sets.
+
+    Raises:
+        UserError: they are not of the same data sets, or of too many.
+    """
     neurons = read_tables(inputs, "properties", ("dataset", "label", "neuron", *PROPERTIES))
     pairs = read_tables(inputs, "independence", CORRELATION_COLUMNS)
     counts = read_tables(inputs, "combinations", COMBINATION_COLUMNS)
@@ -75,10 +120,15 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         if set(table["dataset"]) != set(datasets) or len(datasets) > MOST:
             found = f"{datasets} in properties, {sorted(set(table['dataset']))} in {name}"
             raise UserError(f"input {name}: expected the same data sets, {MOST} at most, in all tables, found {found}.")
-    pairs = pairs[pairs["unit"] == NEURONS]
-    true = _true_indices(inputs, datasets)
-    labels = dict(zip(neurons["dataset"], neurons["label"], strict=True))
+    return neurons, pairs[pairs["unit"] == NEURONS], counts, _true_indices(inputs, datasets)
 
+
+@style.styled
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    neurons, pairs, counts, _ = _read(inputs)
+    labels = dict(zip(neurons["dataset"], neurons["label"], strict=True))
+    datasets = list(labels)
     fig = style.figure(9.7)
     grid = fig.add_gridspec(4, 1, height_ratios=(2.9, 1.0, 2.2, 0.95))
     _matrices(fig, grid[0], pairs, datasets, labels)
@@ -86,20 +136,18 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     codes = grid[2].subgridspec(1, 2 * len(datasets), width_ratios=[2.2, 1] * len(datasets))
     last = grid[3].subgridspec(1, len(REMAINING) * len(datasets))
     for place, dataset in enumerate(datasets):
-        own = neurons[neurons["dataset"] == dataset].set_index("neuron").assign(neuron=lambda table: table.index)
-        own["phase_invariance"] = 1 - own["phase_selectivity"]
+        own = table[table["dataset"] == dataset]
         axes = [fig.add_subplot(middle[len(CODE) * place + column]) for column in range(len(CODE))]
         for axis, name in zip(axes, CODE, strict=True):
-            _thresholds(axis, own[name], true.get(dataset, {}).get(name), name)
+            _thresholds(axis, own[(own["panel"] == "B") & (own["property"] == name)], name)
         axes[1].set_title(f"{labels[dataset]}\n{axes[1].get_title()}", fontsize=6)
         combined, bits = (fig.add_subplot(codes[2 * place + column]) for column in range(2))
         part = counts[counts["dataset"] == dataset]
-        _combinations(combined, part, labels[dataset])
+        _combinations(combined, part, own[own["panel"] == "C"], labels[dataset])
         _information(bits, part)
         rest = [fig.add_subplot(last[len(REMAINING) * place + column]) for column in range(len(REMAINING))]
-        good = gabor_like(own)
         for axis, name in zip(rest, REMAINING, strict=True):
-            _remaining(axis, own[name], good, name)
+            _remaining(axis, own[(own["panel"] == "D") & (own["property"] == name)], name)
         if place == 0:
             for axis, letter, x in zip((axes[0], combined, rest[0]), "BCD", (-0.25, -0.15, -0.25), strict=True):
                 style.panel_letter(axis, letter, x=x, y=1.08)
@@ -203,37 +251,25 @@ def _intervals(axis: Axes, pairs: pd.DataFrame, named: bool) -> None:
         axis.tick_params(labelleft=False)
 
 
-def _histogram(axis: Axes, values: pd.Series, edges: np.ndarray, **look) -> None:
-    values = values.dropna()
-    if len(values):
-        share = 100 * np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values)
-        axis.stairs(share, edges, **look)
-
-
-def _edges(*columns: pd.Series | None) -> np.ndarray:
-    values = pd.concat([column for column in columns if column is not None]).dropna()
-    if values.empty:
-        return np.linspace(0, 1, BINS + 1)
-    low, high = values.quantile([0.005, 0.995])
-    return np.linspace(low, high if high > low else low + 1, BINS + 1)
-
-
-def _thresholds(axis: Axes, model: pd.Series, truth: pd.Series | None, name: str) -> None:
-    """Panel B: distribution of a property, in silico and of true neurons, with thresholds at their means."""
-    edges = _edges(model, truth)
-    for values, source in ((model, MODEL), (truth, TRUTH)):
-        if values is not None:
-            colour = LOOKS[source][1]
-            _histogram(axis, values, edges, color=colour, fill=source == MODEL, alpha=0.6 if source == MODEL else 1)
-            axis.axvline(values.mean(), color=colour, lw=0.9, ls="--")
-    axis.set_title(
-        NAMES[name].partition(" (")[0].replace("cross-orientation inhibition", "cross-orient. inhib."), fontsize=6
-    )
+def _histogram(axis: Axes, table: pd.DataFrame, line: str, **look) -> None:
+    """Draw the distribution of one group, and a dashed `line` at its mean or median."""
+    bins = table[table["statistic"] == "percent"]
+    axis.stairs(bins["value"], [*bins["lower"], bins["upper"].iloc[-1]], **look)
+    axis.axvline(table.loc[table["statistic"] != "percent", "value"].iloc[0], color=line, lw=0.9, ls="--")
     axis.xaxis.set_major_locator(style.few_ticks())
     axis.yaxis.set_major_locator(style.few_ticks())
 
 
-def _combinations(axis: Axes, counts: pd.DataFrame, label: str) -> None:
+def _thresholds(axis: Axes, table: pd.DataFrame, name: str) -> None:
+    """Panel B: distribution of a property, in silico and of true neurons, with thresholds at their means."""
+    for source, rows in table.groupby("group"):
+        colour = LOOKS[source][1]
+        _histogram(axis, rows, colour, color=colour, fill=source == MODEL, alpha=0.6 if source == MODEL else 1)
+    title = NAMES[name].partition(" (")[0].replace("cross-orientation inhibition", "cross-orient. inhib.")
+    axis.set_title(title, fontsize=6)
+
+
+def _combinations(axis: Axes, counts: pd.DataFrame, seen: pd.DataFrame, label: str) -> None:
     """Panel C: share of neurons with each combination; bars: independence, dashes: expected."""
     every = counts[counts["subset"] == _best_subset(counts)]
     part = every[every["unit"] == NEURONS]
@@ -251,11 +287,9 @@ def _combinations(axis: Axes, counts: pd.DataFrame, label: str) -> None:
             axis.plot(at, share, marker, color=colour, ms=3, zorder=2)
     axis.set_xticks(range(8), ["\n".join("●" if bit else "○" for bit in bits) for bits in order], fontsize=6)
     axis.set_xlabel("● high  ○ low: phase invariance,\nsurround suppression, cross-orient. inhib.", fontsize=6)
-    model = every[every["source"] == MODEL]
-    seen = (model["count"] > 0).groupby(model["unit"], sort=False).sum()
-    seen = "in silico, of 8: " + ", ".join(f"{number} by {unit}" for unit, number in seen.items())
+    found = "in silico, of 8: " + ", ".join(f"{row.value:.0f} by {row.group}" for row in seen.itertuples())
     units = int(part.groupby("source")["count"].sum().max()) if len(part) else 0
-    axis.set_title(f"{label}\n{SUBSETS[_best_subset(counts)]}, n = {units}\n{seen}", fontsize=6)
+    axis.set_title(f"{label}\n{SUBSETS[_best_subset(counts)]}, n = {units}\n{found}", fontsize=6)
     axis.set_ylim(bottom=0)
 
 
@@ -284,27 +318,19 @@ def _information(axis: Axes, counts: pd.DataFrame) -> None:
     axis.xaxis.set_major_locator(style.few_ticks())
 
 
-def _remaining(axis: Axes, values: pd.Series, good: dict | None, name: str) -> None:
+def _remaining(axis: Axes, table: pd.DataFrame, name: str) -> None:
     """Panel D: distribution of a property over neurons whose response to Gabors is below average, and over others."""
     axis.set_title(NAMES[name].partition(" (")[0], fontsize=6)
-    if good is None or values.isna().all():
+    if table.empty:
         axis.set(xticks=[], yticks=[], xlabel="no MEIs")
-        return
-    edges, kept = _edges(values), good["neurons"].reindex(values.index).to_numpy(bool)
-    _histogram(axis, values[kept], edges, color="0.75", fill=True)
-    _histogram(axis, values[~kept], edges, color=style.BLUE)
-    for part, colour in ((values[kept], "0.5"), (values[~kept], style.BLUE)):
-        axis.axvline(part.median(), color=colour, lw=0.9, ls="--")
-    axis.xaxis.set_major_locator(style.few_ticks())
-    axis.yaxis.set_major_locator(style.few_ticks())
+    looks = {ABOVE: ("0.5", {"color": "0.75", "fill": True}), BELOW: (style.BLUE, {"color": style.BLUE})}
+    for group, rows in table.groupby("group"):
+        line, look = looks[group]
+        _histogram(axis, rows, line, **look)
 
 
 def _legend(fig, neurons: pd.DataFrame, pairs: pd.DataFrame) -> None:
-    handles = [
-        Line2D([], [], color=colour, marker=marker, ms=3, label=name)
-        for source, (name, colour, marker) in LOOKS.items()
-        if source in set(pairs["source"])
-    ]
+    handles = [mark(*look, ms=3, ls="-") for source, look in LOOKS.items() if source in set(pairs["source"])]
     handles.append(Patch(color="0.78", label="A, C: 95 % of permutations (independence)"))
     handles.append(Patch(color="0.75", label="D: above-average Gabor / MEI"))
     handles.append(Patch(edgecolor=style.BLUE, facecolor="none", label="D: below-average Gabor / MEI"))
@@ -318,5 +344,4 @@ def _legend(fig, neurons: pd.DataFrame, pairs: pd.DataFrame) -> None:
         "independent; right: less the mean of permutations; independent: no evidence against, and the interval ends "
         f"below {margin:g} bits (dotted); weakly dependent: evidence, but less than that. D, dashed: medians."
     )
-    legend = fig.legend(handles=handles, loc="outside lower center", ncols=3, title=fill(note, LINE), title_fontsize=6)
-    legend.get_title().set_multialignment("center")
+    legend_below(fig, handles, note, ncols=3, width=145)

@@ -5,20 +5,20 @@ Inputs:
     gabors: optimal_gabors.csv of the same data set.
     responses: responses.nc of the same data set, for true orientations.
     search_check: search_check.csv of the same data set.
+    paper: what the paper states.
 """
 
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.image_responses import read_image_responses
+from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values, tidy
 from calcium_latents.studies.digital_twin.tuning.tuning_recovery import (
     INDICES,
     orientation_errors,
@@ -31,59 +31,95 @@ INPUTS = {
     "indices": "{scanned}/indices.csv",
     "gabors": "{scanned}/optimal_gabors.csv",
     "search_check": "{scanned}/search_check.csv",
+    "paper": "config/papers/digital_twin.yaml",
 }
 EACH = ("scanned",)
 STIMULUS = "cluster"  # shown in the scatter plots: the paper's experiments use these
 STIMULI = {"cluster": ("cluster's Gabor", style.VERMILLION, "o"), "own": ("own Gabor", style.BLUE, "s")}
 SHORT = ("F2/F0", "F1/F0", "suppression", "inhibition")
-PAPER_FRACTION = 0.87
-LINE = 150  # characters of a note that fit into the page
+SOURCES = {"model": ("digital twin", style.VERMILLION), "truth": ("true", "black")}
 LIMIT = (0.003, 0.03)  # least cost ratio and distance of rate ratios from 1 that the axes resolve
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return the numbers of the figure.
+
+    A: `value`, errors (degrees) of the preferred orientation, a row a neuron, of `n` oriented ones; of the model also
+    `statistic` median and 90 %. B: indices of neurons, model against truth. F: see `recovery_table`. H: `value`, parts
+    of the neurons by `lower` edge of a bin up to `upper`, and the mean. I: part of the neurons for which the search
+    reaches the grid's best.
+    """
     indices = read_tables(inputs, "indices", ("neuron", "neuron_type", "source", "stimulus", *INDICES))
     gabors = read_tables(inputs, "gabors", ("neuron", "source", "stimulus", "fraction_of_own"))
     check = read_tables(inputs, "search_check", ("cost_ratio", "rate_ratio", "brute_force_images"))
     responses = read_image_responses(inputs["responses"][0], ["neuron", "kind", "orientation_rad"])
-    stimuli = [name for name in STIMULI if name in set(indices["stimulus"])]
     recovered = recovery_table(indices)
-    if recovered.empty or STIMULUS not in stimuli:
+    if recovered.empty or STIMULUS not in set(indices["stimulus"]):
         raise UserError(f"input indices: expected the sources model and truth and the stimulus {STIMULUS}, found none.")
+    oriented = responses["kind"].values.astype(str) == "gabor"
+    true = pd.Series(responses["orientation_rad"].values[oriented], index=responses["neuron"].values[oriented])
+    errors, fractions = [], []
+    for stimulus in (name for name in STIMULI if name in set(indices["stimulus"])):
+        for source in ("truth", "model"):
+            error = np.sort(orientation_errors(indices, stimulus, source, true))
+            about = {"stimulus": stimulus, "source": source, "n": len(true)}
+            errors.append(pd.DataFrame({"statistic": "error", "value": error, **about}))
+            if source == "model" and len(error):
+                ends = {"statistic": ["median", "90 %"], "value": [np.median(error), np.quantile(error, 0.9)]}
+                errors.append(pd.DataFrame({**ends, **about}))
+    edges = np.linspace(0, 1.0001, 26)
+    for source in SOURCES:
+        own = gabors[(gabors["source"] == source) & (gabors["stimulus"] == "cluster")]["fraction_of_own"].dropna()
+        share = np.histogram(np.clip(own, 0, 1), edges)[0] / max(len(own), 1)
+        bins = pd.DataFrame({"statistic": "part", "value": share, "lower": edges[:-1], "upper": edges[1:]})
+        mean = pd.DataFrame({"statistic": ["mean"], "value": own.mean()})
+        fractions += [part.assign(source=source, n=len(own)) for part in (bins, mean) if len(own)]
+    reached = {"statistic": ["grid's best"], "value": (check["rate_ratio"] > 1 - 1e-4).mean(), "n": len(check)}
+    both = {index: paired(indices, STIMULUS, index) for index in INDICES}
+    points = pd.concat(both, names=["index"]).reset_index("index").assign(stimulus=STIMULUS)
+    panels = {"A": pd.concat(errors), "B": points, "F": recovered.rename(columns={"neurons": "n"})}
+    return tidy({**panels, "H": pd.concat(fractions), "I": pd.DataFrame(reached)})
+
+
+@style.styled
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    check = read_tables(inputs, "search_check", ("cost_ratio", "rate_ratio", "brute_force_images"))
+    panels = dict(tuple(table.groupby("panel")))
+    recovered = panels["F"]
+    stimuli = [name for name in STIMULI if name in set(panels["A"]["stimulus"])]
     fig = style.figure(7.4)
     axes = [fig.add_subplot(cell) for cell in fig.add_gridspec(3, 3)]
-    _orientations(axes[0], indices, responses, stimuli)
+    _orientations(axes[0], panels["A"], stimuli)
     for axis, index in zip(axes[1:5], INDICES, strict=True):
-        _scatter(axis, indices, recovered, index)
+        both, rows = (part[part["index"] == index] for part in (panels["B"], recovered))
+        _scatter(axis, both, rows[rows["stimulus"] == STIMULUS].iloc[0], index)
     _summary(axes[5], recovered, stimuli, "r")
     _summary(axes[6], recovered, stimuli, "slope")
-    _fractions(axes[7], gabors)
-    _search(axes[8], check)
+    _fractions(axes[7], panels["H"], paper_values(inputs)["cluster_gabor"].value)
+    _search(axes[8], check, panels["I"]["value"].iloc[0])
     for axis, letter in zip(axes, "ABCDEFGHI", strict=True):
         style.panel_letter(axis, letter, x=-0.16, y=1.04)
-    _legend(fig, indices, recovered, stimuli)
+    _legend(fig, panels["B"]["neuron_type"], recovered["n"].astype(int), stimuli)
     return style.save(fig, output_stem)
 
 
-def _orientations(axis: Axes, indices: pd.DataFrame, responses, stimuli: list[str]) -> None:
+def _orientations(axis: Axes, table: pd.DataFrame, stimuli: list[str]) -> None:
     """Panel A: cumulative distribution of the error of preferred orientations."""
-    oriented = responses["kind"].values.astype(str) == "gabor"
-    true = pd.Series(responses["orientation_rad"].values[oriented], index=responses["neuron"].values[oriented])
     # no error is 0 on a logarithmic axis
-    floor = 0.01
+    floor, oriented = 0.01, int(table["n"].iloc[0])
     for stimulus in stimuli:
         label, colour, _ = STIMULI[stimulus]
         for source, line in (("truth", (0, (4, 2))), ("model", "-")):
-            error = np.sort(orientation_errors(indices, stimulus, source, true))
+            rows = table[(table["stimulus"] == stimulus) & (table["source"] == source)].set_index("statistic")["value"]
+            error = rows[rows.index == "error"].to_numpy()
             if not len(error):
                 continue
             # neurons that the Gabor does not drive have no preferred orientation: their curve ends below 1
-            part = (np.arange(len(error)) + 1) / len(true)
+            part = (np.arange(len(error)) + 1) / oriented
             axis.step(np.maximum(error, floor), part, color=colour, ls=line, lw=1)
             if source == "model":
-                text = f"{label}: median {np.median(error):.2g}°, 90 % {np.quantile(error, 0.9):.2g}°"
+                text = f"{label}: median {rows['median']:.2g}°, 90 % {rows['90 %']:.2g}°"
                 style.note(axis, text, 0.04, 0.97 - 0.09 * stimuli.index(stimulus), va="top", color=colour)
     angle = np.geomspace(floor, 90, 200)
     axis.plot(angle, angle / 90, color=style.GREY, ls=":", lw=1)
@@ -91,13 +127,11 @@ def _orientations(axis: Axes, indices: pd.DataFrame, responses, stimuli: list[st
     axis.set(xscale="log", xlim=(floor, 90), ylim=(0, 1.28), yticks=(0, 0.5, 1))
     axis.set_xticks([0.01, 0.1, 1, 10, 90], ["0.01", "0.1", "1", "10", "90"])
     axis.set(xlabel="error of the preferred orientation (°)", ylabel="part of the neurons")
-    axis.set_title(f"preferred orientation, n = {int(oriented.sum())}", fontsize=6.5)
+    axis.set_title(f"preferred orientation, n = {oriented}", fontsize=6.5)
 
 
-def _scatter(axis: Axes, indices: pd.DataFrame, recovered: pd.DataFrame, index: str) -> None:
+def _scatter(axis: Axes, both: pd.DataFrame, row: pd.Series, index: str) -> None:
     """Panels B to E: an index in silico against the true one."""
-    both = paired(indices, STIMULUS, index)
-    row = recovered[(recovered["stimulus"] == STIMULUS) & (recovered["index"] == index)].iloc[0]
     for group, (colour, marker) in _groups(both["neuron_type"]).items():
         part = both[both["neuron_type"].astype(str).map(_group) == group]
         axis.plot(part["truth"], part["model"], marker, color=colour, ms=2.4, mew=0, alpha=0.75)
@@ -152,26 +186,23 @@ def _summary(axis: Axes, recovered: pd.DataFrame, stimuli: list[str], value: str
     axis.set_title({"r": "ranking", "slope": "size of effects"}[value], fontsize=6.5)
 
 
-def _fractions(axis: Axes, gabors: pd.DataFrame) -> None:
+def _fractions(axis: Axes, table: pd.DataFrame, published: float) -> None:
     """Panel H: the rate at the cluster's Gabor as a part of the rate at the own one."""
-    edges = np.linspace(0, 1.0001, 26)
-    for source, (name, colour) in {"model": ("digital twin", style.VERMILLION), "truth": ("true", "black")}.items():
-        part = gabors[(gabors["source"] == source) & (gabors["stimulus"] == "cluster")]["fraction_of_own"].dropna()
-        if part.empty:
-            continue
-        share = np.histogram(np.clip(part, 0, 1), edges)[0] / len(part)
-        axis.stairs(share, edges, color=colour, lw=1)
-        axis.axvline(part.mean(), color=colour, ls=(0, (4, 2)), lw=0.9)
-        text = f"{name}: mean {part.mean():.2f}, n = {len(part)}"
+    for source, rows in table.groupby("source"):
+        name, colour = SOURCES[source]
+        bins, mean = rows[rows["statistic"] == "part"], rows.loc[rows["statistic"] == "mean", "value"].iloc[0]
+        axis.stairs(bins["value"], [*bins["lower"], bins["upper"].iloc[-1]], color=colour, lw=1)
+        axis.axvline(mean, color=colour, ls=(0, (4, 2)), lw=0.9)
+        text = f"{name}: mean {mean:.2f}, n = {rows['n'].iloc[0]:.0f}"
         style.note(axis, text, 0.04, 0.97 - 0.09 * (source == "truth"), va="top", color=colour)
-    axis.axvline(PAPER_FRACTION, color=style.GREY, lw=1, ls=":")
-    style.note(axis, f"dotted: paper, {PAPER_FRACTION:.0%}", 0.04, 0.79, va="top")
+    axis.axvline(published, color=style.GREY, lw=1, ls=":")
+    style.note(axis, f"dotted: paper, {published:.0%}", 0.04, 0.79, va="top")
     axis.set(xlim=(0, 1.02), xlabel="rate at the cluster's / at the own Gabor", ylabel="part of the neurons")
     axis.set_ylim(0, 1.45 * axis.get_ylim()[1])
     axis.set_title("one Gabor a cluster", fontsize=6.5)
 
 
-def _search(axis: Axes, check: pd.DataFrame) -> None:
+def _search(axis: Axes, check: pd.DataFrame, found: float) -> None:
     """Panel I: what the search finds, relative to the whole grid, against what it costs."""
     axis.plot(check["cost_ratio"], check["rate_ratio"], "o", color=style.VERMILLION, ms=3, mew=0, alpha=0.8)
     axis.plot(1, 1, "s", color=style.BLACK, ms=4)
@@ -181,27 +212,23 @@ def _search(axis: Axes, check: pd.DataFrame) -> None:
     axis.set(xscale="log", xlim=(min(LIMIT[0], float(check["cost_ratio"].min()) / 2), 2), ylim=(low, 1 + (1 - low) / 3))
     axis.set(xlabel="images shown / whole grid", ylabel="rate found / best of the grid")
     count = int(check["brute_force_images"].iloc[0])
-    found = (check["rate_ratio"] > 1 - 1e-4).mean()
     text = f"n = {len(check)} neurons, {count:,} images:\n{found:.0%} reach the grid's best"
     axis.set_title(f"search: {text}", fontsize=6.5)
 
 
-def _legend(fig, indices: pd.DataFrame, recovered: pd.DataFrame, stimuli: list[str]) -> None:
-    handles = []
-    for group, (colour, marker) in _groups(indices["neuron_type"]).items():
-        handles.append(Line2D([], [], color=colour, marker=marker, ls="", ms=3.4, label=f"B–E: {group}"))
+def _legend(fig, types: pd.Series, counts: pd.Series, stimuli: list[str]) -> None:
+    handles = [mark(f"B–E: {group}", *look, ms=3.4) for group, look in _groups(types).items()]
     for name in stimuli:
-        label, colour, marker = STIMULI[name]
-        handles.append(Line2D([], [], color=colour, marker=marker, ms=3.4, lw=1, label=f"A, F, G: {label}"))
+        label, *look = STIMULI[name]
+        handles.append(mark(f"A, F, G: {label}", *look, ms=3.4, lw=1, ls="-"))
     handles += [
-        Line2D([], [], color="0.4", ls=(0, (4, 2)), lw=1, label="A: true neurons' curves (a perfect twin)"),
-        Line2D([], [], color=style.GREY, ls=":", lw=1, label="null: random orientation, slope 0"),
-        Line2D([], [], color="0.88", lw=5, label="F: shuffled neurons (97.5 % of |r|)"),
-        Line2D([], [], color=style.BLACK, marker="_", ls="", ms=9, label="F: knowing the true type alone"),
-        Line2D([], [], color=style.BLACK, lw=0.7, label="identity; 1"),
-        Line2D([], [], color=style.BLACK, marker="s", ls="", ms=4, label="I: whole grid; dotted: 1/100"),
+        mark("A: true neurons' curves (a perfect twin)", "0.4", ls=(0, (4, 2)), lw=1),
+        mark("null: random orientation, slope 0", style.GREY, ls=":", lw=1),
+        mark("F: shuffled neurons (97.5 % of |r|)", "0.88", lw=5),
+        mark("F: knowing the true type alone", style.BLACK, "_", ms=9),
+        mark("identity; 1", style.BLACK, lw=0.7),
+        mark("I: whole grid; dotted: 1/100", style.BLACK, "s", ms=4),
     ]
-    counts = recovered["neurons"]
     number = " to ".join(dict.fromkeys(f"{value}" for value in (counts.min(), counts.max())))
     note = (
         "Model and true neurons (without noise) see the same stimuli. B–E: the cluster's Gabor. "
@@ -209,5 +236,4 @@ def _legend(fig, indices: pd.DataFrame, recovered: pd.DataFrame, stimuli: list[s
         "(one seed): they speak of other neurons, not of other twins. A slope below 1: the model ranks neurons, but "
         "shrinks effects."
     )
-    legend = fig.legend(handles=handles, loc="outside lower center", ncols=3, title=fill(note, LINE), title_fontsize=6)
-    legend.get_title().set_multialignment("center")
+    legend_below(fig, handles, note, ncols=3)

@@ -248,7 +248,8 @@ def template_images(coefficients: np.ndarray, parameters: ClusterMeiParameters) 
 def dominant_orientation(coefficients: np.ndarray, parameters: ClusterMeiParameters) -> float:
     """Return the orientation of a template's wave vector in (-pi/2, pi/2]: half the angle of its spectrum's 2nd moment.
 
-    It vanishes for templates without orientation, which then keep the angle that rounding gives them.
+    The template has `coefficients` [coefficients]. It vanishes for templates without
+    orientation, which then keep the angle that rounding gives them.
     """
     half = 2 * int(np.ceil(parameters.extent_px))
     axis = np.arange(-half, half + 1) / 2

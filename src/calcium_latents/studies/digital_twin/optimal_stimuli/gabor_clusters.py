@@ -88,7 +88,7 @@ class _ClusterSearch:
         return len(self.memory)
 
     def best(self) -> np.ndarray:
-        """Return the best row found; what it says on axes that are not shared has no meaning."""
+        """Return the best row [axis] found; what it says on axes that are not shared has no meaning."""
         common = Counts(tuple(self.own.rows[voter, self.columns].tolist()) for voter in self.voters)
         # the most common first; equally common ones in the grid's order
         starts = sorted(common, key=lambda values: (-common[values], values))[: self.settings.starts]

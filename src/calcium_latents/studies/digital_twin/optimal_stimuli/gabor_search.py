@@ -11,28 +11,15 @@ Rates of images a neuron has been shown are remembered: nothing is evaluated twi
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
 
 import numpy as np
 
 from calcium_latents.progress import progress
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import Parameters, StimulusGrid
 from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import SearchSettings
+from calcium_latents.studies.digital_twin.probe import Probe
 
 IMAGES = 256  # rendered and shown at once
-
-
-class Probe(Protocol):
-    """What is asked for rates: the model or, in simulations, the true neurons (see `probe`)."""
-
-    image_shape: tuple[int, int]
-    neurons: int
-
-    def own_rates(self, images: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-        """Return the rate [n] of neuron neurons[k] to image k of [n, y, x]."""
-
-    def all_rates(self, images: np.ndarray) -> np.ndarray:
-        """Return rates [n, neuron] to images [n, y, x]."""
 
 
 @dataclass
@@ -115,7 +102,7 @@ def coarse_rows(grid: StimulusGrid, starts_px: np.ndarray, settings: SearchSetti
 
 
 def thinned(name: str, values: np.ndarray, settings: SearchSettings) -> np.ndarray:
-    """Return which values of an axis the coarse scan shows."""
+    """Return which values (places in `values` [value]) of an axis the coarse scan shows."""
     if name == "contrast":
         kept = []
         for sign in (-1, 1):
@@ -259,7 +246,7 @@ def rates_of(probe: Probe, grid: StimulusGrid, parameters: Parameters, neurons: 
 
 
 def brute_force(probe: Probe, grid: StimulusGrid, neurons: np.ndarray) -> Optima:
-    """Show the whole grid; every image serves all neurons."""
+    """Show the whole grid; every image serves all `neurons` [n]."""
     neurons = np.asarray(neurons)
     best, rates = np.zeros(len(neurons), np.int64), np.full(len(neurons), -np.inf)
     for rows, first in progress(_whole(grid), "whole grid", total=-(-grid.size // IMAGES), unit="batch"):

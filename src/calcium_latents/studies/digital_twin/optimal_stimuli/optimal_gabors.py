@@ -19,6 +19,8 @@ from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters impo
 )
 
 Parameters = dict[str, np.ndarray]
+#: What describes one Gabor, in the order of the arguments of `simulation.visual_cortex.gabors.gabor`.
+GABOR = ("y_px", "x_px", "size_px", "frequency_cpp", "contrast", "orientation_rad", "phase_rad")
 
 
 class StimulusGrid(GridParameters):
@@ -36,7 +38,7 @@ class StimulusGrid(GridParameters):
 
     @property
     def axes(self) -> dict[str, np.ndarray]:
-        """Name of every axis -> its values; "y" and "x" come first."""
+        """Name of every axis -> its values [value]; "y" and "x" come first."""
         raise NotImplementedError
 
     @property
@@ -50,7 +52,7 @@ class StimulusGrid(GridParameters):
         return int(np.prod(self.shape, dtype=np.int64))
 
     def place_axes(self) -> dict[str, np.ndarray]:
-        """Values of the axes y and x, px."""
+        """Values [value] of the axes y and x, px."""
         values = {}
         for name, span, size in zip("yx", (self.rows_px, self.columns_px), self.image_shape, strict=True):
             first, last = (self.margin_px, size - 1 - self.margin_px) if span is None else span
@@ -198,9 +200,8 @@ class GaborGrid(GaborGridParameters, StimulusGrid):
 
 
 def render_gabors(image_shape: tuple[int, int], parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return Gabors [n, y, x] of parameters [n] named as in `GaborGrid.COLUMNS`."""
-    names = ("y_px", "x_px", "size_px", "frequency_cpp", "contrast", "orientation_rad", "phase_rad")
-    return gabor(image_shape, *(np.asarray(parameters[name], float) for name in names))
+    """Return Gabors [n, y, x] (float32, z-scored units) of parameters [n] named as in `GABOR`."""
+    return gabor(image_shape, *(np.asarray(parameters[name], float) for name in GABOR))
 
 
 def _steps(difference: np.ndarray, count: int) -> np.ndarray:

@@ -17,11 +17,9 @@ import pandas as pd
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import REMAKE, fail
 from calcium_latents.seeds import generator
-from calcium_latents.simulation.visual_cortex.gabors import gabor
+from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GABOR, render_gabors
 from calcium_latents.studies.digital_twin.second_scan.scan_parameters import ScanParameters
 
-#: What describes one Gabor, in the order of the arguments of `simulation.visual_cortex.gabors.gabor`.
-GABOR = ("y_px", "x_px", "size_px", "frequency_cpp", "contrast", "orientation_rad", "phase_rad")
 GREEDY, SINGLY, RANDOM = "greedy", "one by one", "random"
 SHARES = np.arange(1, 101) / 100  # of neurons, at which coverage curves are tabulated
 COVERAGE_COLUMNS = ("selection", "gabors", "neuron_share", "fraction_of_own", "lower", "upper", "neurons", "draws")
@@ -44,17 +42,12 @@ def centre_grid(image_shape: tuple[int, int], parameters: ScanParameters) -> pd.
     return grid[[*GABOR, "cycles_per_size"]]
 
 
-def render(image_shape: tuple[int, int], gabors: pd.DataFrame) -> np.ndarray:
-    """Return the images [row, y, x] (float32, z-scored units) of a table with the columns of `GABOR`."""
-    return np.asarray(gabor(image_shape, *(gabors[name].to_numpy(float) for name in GABOR)), np.float32)
-
-
 def predicted_rates(probe, gabors: pd.DataFrame, batch: int = 256) -> np.ndarray:
     """Return the rates [row of `gabors`, neuron] (float32) that `probe` gives for every Gabor."""
     rates = np.empty((len(gabors), probe.neurons), np.float32)
     for start in progress(range(0, len(gabors), batch), "Gabors at the centre", unit="batch"):
         part = slice(start, start + batch)
-        rates[part] = probe.all_rates(render(probe.image_shape, gabors[part]))
+        rates[part] = probe.all_rates(render_gabors(probe.image_shape, gabors[part]))
     return rates
 
 
@@ -63,7 +56,7 @@ def own_rates(probe, neurons: np.ndarray, gabors: pd.DataFrame, batch: int = 256
     rates, neurons = np.empty(len(gabors), np.float32), np.array(neurons)
     for start in progress(range(0, len(gabors), batch), "own Gabors", unit="batch"):
         part = slice(start, start + batch)
-        rates[part] = probe.own_rates(render(probe.image_shape, gabors[part]), neurons[part])
+        rates[part] = probe.own_rates(render_gabors(probe.image_shape, gabors[part]), neurons[part])
     return rates
 
 
@@ -126,7 +119,7 @@ def choose_greedily(fractions: np.ndarray, count: int, threshold: float) -> np.n
 
 
 def choose_one_by_one(fractions: np.ndarray, count: int, threshold: float) -> np.ndarray:
-    """Return the `count` rows that each alone reach most neurons, regardless of overlap: the baseline of the choice."""
+    """Return the `count` rows of `fractions` [gabor, neuron] that alone reach most neurons: the baseline."""
     fractions = np.asarray(fractions)
     order = np.lexsort((-fractions.sum(axis=1, dtype=float), -(fractions >= threshold).sum(axis=1)))
     return order[:count]
@@ -176,6 +169,7 @@ def coverage_table(
 def chosen_table(fractions: np.ndarray, grid: pd.DataFrame, chosen: np.ndarray, threshold: float) -> pd.DataFrame:
     """Return the chosen Gabors (Fig. 5E): rank (from 1), their parameters, and how far they reach.
 
+    `fractions` [gabor, neuron] has the rows of `grid`; `chosen` [rank] are some of them.
     neurons_added: neurons that this Gabor first takes to the threshold; neurons_reached: by all up to this one.
     """
     reached = np.logical_or.accumulate(fractions[chosen] >= threshold, axis=0).sum(axis=1)

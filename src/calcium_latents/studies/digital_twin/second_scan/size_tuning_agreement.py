@@ -28,12 +28,12 @@ import xarray as xr
 
 from calcium_latents.recordings.fields import REMAKE, fail
 from calcium_latents.statistics.intervals import bootstrap_interval
+from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GABOR, render_gabors
+from calcium_latents.studies.digital_twin.response_scores import arranged
 from calcium_latents.studies.digital_twin.second_scan.gabor_selection import (
-    GABOR,
     fractions_of_own,
     own_rates,
     predicted_rates,
-    render,
 )
 
 MODEL, AT_OPTIMUM, GLM = "mouse-model", "mouse-optimal", "poisson_glm"
@@ -112,16 +112,6 @@ def of_best_gabor(values: np.ndarray, best: np.ndarray) -> np.ndarray:
     return moved[best, np.arange(len(best))]
 
 
-def arranged(response: np.ndarray, stimulus_of_trial: np.ndarray, stimuli: int) -> np.ndarray:
-    """Return responses [stimulus, repeat, neuron] of `response` [trial, neuron]; NaN where a repeat is missing."""
-    order = np.argsort(stimulus_of_trial, kind="stable")
-    counts = np.bincount(stimulus_of_trial, minlength=stimuli)
-    repeat = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    result = np.full((stimuli, counts.max(), response.shape[1]), np.nan)
-    result[np.asarray(stimulus_of_trial)[order], repeat] = np.asarray(response)[order]
-    return result
-
-
 def compare_scan(
     probe,
     scan: xr.Dataset,
@@ -142,7 +132,7 @@ def compare_scan(
         scan: responses to the chosen Gabors in several sizes (`visual_cortex_recording.record_gabor_scan`).
         neurons: [neuron of the probe], their numbers; those of the scan are among them.
         optimal: the own optimal Gabor of each of `neurons`, in their order, with its rate.
-        chosen: the chosen Gabors, columns rank and those of `gabor_selection.GABOR`.
+        chosen: the chosen Gabors, columns rank and those of `optimal_gabors.GABOR`.
         filters: [neuron of the probe, y, x] of a linear-exponential model, for the curve "poisson_glm". Its intercept
             is a factor of the whole curve and does not matter.
         thresholds, seed: see `agreement_table`.
@@ -169,13 +159,13 @@ def compare_scan(
     own = optimal["rate"].to_numpy()
     fractions = fractions_of_own(predicted_rates(probe, rows, batch), own)[:, at]
     best = fractions.argmax(axis=0)
-    measured = arranged(scan["response"].values, scan["stimulus_of_trial"].values, len(order))[order]
+    measured = arranged(scan["response"].values.astype(float), scan["stimulus_of_trial"].values, len(order))[order]
     curves = {
         MODEL: of_best_gabor(by_gabor(predicted_rates(probe, stimuli, batch)[:, at]), best),
         AT_OPTIMUM: _at_optimum(probe, at, optimal, sizes, float(stimuli["contrast"].iloc[0]), batch),
     }
     if filters is not None:
-        images = render(probe.image_shape, stimuli).reshape(len(stimuli), -1)
+        images = render_gabors(probe.image_shape, stimuli).reshape(len(stimuli), -1)
         drive = images @ np.asarray(filters, np.float32)[at].reshape(len(at), -1).T
         curves[GLM] = of_best_gabor(by_gabor(np.exp(drive - drive.max(axis=0))), best)
     return agreement_table(

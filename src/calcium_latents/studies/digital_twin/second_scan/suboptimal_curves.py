@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from calcium_latents.seeds import generator
-from calcium_latents.studies.digital_twin.second_scan.gabor_selection import GABOR, ScanParameters, own_rates
+from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GABOR
+from calcium_latents.studies.digital_twin.second_scan.gabor_selection import ScanParameters, own_rates
 from calcium_latents.studies.digital_twin.second_scan.size_tuning_agreement import standardised
 
 OPTIMAL = 1.0  # the target of rows that belong to the own optimal Gabor

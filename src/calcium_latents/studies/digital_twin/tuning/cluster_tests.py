@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kstwo
+from scipy.stats import binom, kstwo
 
 from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
@@ -23,7 +23,6 @@ from calcium_latents.studies.digital_twin.tuning.neuron_properties import PROPER
 ALPHA, SHUFFLES = 0.01, 20
 CLUSTERED, RANDOM = "k-means", "shuffled"
 COLUMNS = ("dataset", "label", "cluster", "neurons", "property", "ks", "p", "significant", "assignment", "alpha")
-COUNTED = ("assignment", "clusters", "properties", "on_one", "on_all", "median_ks")
 
 
 def kolmogorov_smirnov(values: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
@@ -103,27 +102,22 @@ def _assignments(clusters: np.ndarray, shuffles: int, seed: int) -> Iterator[tup
 
 
 def count_significant(tests: pd.DataFrame) -> pd.DataFrame:
-    """Count clusters of every assignment that differ from the population on at least one and on all properties.
+    """Count clusters of every assignment that differ from the population on at least 1, 2, ..., all properties.
 
     Args:
         tests: columns of `cluster_tests`, of one data set.
 
     Returns:
-        One row an assignment, in order of appearance: assignment, clusters, properties, on_one, on_all, median_ks.
+        One row an assignment and number of properties `at_least`: `value`, how many clusters differ on so many, `of`
+        all clusters, and how many are `expected` to, were all tests chance. Tests of different properties are taken as
+        independent of each other; a common cause makes the expected number smaller for one and larger for all.
     """
-    rows = []
+    properties, alpha = tests["property"].nunique(), tests["alpha"].iloc[0]
+    wanted = np.arange(1, properties + 1)
+    parts = []
     for assignment, part in tests.groupby("assignment", sort=False):
-        number = part.groupby("cluster")["significant"].sum()
-        properties = part["property"].nunique()
-        counts = (len(number), properties, int((number > 0).sum()), int((number == properties).sum()))
-        rows.append((assignment, *counts, part["ks"].median()))
-    return pd.DataFrame(rows, columns=list(COUNTED))
-
-
-def expected_by_chance(clusters: int, properties: int, alpha: float = ALPHA) -> tuple[float, float]:
-    """Return how many clusters would be significant on at least one and on all properties, were all tests chance.
-
-    Tests of different properties are taken as independent of each other; a common cause makes the first smaller and
-    the second larger.
-    """
-    return clusters * (1 - (1 - alpha) ** properties), clusters * alpha**properties
+        number = part.groupby("cluster")["significant"].sum().to_numpy()
+        counts = {"value": (number[:, None] >= wanted).sum(axis=0), "of": len(number)}
+        expected = len(number) * binom.sf(wanted - 1, properties, alpha)
+        parts.append(pd.DataFrame({"assignment": assignment, "at_least": wanted, **counts, "expected": expected}))
+    return pd.concat(parts, ignore_index=True)

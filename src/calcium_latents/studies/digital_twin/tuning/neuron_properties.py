@@ -55,7 +55,7 @@ def check_columns(table: pd.DataFrame, columns: Iterable[str], path: str) -> Non
 
 
 def nonlinearity(network: np.ndarray, linear: np.ndarray, floor: float = FLOOR) -> np.ndarray:
-    """Return max(network, 0) / max(linear, floor), eq. 18 with floors; NaN where a correlation is unknown."""
+    """Return [neuron] max(network, 0) / max(linear, floor) of correlations [neuron], eq. 18; NaN: unknown."""
     network, linear = np.asarray(network, float), np.asarray(linear, float)
     return np.maximum(network, 0) / np.maximum(linear, floor)
 

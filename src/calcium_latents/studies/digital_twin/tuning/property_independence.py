@@ -50,7 +50,7 @@ AT_ONCE = 2_000_000  # values resampled at a time
 
 
 def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the correlation over the last axis, NaN where a side is constant."""
+    """Return the correlation [...] of two arrays [..., unit], NaN where a side is constant."""
     first, second = (x - x.mean(axis=-1, keepdims=True) for x in (np.asarray(first, float), np.asarray(second, float)))
     scale = np.sqrt((first**2).sum(axis=-1) * (second**2).sum(axis=-1))
     with np.errstate(divide="ignore", invalid="ignore"):

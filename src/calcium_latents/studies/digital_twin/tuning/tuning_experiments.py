@@ -33,7 +33,7 @@ Responses = dict[str, np.ndarray]
 
 
 def axis_values(settings: ExperimentSettings) -> dict[str, np.ndarray]:
-    """Return the values of every axis of the experiments."""
+    """Return the values [value] of every axis of the experiments."""
     step = np.pi / settings.orientations
     return {
         "orientation": (np.arange(settings.orientations) - settings.orientations // 2) * step,
@@ -46,20 +46,13 @@ def axis_values(settings: ExperimentSettings) -> dict[str, np.ndarray]:
 
 
 def shown(settings: ExperimentSettings, whole: bool) -> dict[str, np.ndarray]:
-    """Return, for each experiment, which of its stimuli are shown: truth values of the shape of its axes."""
+    """Return, for each experiment, which of its stimuli are shown: truth values [*axes]."""
     sizes = {name: len(values) for name, values in axis_values(settings).items()}
     masks = {name: np.ones([sizes[axis] for axis in axes], bool) for name, axes in EXPERIMENTS.items()}
     if not whole:
         masks["size_contrast"][:-1, :-1] = False
         masks["plaid"][:-1] = False
     return masks
-
-
-def image_count(settings: ExperimentSettings, neurons: int, own: bool = False) -> int:
-    """Return how many images `run_experiments` shows to `neurons` neurons (`own`: with their own Gabors)."""
-    whole = _whole_neurons(settings, neurons, own)
-    part, all_ = (sum(mask.sum() for mask in shown(settings, kind).values()) for kind in (False, True))
-    return int(whole * all_ + (neurons - whole) * part)
 
 
 def _whole_neurons(settings: ExperimentSettings, neurons: int, own: bool) -> int:

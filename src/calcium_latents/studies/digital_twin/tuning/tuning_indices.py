@@ -32,7 +32,7 @@ def preferred_orientation(curve: np.ndarray, orientations_rad: np.ndarray) -> np
 
 
 def orientation_difference(first_rad: np.ndarray, second_rad: np.ndarray) -> np.ndarray:
-    """Return the angle between orientations, 0 to pi / 2."""
+    """Return the angle [...] between orientations [...] (rad), 0 to pi / 2."""
     difference = np.mod(np.asarray(first_rad, float) - second_rad, np.pi)
     return np.minimum(difference, np.pi - difference)
 

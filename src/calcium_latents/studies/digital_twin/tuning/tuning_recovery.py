@@ -85,7 +85,7 @@ def correlation_and_slope(model: np.ndarray, truth: np.ndarray) -> tuple[np.ndar
 
 
 def orientation_errors(indices: pd.DataFrame, stimulus: str, source: str, orientation_rad: pd.Series) -> np.ndarray:
-    """Return errors, degrees from 0 to 90, of preferred orientations against true ones (by neuron number).
+    """Return errors [n], degrees from 0 to 90, of preferred orientations against true ones (by neuron number).
 
     Neurons without a preferred or a true orientation are left out.
     """
