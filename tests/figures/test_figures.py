@@ -247,36 +247,34 @@ def test_the_same_bytes_again(figure_inputs, tmp_path):
 
 def test_figures_do_with_little(figure_inputs, tmp_path):
     """One speed, one method, a continuous recording without factors or scores: still a figure."""
-    inputs = figure_inputs["radical_supplementary1"]["scores"]
-    table = pd.read_csv(inputs[0])
+    inputs = figure_inputs["radical_supplementary1"]
+    table = pd.read_csv(inputs["scores"][0])
     table[table["model"] == "smth-dec"].to_csv(tmp_path / "scores.csv", index=False)
-    draw_figure("radical_supplementary1", {"scores": [tmp_path / "scores.csv"]}, tmp_path / "one")
+    draw_figure("radical_supplementary1", inputs | {"scores": [tmp_path / "scores.csv"]}, tmp_path / "one")
     folder = figure_inputs["recordings_event_rates"]["recording"][0].parent
     real = {
         "recording": [folder / "deconvolved.nc"],
         "inferred": [folder / "whole" / "seed-1" / "output.nc"],
     }
     draw_figure("recordings_event_rates", real, tmp_path / "real")
-    draw_figure(
-        "spike_ground_truth",
-        {"spike_inference": figure_inputs["spike_ground_truth"]["spike_inference"]},
-        tmp_path / "s",
-    )
+    measured = {name: paths for name, paths in figure_inputs["spike_ground_truth"].items() if name != "simulated"}
+    draw_figure("spike_ground_truth", measured, tmp_path / "s")
     assert len(list(tmp_path.glob("*.png"))) == 3
 
 
 def test_wrong_inputs_are_named(figure_inputs, tmp_path):
     with pytest.raises(UserError, match="expected one of"):
         draw_figure("no_such_figure", {}, tmp_path / "x")
-    with pytest.raises(UserError, match="missing inputs \\['scores'\\]"):
+    with pytest.raises(UserError, match="missing inputs \\['paper', 'scores'\\]"):
         draw_figure("radical_supplementary1", {}, tmp_path / "x")
+    paper = {"paper": figure_inputs["radical_supplementary1"]["paper"]}
     with pytest.raises(UserError, match="unknown inputs \\['more'\\]"):
-        draw_figure("radical_supplementary1", {"scores": [], "more": []}, tmp_path / "x")
+        draw_figure("radical_supplementary1", paper | {"scores": [], "more": []}, tmp_path / "x")
     with pytest.raises(UserError, match="found none"):
-        draw_figure("radical_supplementary1", {"scores": [tmp_path / "absent.csv"]}, tmp_path / "x")
+        draw_figure("radical_supplementary1", paper | {"scores": [tmp_path / "absent.csv"]}, tmp_path / "x")
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="expected the columns"):
-        draw_figure("radical_supplementary1", {"scores": [tmp_path / "bad.csv"]}, tmp_path / "x")
+        draw_figure("radical_supplementary1", paper | {"scores": [tmp_path / "bad.csv"]}, tmp_path / "x")
     with pytest.raises(UserError, match="expected predictions"):
         draw_figure(
             "radical_figure2",
