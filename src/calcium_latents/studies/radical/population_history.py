@@ -69,7 +69,7 @@ def lineage(history: pd.DataFrame, generation: int, member: int) -> pd.Series:
     for number in reversed(parents.index):
         line[number] = member
         member = int(parents.loc[number, member])
-    return pd.Series(line, name="member").sort_index()
+    return pd.Series(line, name="member").sort_index().rename_axis("generation")
 
 
 def ancestors(history: pd.DataFrame) -> pd.DataFrame:
