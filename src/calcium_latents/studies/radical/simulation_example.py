@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from calcium_latents.deconvolution.oasis import deconvolve_trace
@@ -15,6 +16,38 @@ from calcium_latents.simulation.lorenz.parameters import LorenzRecordingParamete
 def parameters_of(recording: xr.Dataset) -> LorenzRecordingParameters:
     """Return the parameters with which a recording was simulated."""
     return LorenzRecordingParameters.from_mapping(json.loads(recording.attrs["simulation_parameters"]))
+
+
+SHOWN_S = 3.0
+KINDS = ("linear", "gcamp6f")
+
+
+def example_neuron(recording: xr.Dataset) -> int:
+    """Return the neuron of median noise among the more active half."""
+    counts = recording["spikes"].values.sum(axis=(0, 1))
+    active = np.flatnonzero(counts >= np.median(counts))
+    return int(active[np.argsort(recording["noise_level"].values[active], kind="stable")[len(active) // 2]])
+
+
+def example_stages(recording: xr.Dataset, neuron: int) -> pd.DataFrame:
+    """Return `SHOWN_S` of `pipeline_stages` of a neuron: a row a bin, a column a stage, time_s from the first bin.
+
+    It is the stretch with most spikes among whole windows (of the busiest tenth, the least busy), so that there is
+    something to see.
+    """
+    stages = pd.DataFrame(pipeline_stages(recording, neuron)).rename(columns={"time": "time_s"})
+    size = min(round(SHOWN_S / recording.attrs["bin_width_s"]), len(stages))
+    spikes = stages["spikes"].to_numpy()
+    windows = spikes[: len(spikes) // size * size].reshape(-1, size).sum(axis=1)
+    start = int(windows.argsort(kind="stable")[int(0.9 * (len(windows) - 1))]) * size
+    shown = stages[start : start + size].reset_index(drop=True)
+    return shown.assign(time_s=shown["time_s"] - shown["time_s"].iloc[0])
+
+
+def indicator_curves(settings: LorenzRecordingParameters) -> pd.DataFrame:
+    """Return the noiseless response to steady calcium: columns calcium and `KINDS` (all in peaks after one spike)."""
+    level = np.linspace(0, 10, 201)
+    return pd.DataFrame({"calcium": level, **{kind: curve(level, settings, kind) for kind in KINDS}})
 
 
 def pipeline_stages(recording: xr.Dataset, neuron: int, s_min: float = 0.1) -> dict[str, np.ndarray]:
@@ -50,15 +83,11 @@ def pipeline_stages(recording: xr.Dataset, neuron: int, s_min: float = 0.1) -> d
 
 def stimulus_train(
     settings: LorenzRecordingParameters, rate_hz: float = 10.0, spikes: int = 20, duration_s: float = 4.0
-) -> dict[str, np.ndarray]:
-    """Return the noiseless response [time] to a regular train of spikes, linear and Hill curve."""
+) -> pd.DataFrame:
+    """Return the noiseless response (peaks after one spike) to a regular train: columns time_s, spikes, and `KINDS`."""
     width = settings.bin_width_s
     train = np.zeros(round(duration_s / width))
     train[np.round((0.25 + np.arange(spikes) / rate_hz) / width).astype(int)] = 1.0
     calcium = indicator.calcium(train, settings.rise_time_s, settings.decay_time_s, width)
-    return {
-        "time": np.arange(len(train)) * width,
-        "spikes": train,
-        "linear": calcium,
-        "gcamp6f": curve(calcium, settings, "gcamp6f"),
-    }
+    responses = {kind: curve(calcium, settings, kind) for kind in KINDS}
+    return pd.DataFrame({"time_s": np.arange(len(train)) * width, "spikes": train, **responses})
