@@ -31,6 +31,12 @@ COLUMNS = [
 ]
 
 
+def two_lines(metric: str) -> str:
+    """Return the name of a metric in print, in two lines."""
+    name = METRICS[metric].replace(": ", ":\n").replace(" (", "\n(")
+    return name if "\n" in name else f"{name}\n"
+
+
 def selection_quality(table: pd.DataFrame, finished: bool = False, repeats: int = 1000) -> pd.DataFrame:
     """Score each validation metric by how it ranks snapshots and chooses one, per dataset.
 

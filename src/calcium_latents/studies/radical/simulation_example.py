@@ -35,7 +35,7 @@ def example_stages(recording: xr.Dataset, neuron: int) -> pd.DataFrame:
     It is the stretch with most spikes among whole windows (of the busiest tenth, the least busy), so that there is
     something to see.
     """
-    stages = pd.DataFrame(pipeline_stages(recording, neuron)).rename(columns={"time": "time_s"})
+    stages = pipeline_stages(recording, neuron)
     size = min(round(SHOWN_S / recording.attrs["bin_width_s"]), len(stages))
     spikes = stages["spikes"].to_numpy()
     windows = spikes[: len(spikes) // size * size].reshape(-1, size).sum(axis=1)
@@ -50,12 +50,11 @@ def indicator_curves(settings: LorenzRecordingParameters) -> pd.DataFrame:
     return pd.DataFrame({"calcium": level, **{kind: curve(level, settings, kind) for kind in KINDS}})
 
 
-def pipeline_stages(recording: xr.Dataset, neuron: int, s_min: float = 0.1) -> dict[str, np.ndarray]:
-    """Send one neuron's true spikes through the simulation again and keep every stage, each [time] over the
-    whole session.
+def pipeline_stages(recording: xr.Dataset, neuron: int, s_min: float = 0.1) -> pd.DataFrame:
+    """Send one neuron's true spikes through the simulation again and keep every stage: a row a bin of the session.
 
     Noise is drawn anew (the recording keeps no intermediate stages) with the neuron's own noise level, and
-    samples are taken where the recording has them. Stages: time (s), spikes, spike_sizes, calcium, noiseless,
+    samples are taken where the recording has them. Columns: time_s, spikes, spike_sizes, calcium, noiseless,
     fluorescence, sampled (NaN = not sampled), events (NaN = not sampled).
     """
     settings = parameters_of(recording)
@@ -69,16 +68,18 @@ def pipeline_stages(recording: xr.Dataset, neuron: int, s_min: float = 0.1) -> d
     observed = np.isfinite(recording["fluorescence"].values[:, :, neuron].ravel())
     events = np.full(len(noisy), np.nan)
     events[observed] = deconvolve_trace(noisy[observed], s_min).events
-    return {
-        "time": np.arange(len(noisy)) * settings.bin_width_s,
-        "spikes": spikes,
-        "spike_sizes": sizes,
-        "calcium": calcium,
-        "noiseless": noiseless,
-        "fluorescence": noisy,
-        "sampled": np.where(observed, noisy, np.nan),
-        "events": events,
-    }
+    return pd.DataFrame(
+        {
+            "time_s": np.arange(len(noisy)) * settings.bin_width_s,
+            "spikes": spikes,
+            "spike_sizes": sizes,
+            "calcium": calcium,
+            "noiseless": noiseless,
+            "fluorescence": noisy,
+            "sampled": np.where(observed, noisy, np.nan),
+            "events": events,
+        }
+    )
 
 
 def stimulus_train(

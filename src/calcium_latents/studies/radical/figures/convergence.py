@@ -49,7 +49,6 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 @style.styled
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    del inputs  # the table has all
     times, table = table[table["panel"] == "c"], table[table["panel"] == "ab"]
     levels = table[table["model"] == BASELINE].set_index("latent")["r2"].to_dict()
     table = table[table["model"] != BASELINE]

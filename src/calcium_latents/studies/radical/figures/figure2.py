@@ -100,13 +100,8 @@ def _examples(fig, recording: xr.Dataset, runs: dict[str, xr.Dataset]) -> None:
     traces = right.subplots(len(neurons), 1, sharex=True, squeeze=False)[:, 0]
     shown = [name for name in TRACED if name in runs]
     for axis, neuron in zip(traces, neurons, strict=True):
-        axis.plot(
-            time,
-            _standardised(rate[..., neuron])[trials[0]],
-            color=style.TRUE_COLOUR,
-            lw=1.6,
-            label="true rate",
-        )
+        truth = _standardised(rate[..., neuron])[trials[0]]
+        axis.plot(time, truth, color=style.TRUE_COLOUR, lw=1.6, label="true rate")
         for name in reversed(shown):
             run = runs[name]
             values = _standardised(run["event_rate"].values[..., neuron])[trials[0]]
@@ -121,27 +116,18 @@ def _examples(fig, recording: xr.Dataset, runs: dict[str, xr.Dataset]) -> None:
 
 
 def _raster(axis: Axes, name: str, values: np.ndarray, trial: int, time: np.ndarray, order: np.ndarray) -> None:
-    image = values[trial].T
-    extent = (time[0], 2 * time[-1] - time[-2], len(image), 0)
+    """Draw one trial of `values` [trial, time, neuron or factor]; neurons in `order`."""
+    image, look = values[trial].T, {"cmap": "viridis", "vmin": 0, "vmax": 1}
     if "factors" in name:
-        limit = np.nanpercentile(np.abs(image - values.mean(axis=(0, 1))[:, None]), 99) or 1.0
         image = image - values.mean(axis=(0, 1))[:, None]
-        axis.imshow(
-            image,
-            aspect="auto",
-            extent=extent,
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-            interpolation="nearest",
-        )
+        limit = np.nanpercentile(np.abs(image), 99) or 1.0
+        look = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     elif "rate" in name:
         # Each neuron in units of its own 99th percentile: rates differ tenfold between neurons.
-        scale = np.maximum(np.percentile(values, 99, axis=(0, 1)), 1e-9)[:, None]
-        axis.imshow((image / scale)[order], aspect="auto", extent=extent, cmap="viridis", vmin=0, vmax=1)
+        image = (image / np.maximum(np.percentile(values, 99, axis=(0, 1)), 1e-9)[:, None])[order]
     else:
-        image = np.where(np.isfinite(image), image, 0.0)[order]
-        axis.imshow(image > 0, aspect="auto", extent=extent, cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+        image, look["cmap"] = image[order] > 0, "Greys"
+    axis.imshow(image, aspect="auto", extent=(time[0], 2 * time[-1] - time[-2], len(image), 0), **look)
     axis.set_yticks([])
     axis.spines[["left", "bottom"]].set_visible(False)
 

@@ -14,7 +14,7 @@ import pandas as pd
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical.convergence import COLUMNS, RUN, mean_over_latents
-from calcium_latents.studies.radical.model_selection import METRICS, SHORT, selection_quality
+from calcium_latents.studies.radical.model_selection import SHORT, selection_quality, two_lines
 
 INPUTS = {"convergence": "convergence.csv"}
 PANELS_A_ROW = 4
@@ -38,7 +38,6 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 @style.styled
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    del inputs  # the table has all
     points, quality, finished = (table[table["of"] == kind] for kind in (SNAPSHOTS, EVERY, FINISHED))
     quality = quality.set_index("metric")
     finished = finished.set_index("metric").reindex(quality.index)
@@ -56,8 +55,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     for number, (axis, metric, letter) in enumerate(zip(axes, metrics, LETTERS, strict=False)):
         _against_metric(axis, points[points["metric"] == metric], models)
         interval = f"[{quality.loc[metric, 'lower']:+.2f}, {quality.loc[metric, 'upper']:+.2f}]"
-        name = METRICS[metric].replace(": ", ":\n").replace(" (", "\n(")
-        lines = [name if "\n" in name else f"{name}\n", f"{quality.loc[metric, 'agreement']:+.2f} {interval}"]
+        lines = [two_lines(metric), f"{quality.loc[metric, 'agreement']:+.2f} {interval}"]
         if np.isfinite(finished.loc[metric, "agreement"]):
             lines.append(f"finished runs alone {finished.loc[metric, 'agreement']:+.2f}")
         axis.set_title("\n".join(lines), fontsize=6)

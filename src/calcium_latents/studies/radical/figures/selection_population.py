@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.studies.radical.model_selection import METRICS, SHORT
+from calcium_latents.studies.radical.model_selection import METRICS, SHORT, two_lines
 from calcium_latents.studies.radical.population_recovery import COLUMNS, population_quality
 
 INPUTS = {"recovery": "{random_searches}/population_recovery.csv"}
@@ -53,7 +53,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
         for column, metric in enumerate(metrics):
             axis = scatter[row, column]
             _against_metric(axis, members, metric, scores.loc[metric], colour, marker)
-            name = f"{_wrapped(metric)}\n" if row == 0 else ""
+            name = f"{two_lines(metric)}\n" if row == 0 else ""
             axis.set_title(f"{name}{_agreement(scores.loc[metric])}", fontsize=6)
             if row == len(datasets) - 1:
                 axis.set_xlabel("loss (nats per sample)", fontsize=5.8)
@@ -129,13 +129,6 @@ def _agreement(row: pd.Series) -> str:
     if not np.isfinite(row["agreement"]):
         return "agreement: too few members"
     return f"{row['agreement']:+.2f} [{row['lower']:+.2f}, {row['upper']:+.2f}]"
-
-
-def _wrapped(metric: str) -> str:
-    """Name of a metric in two lines."""
-    name = METRICS[metric]
-    parts = name.split(": ") if ": " in name else [name.replace(" (", "\n(")]
-    return ":\n".join(parts) if len(parts) > 1 or "\n" in parts[0] else f"{textwrap.fill(parts[0], 18)}\n"
 
 
 def _noise(members: pd.DataFrame) -> str:

@@ -76,9 +76,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     shown = rate[:, order].T
     scale = np.maximum(np.nanpercentile(shown, 99, axis=1), 1e-9)[:, None]
     edges = (rate_time[0], 2 * rate_time[-1] - rate_time[-2], len(shown), 0)
-    image = axes[1].imshow(
-        shown / scale, aspect="auto", extent=edges, cmap="viridis", vmin=0, vmax=1, interpolation="nearest"
-    )
+    image = axes[1].imshow(shown / scale, aspect="auto", extent=edges, cmap="viridis", vmin=0, vmax=1)
     axes[1].set(ylabel="neuron", title=f"event rates inferred by {style.label(name)}")
     parts[0].colorbar(image, ax=axes[1], label="rate / 99th\npercentile", fraction=0.02, pad=0.01)
     if "factors" in run:
