@@ -40,7 +40,7 @@ def test_the_page_shows_types_ranges_defaults_and_sources():
     page = configuration_page()
     for row in (
         "| `beta` | a number above 0 | 2.66667 | Of the Lorenz system. |",
-        "| `seeds` | a list, each a whole number from 0 to 18446744073709551615, at least 1 item(s), all different | required |",
+        "| `seeds` | a list, each a whole number from 0 to 18446744073709551615, at least 1 item(s), all different |",
         "| `connection_probability` | a number from 0 to 1 | 0.5 | That a possible link is one [N]. |",
         "| `neurons_per_cluster` | a whole number of at least 1, or null | null |",
         "| `file` | text | required | Path, relative",

@@ -164,7 +164,7 @@ def test_a_model_that_is_beaten_is_said_to_be(figure_inputs, tmp_path, texts):
     table.to_csv(tmp_path / "all.csv", index=False)
     for name, said in (("two", "RADICaL does not beat: own, population"), ("all", "RADICaL beats no baseline")):
         texts.clear()
-        draw_figure("recordings_event_rates", inputs | {"held_out": [tmp_path / f"{name}.csv"]}, tmp_path / name)
+        draw_figure("recordings_event_rates", inputs | {"held_out": [tmp_path / f"{name}.csv"]}, tmp_path / "figure")
         assert any(said in text for text, _, _ in texts)
         check_layout(texts)
 
@@ -174,18 +174,18 @@ def test_selection_without_a_good_metric_says_so(figure_inputs, tmp_path, texts)
     for metric in METRICS:
         table[metric] = -table[metric]
     table.to_csv(tmp_path / "wrong.csv", index=False)
-    draw_figure("radical_selection_metric", {"convergence": [tmp_path / "wrong.csv"]}, tmp_path / "wrong")
+    draw_figure("radical_selection_metric", {"convergence": [tmp_path / "wrong.csv"]}, tmp_path / "figure")
     assert any("No metric ranks snapshots reliably" in text and "no metric." in text for text, _, _ in texts)
     check_layout(texts)
     texts.clear()
     table[table["model"] == "radical_published"].to_csv(tmp_path / "one.csv", index=False)
-    draw_figure("radical_selection_metric", {"convergence": [tmp_path / "one.csv"]}, tmp_path / "one")
+    draw_figure("radical_selection_metric", {"convergence": [tmp_path / "one.csv"]}, tmp_path / "figure")
     assert not any("finished runs alone" in text for text, _, _ in texts)
     for few in (1, 3):
         texts.clear()
         dropped = table.drop(columns=list(METRICS)[few:])
         dropped.to_csv(tmp_path / "few.csv", index=False)
-        draw_figure("radical_selection_metric", {"convergence": [tmp_path / "few.csv"]}, tmp_path / "few")
+        draw_figure("radical_selection_metric", {"convergence": [tmp_path / "few.csv"]}, tmp_path / "figure")
         check_layout(texts)
 
 
@@ -194,7 +194,7 @@ def test_a_search_without_copies_divergence_or_many_generations_is_drawn(figure_
     history = pd.read_csv(inputs["metrics"][0])
     history = history[(history["generation"] == 1)].assign(parent=history["member"], diverged=False)
     history.to_csv(tmp_path / "one.csv", index=False)
-    draw_figure("radical_population_search", inputs | {"metrics": [tmp_path / "one.csv"]}, tmp_path / "one")
+    draw_figure("radical_population_search", inputs | {"metrics": [tmp_path / "one.csv"]}, tmp_path / "figure")
     assert any("lost to divergence: none" in text for text, _, _ in texts)
     check_layout(texts)
 
@@ -217,14 +217,14 @@ def test_a_population_in_which_no_metric_is_right_is_said_so(figure_inputs, tmp_
     table["speckled_holdout_nll"] = float("nan")
     table.to_csv(tmp_path / "wrong.csv", index=False)
     other = figure_inputs["radical_selection_population"]["recovery"][1]
-    draw_figure("radical_selection_population", {"recovery": [other, tmp_path / "wrong.csv"]}, tmp_path / "wrong")
+    draw_figure("radical_selection_population", {"recovery": [other, tmp_path / "wrong.csv"]}, tmp_path / "figure")
     shown = "\n".join(text for text, _, _ in texts)
     assert "no metric surely points the right way – the wrong way: co-smoothing" in shown
     assert "no finite value" in shown
     check_layout(texts)
     texts.clear()
     table[:5].to_csv(tmp_path / "few.csv", index=False)
-    draw_figure("radical_selection_population", {"recovery": [tmp_path / "few.csv"]}, tmp_path / "few")
+    draw_figure("radical_selection_population", {"recovery": [tmp_path / "few.csv"]}, tmp_path / "figure")
     assert any("fewer than 8 members" in text for text, _, _ in texts)
 
 
@@ -247,36 +247,34 @@ def test_the_same_bytes_again(figure_inputs, tmp_path):
 
 def test_figures_do_with_little(figure_inputs, tmp_path):
     """One speed, one method, a continuous recording without factors or scores: still a figure."""
-    inputs = figure_inputs["radical_supplementary1"]["scores"]
-    table = pd.read_csv(inputs[0])
+    inputs = figure_inputs["radical_supplementary1"]
+    table = pd.read_csv(inputs["scores"][0])
     table[table["model"] == "smth-dec"].to_csv(tmp_path / "scores.csv", index=False)
-    draw_figure("radical_supplementary1", {"scores": [tmp_path / "scores.csv"]}, tmp_path / "one")
+    draw_figure("radical_supplementary1", inputs | {"scores": [tmp_path / "scores.csv"]}, tmp_path / "one")
     folder = figure_inputs["recordings_event_rates"]["recording"][0].parent
     real = {
         "recording": [folder / "deconvolved.nc"],
         "inferred": [folder / "whole" / "seed-1" / "output.nc"],
     }
     draw_figure("recordings_event_rates", real, tmp_path / "real")
-    draw_figure(
-        "spike_ground_truth",
-        {"spike_inference": figure_inputs["spike_ground_truth"]["spike_inference"]},
-        tmp_path / "s",
-    )
+    measured = {name: paths for name, paths in figure_inputs["spike_ground_truth"].items() if name != "simulated"}
+    draw_figure("spike_ground_truth", measured, tmp_path / "s")
     assert len(list(tmp_path.glob("*.png"))) == 3
 
 
 def test_wrong_inputs_are_named(figure_inputs, tmp_path):
     with pytest.raises(UserError, match="expected one of"):
         draw_figure("no_such_figure", {}, tmp_path / "x")
-    with pytest.raises(UserError, match="missing inputs \\['scores'\\]"):
+    with pytest.raises(UserError, match="missing inputs \\['paper', 'scores'\\]"):
         draw_figure("radical_supplementary1", {}, tmp_path / "x")
+    paper = {"paper": figure_inputs["radical_supplementary1"]["paper"]}
     with pytest.raises(UserError, match="unknown inputs \\['more'\\]"):
-        draw_figure("radical_supplementary1", {"scores": [], "more": []}, tmp_path / "x")
+        draw_figure("radical_supplementary1", paper | {"scores": [], "more": []}, tmp_path / "x")
     with pytest.raises(UserError, match="found none"):
-        draw_figure("radical_supplementary1", {"scores": [tmp_path / "absent.csv"]}, tmp_path / "x")
+        draw_figure("radical_supplementary1", paper | {"scores": [tmp_path / "absent.csv"]}, tmp_path / "x")
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="expected the columns"):
-        draw_figure("radical_supplementary1", {"scores": [tmp_path / "bad.csv"]}, tmp_path / "x")
+        draw_figure("radical_supplementary1", paper | {"scores": [tmp_path / "bad.csv"]}, tmp_path / "x")
     with pytest.raises(UserError, match="expected predictions"):
         draw_figure(
             "radical_figure2",

@@ -24,6 +24,7 @@ from calcium_latents.simulation.lorenz.lorenz_recording import simulate_lorenz_r
 
 PROVENANCE = {"config_digest": "0", "code_digest": "0", "seed": 0, "versions": "{}"}
 SPEEDS = {7: 5, 15: 11}
+PAPER = Path(__file__).resolve().parents[2] / "config/papers/radical.yaml"
 
 
 def make(folder: Path, neurons: int = 40, trials_per_condition: int = 4) -> dict[str, dict[str, list[Path]]]:
@@ -66,14 +67,15 @@ def make(folder: Path, neurons: int = 40, trials_per_condition: int = 4) -> dict
             "inferred": inferred,
             "predictions": predictions,
             "scores": scores,
+            "paper": [PAPER],
         },
         "radical_extended_data1": {"recording": recordings},
         "radical_extended_data2": {"recording": recordings[:1]},
-        "radical_supplementary1": {"scores": scores},
+        "radical_supplementary1": {"scores": scores, "paper": [PAPER]},
         "radical_convergence": {"convergence": [convergence], "scores": scores},
         "radical_selection_metric": {"convergence": [convergence]},
-        "spike_ground_truth": {"spike_inference": [spikes], "simulated": [simulated]},
-        "radical_calibration": {"calibration": [calibration]},
+        "spike_ground_truth": {"spike_inference": [spikes], "simulated": [simulated], "paper": [PAPER]},
+        "radical_calibration": {"calibration": [calibration], "paper": [PAPER]},
         "recordings_event_rates": real,
     }
 

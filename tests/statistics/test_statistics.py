@@ -1,7 +1,6 @@
 """Paired tests and intervals against SciPy and closed forms."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -12,22 +11,10 @@ from calcium_latents.statistics.intervals import (
     bootstrap_interval,
     mean_interval,
     paired_t_test,
-    paired_tests,
     quantile_interval,
-    summarise,
 )
 
 A, B = np.array([0.8, 0.82, 0.79, 0.85, 0.8]), np.array([0.7, 0.75, 0.74, 0.76, 0.73])
-
-
-def scores():
-    rows = [
-        {"dataset": "d", "latent": "Z", "model": m, "seed": seed, "fold": f, "r2": values[f] + seed * 0.01}
-        for m, values in (("radical", A), ("smth-dec", B))
-        for f in range(5)
-        for seed in (0, 1)
-    ]
-    return pd.DataFrame(rows)
 
 
 def test_plain_test_is_scipys():
@@ -50,16 +37,6 @@ def test_equal_methods_are_no_evidence_and_constant_gains_are_total():
         paired_t_test(A[:1], B[:1])
 
 
-def test_every_ordered_pair_with_seeds_averaged():
-    table = paired_tests(scores()).set_index(["model", "versus"])
-    assert len(table) == 2
-    assert table.loc[("radical", "smth-dec"), "p"] == pytest.approx(paired_t_test(A, B)["p"])
-    forward, backward = table["p"].iloc[0], table["p"].iloc[1]
-    assert forward + backward == pytest.approx(1)
-    with pytest.raises(UserError, match="columns"):
-        paired_tests(scores().drop(columns="fold"))
-
-
 def test_intervals():
     mean, lower, upper = mean_interval(A)
     assert (lower, upper) == pytest.approx(stats.t.interval(0.95, 4, A.mean(), stats.sem(A)))
@@ -68,8 +45,6 @@ def test_intervals():
     centre, low, high = bootstrap_interval(x)
     assert low < 2 < high and high - low == pytest.approx(2 * 1.96 / 20, rel=0.2)
     assert bootstrap_interval(x) == (centre, low, high)
-    row = summarise(scores(), ["model"]).set_index("model").loc["radical"]
-    assert row["mean"] == pytest.approx(A.mean() + 0.005) and row["n"] == 5
 
 
 def test_a_bootstrap_is_that_of_scipy_and_draws_once_for_all_statistics():

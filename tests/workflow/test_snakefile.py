@@ -74,7 +74,8 @@ def test_a_wrong_value_stops_before_anything_runs(tmp_path):
     done = snakemake(tmp_path, "--dry-run", "--config", "scale=smoke", 'radical={"seeds": []}')
     assert done.returncode != 0
     assert (
-        "field 'radical.seeds': expected a list, each a whole number from 0 to 18446744073709551615, at least 1 item(s)" in done.stdout
+        "field 'radical.seeds': expected a list, each a whole number from 0 to 18446744073709551615, at least 1 item(s)"
+        in done.stdout
     )
     assert "Traceback" not in done.stdout
 

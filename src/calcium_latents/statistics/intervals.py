@@ -9,58 +9,15 @@ models: neither speaks of new recordings or of new training seeds.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
-from itertools import permutations
+from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator
 
 AT_ONCE = 10**6  # units that are drawn at once
-FOLD_NOTE = "folds share training trials; p_corrected (Nadeau & Bengio 2003) allows for it"
-
-
-def paired_tests(
-    scores: pd.DataFrame,
-    value: str = "r2",
-    by: Sequence[str] = ("dataset", "latent"),
-    method: str = "model",
-    fold: str = "fold",
-) -> pd.DataFrame:
-    """Test, for every ordered pair of methods within each group, whether the first scores higher than the
-    second.
-
-    Args:
-        scores: tidy table with columns `value`, `by`, `method`, `fold`; several rows per fold (seeds) are
-            averaged first.
-        value, by, method, fold: names of the columns.
-
-    Returns:
-        Columns `by`, model, versus, mean_difference, t, degrees_of_freedom, p, t_corrected, p_corrected,
-        folds, note.
-    """
-    missing = [column for column in (value, method, fold, *by) if column not in scores]
-    if missing:
-        raise UserError(f"scores: expected the columns {missing}, found {list(scores.columns)}.")
-    rows = []
-    for key, group in scores.groupby(list(by), sort=True):
-        wide = group.pivot_table(index=fold, columns=method, values=value, aggfunc="mean")
-        for first, second in permutations(wide.columns, 2):
-            pair = wide[[first, second]].dropna()
-            test = paired_t_test(pair[first].to_numpy(), pair[second].to_numpy())
-            rows.append(
-                {
-                    **dict(zip(by, key, strict=True)),
-                    "model": first,
-                    "versus": second,
-                    **test,
-                    "note": FOLD_NOTE,
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def paired_t_test(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
@@ -161,13 +118,3 @@ def bootstrap_interval(
         return np.array([statistic(values[row]) for row in np.atleast_2d(units)]).reshape(units.shape[:-1])
 
     return found, *bootstrap(len(values), of_units, rng, repeats, confidence)
-
-
-def summarise(scores: pd.DataFrame, by: Sequence[str], value: str = "r2", fold: str = "fold") -> pd.DataFrame:
-    """Return mean, lower, upper, n of `value` by group: 95 % t interval over folds, seeds averaged."""
-    rows = []
-    for key, group in scores.groupby(list(by), sort=True):
-        folds = group.groupby(fold)[value].mean().to_numpy()
-        mean, lower, upper = mean_interval(folds)
-        rows.append({**dict(zip(by, key, strict=True)), "mean": mean, "lower": lower, "upper": upper, "n": len(folds)})
-    return pd.DataFrame(rows, columns=[*by, "mean", "lower", "upper", "n"])

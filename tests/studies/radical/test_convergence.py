@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from calcium_latents.errors import UserError
-from calcium_latents.studies.radical.convergence import mean_over_latents, time_to_accuracy
+from calcium_latents.studies.radical.convergence import OWN_BEST, mean_over_latents, time_to_accuracy
 from calcium_latents.studies.radical.model_selection import selection_quality
 
 
@@ -41,12 +41,13 @@ def test_mean_over_latents_is_one_row_per_snapshot():
 
 
 def test_time_to_accuracy_is_the_first_crossing_or_never():
-    times = time_to_accuracy(table(), [("smth-dec", 0.3), ("perfect", 2.0)]).set_index(["seed", "target"])
+    times = time_to_accuracy(table(), {"smth-dec": 0.3, "perfect": 2.0}).set_index(["seed", "target"])
     assert times.loc[(0, "smth-dec"), "seconds"] == 30 or times.loc[(0, "smth-dec"), "seconds"] == 40
     assert times.loc[(3, "smth-dec"), "step"] == 300
     assert times["seconds"].isna().sum() == 4
-    with pytest.raises(UserError, match="columns"):
-        time_to_accuracy(table().drop(columns="seconds"), [])
+    assert times.loc[(0, OWN_BEST), "step"] == 700 and times.loc[(0, OWN_BEST), "target_r2"] == pytest.approx(0.63)
+    below = time_to_accuracy(table().assign(r2=-1.0), {})
+    assert (below["target"] == OWN_BEST).all() and below["seconds"].isna().all()
 
 
 def test_agreement_has_the_right_sign_and_regret_is_the_loss():
@@ -60,8 +61,7 @@ def test_agreement_has_the_right_sign_and_regret_is_the_loss():
     assert (quality["snapshots"] == 32).all() and (quality["runs"] == 4).all()
 
 
-def test_judged_by_one_latent_and_without_metrics():
-    assert len(selection_quality(table(), latent="Z", metrics=["speckled_holdout_nll"], repeats=50)) == 1
+def test_a_table_without_metrics_is_refused():
     with pytest.raises(UserError, match="one of the columns"):
         selection_quality(table()[["dataset", "model", "seed", "step", "seconds", "latent", "r2"]])
 

@@ -10,12 +10,16 @@ Tables (any may be absent):
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.claims.table import BEATEN, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim
-from calcium_latents.statistics.intervals import mean_interval, paired_tests
+from calcium_latents.claims.paper import PaperValue, read_paper
+from calcium_latents.claims.question import Question
+from calcium_latents.claims.table import Claim
+from calcium_latents.statistics.intervals import mean_interval
+from calcium_latents.studies.radical.recovery import COLUMNS, MODEL, recovery
 
 #: table -> pattern of its files
 TABLES = {
@@ -25,197 +29,136 @@ TABLES = {
     "calibration": "{run}/calibration.csv",
 }
 
-MODEL = "radical"
-FREQUENCIES_HZ = (4, 7, 10, 13, 15, 20)
-HIGH_FIDELITY_HZ = (4, 7, 10, 13, 15)
-LATENTS = ("X", "Y", "Z")
 RIVALS = {"autolfads": "AutoLFADS", "smth-dec": "smth-dec", "smth-sim-fluor": "smth-sim-fluor"}
-TUTORIAL_R2 = {"X": 0.970, "Y": 0.944, "Z": 0.899}  # authors' tutorial, speed not stated; compared at 10 Hz
-TUTORIAL_HZ = 10
-CORRELATION, CORRELATION_TOLERANCE = 0.32, 0.03
-LAG_S = 0.03
+TUTORIAL_HZ = 10  # ours; the tutorial does not state its speed
+CORRELATION_TOLERANCE = 0.03
+PEAK_TOLERANCE_HZ = 1
+INTERVAL = ["value", "lower", "upper"]
+DIFFERENCE = ["difference", "difference_lower", "difference_upper"]
+
+_question = partial(Question, "radical")
 
 
 def claims(tables: Mapping[str, pd.DataFrame]) -> Iterable[Claim]:
     """Return every claim of the main simulation experiment."""
-    scores = tables.get("scores")
-    yield from _high_fidelity(scores)
-    yield from _outperforms(scores)
-    yield from _tutorial(scores)
-    yield _calibration(tables.get("calibration"))
-    yield _lag(tables.get("lag_sweep"))
-    yield from _peaks(tables.get("simulation"))
+    paper = read_paper("radical")
+    recovered = recovery(tables["scores"]) if "scores" in tables else pd.DataFrame(columns=COLUMNS)
+    yield from _high_fidelity(recovered, paper)
+    yield from _outperforms(recovered, paper)
+    yield from _tutorial(recovered, paper)
+    yield _calibration(tables.get("calibration"), paper)
+    yield _lag(tables.get("lag_sweep"), paper)
+    yield from _peaks(tables.get("simulation"), paper)
 
 
-def _claim(
-    name,
-    figure,
-    statement,
-    paper,
-    ours=(np.nan, np.nan, np.nan),
-    status=NOT_TESTED,
-    reason="not run at this scale",
-):
-    return Claim(f"radical-{name}", "radical", figure, statement, paper, *map(float, ours), status, reason)
+def _at(recovered: pd.DataFrame, hz: float, model: str, latent: str | None = None) -> pd.DataFrame:
+    rows = recovered[np.isclose(recovered["frequency_hz"].astype(float), hz) & (recovered["model"] == model)]
+    return rows if latent is None else rows[rows["latent"] == latent]
 
 
-def _at(scores: pd.DataFrame | None, hz: float) -> pd.DataFrame | None:
-    if scores is None:
-        return None
-    rows = scores[np.isclose(scores["frequency_hz"], hz)]
-    return rows if len(rows) else None
+def _unseen(value: float, sign: str = "") -> str:
+    """Say how the model does (or by how much it leads) on trials that no model was fitted on."""
+    return f"; {value:{sign}.3f} on trials that no model was fitted on" if np.isfinite(value) else ""
 
 
-def _folds(rows: pd.DataFrame, model: str, latent: str) -> np.ndarray:
-    chosen = rows[(rows["model"] == model) & (rows["latent"].astype(str).str.upper() == latent)]
-    return chosen.groupby("fold")["r2"].mean().to_numpy()
-
-
-def _unseen(rows: pd.DataFrame, latent: str, rival: str | None = None) -> str:
-    """Say how the model (or its lead over `rival`) does on trials that no model was fitted on."""
-    if "r2_validation" not in rows:
-        return ""
-    rows = rows[rows["latent"].astype(str).str.upper() == latent]
-    mean = rows.groupby("model")["r2_validation"].mean()
-    value = mean[MODEL] - (0.0 if rival is None else mean[rival])
-    text = f"{value:.3f}" if rival is None else f"{value:+.3f}"
-    return f"; {text} on trials that no model was fitted on" if np.isfinite(value) else ""
-
-
-def _high_fidelity(scores: pd.DataFrame | None) -> Iterator[Claim]:
-    for hz in HIGH_FIDELITY_HZ:
-        head = (f"z-above-0.8-{hz}hz", "2c", f"RADICaL infers Z with R2 > 0.8 at {hz} Hz", "> 0.8")
-        rows = _at(scores, hz)
-        folds = np.array([]) if rows is None else _folds(rows, MODEL, "Z")
-        if not len(folds):
-            yield _claim(*head)
+def _high_fidelity(recovered: pd.DataFrame, paper: Mapping[str, PaperValue]) -> Iterator[Claim]:
+    level = paper["z_r2"].value
+    for hz in paper["frequencies_hz"].value:
+        if hz > paper["z_r2_up_to_hz"].value:
             continue
-        ours = mean_interval(folds)
-        good = ours[0] > 0.8
-        yield _claim(
-            *head,
-            ours,
-            REPRODUCED if good else NOT_REPRODUCED,
-            f"mean over {len(folds)} folds is {'above' if good else 'not above'} 0.8" + _unseen(rows, "Z"),
-        )
+        statement = f"RADICaL infers Z with R2 > {level:g} at {hz} Hz"
+        question = _question(f"z-above-{level:g}-{hz}hz", "2c", statement, paper["z_r2"].printed)
+        rows = _at(recovered, hz, MODEL, "Z")
+        if rows.empty:
+            yield question.answer()
+            continue
+        row = rows.iloc[0]
+        good = row["value"] > level
+        reason = f"mean over {row['folds']} folds is {'above' if good else 'not above'} {level:g}"
+        yield question.answer(tuple(row[INTERVAL]), reason + _unseen(row["validation"]), good)
 
 
-def _outperforms(scores: pd.DataFrame | None) -> Iterator[Claim]:
-    for hz in FREQUENCIES_HZ:
-        rows = _at(scores, hz)
+def _outperforms(recovered: pd.DataFrame, paper: Mapping[str, PaperValue]) -> Iterator[Claim]:
+    for hz in paper["frequencies_hz"].value:
         for rival, name in RIVALS.items():
-            head = (
-                f"better-than-{rival}-{hz}hz",
-                "2c, Supp. 1",
-                f"RADICaL outperforms {name} at {hz} Hz in X, Y and Z (paired, one-sided t-test)",
-                "p < 0.05",
-            )
-            if rows is None or not {MODEL, rival} <= set(rows["model"]):
-                yield _claim(*head)
+            statement = f"RADICaL outperforms {name} at {hz} Hz in X, Y and Z (paired, one-sided t-test)"
+            significance = paper["significance"]
+            question = _question(f"better-than-{rival}-{hz}hz", "2c, Supp. 1", statement, significance.printed)
+            rows = _at(recovered, hz, rival).dropna(subset=["difference"])
+            if rows.empty:
+                yield question.answer()
                 continue
-            tests = paired_tests(rows[rows["model"].isin([MODEL, rival])], by=("latent",))
-            tests = tests[tests["model"] == MODEL]
-            worst = tests.loc[tests["mean_difference"].idxmin()]
-            latent = str(worst["latent"]).upper()
-            difference = _folds(rows, MODEL, latent) - _folds(rows, rival, latent)
-            bad = tests[tests["p"] >= 0.05]
+            worst = rows.loc[rows["difference"].idxmin()]
+            latent = worst["latent"]
+            lead = _at(recovered, hz, MODEL, latent)["validation"].item() - worst["validation"]
             each = "; ".join(
-                f"{row.latent}: {row.mean_difference:+.3f}, p = {row.p:.2g} (corrected {row.p_corrected:.2g})"
-                for row in tests.itertuples()
+                f"{row.latent}: {row.difference:+.3f}, p = {row.p_value:.2g} (corrected {row.p_value_corrected:.2g})"
+                for row in rows.itertuples()
             )
-            yield _claim(
-                *head,
-                mean_interval(difference),
-                NOT_REPRODUCED if len(bad) else REPRODUCED,
-                f"smallest R2 difference ({latent}) given{_unseen(rows, latent, rival)}; {each}",
-            )
+            reason = f"smallest R2 difference ({latent}) given{_unseen(lead, '+')}; {each}"
+            yield question.answer(tuple(worst[DIFFERENCE]), reason, (rows["p_value"] < significance.value).all())
 
 
-def _tutorial(scores: pd.DataFrame | None) -> Iterator[Claim]:
-    rows = _at(scores, TUTORIAL_HZ)
-    for latent, reference in TUTORIAL_R2.items():
-        head = (
-            f"tutorial-{latent.lower()}",
-            "authors' tutorial",
+def _tutorial(recovered: pd.DataFrame, paper: Mapping[str, PaperValue]) -> Iterator[Claim]:
+    for latent in "XYZ":
+        stated = paper[f"tutorial_r2_{latent.lower()}"]
+        statement = (
             f"RADICaL recovers {latent} of a synthetic two-photon Lorenz system"
-            f" (speed not stated; ours: {TUTORIAL_HZ} Hz)",
-            f"{reference:.3f}",
+            f" (speed not stated; ours: {TUTORIAL_HZ} Hz)"
         )
-        folds = np.array([]) if rows is None else _folds(rows, MODEL, latent)
-        if not len(folds):
-            yield _claim(*head)
+        question = _question(f"tutorial-{latent.lower()}", "authors' tutorial", statement, stated.printed)
+        rows = _at(recovered, TUTORIAL_HZ, MODEL, latent)
+        if rows.empty:
+            yield question.answer()
             continue
-        mean, lower, upper = mean_interval(folds)
-        if np.isfinite(lower) and lower > reference:
-            status, reason = BEATEN, "our interval lies above"
-        elif mean >= reference or (np.isfinite(upper) and upper >= reference):
-            status, reason = REPRODUCED, "our interval reaches the reference"
-        else:
-            status, reason = NOT_REPRODUCED, f"short by {reference - mean:.3f}"
-        yield _claim(*head, (mean, lower, upper), status, reason + _unseen(rows, latent))
+        row = rows.iloc[0]
+        best = row["lower"] > stated.value
+        good = best or row["value"] >= stated.value or row["upper"] >= stated.value
+        reason = "our interval lies above" if best else "our interval reaches the reference"
+        if not good:
+            reason = f"short by {stated.value - row['value']:.3f}"
+        yield question.answer(tuple(row[INTERVAL]), reason + _unseen(row["validation"]), good, best)
 
 
-def _calibration(table: pd.DataFrame | None) -> Claim:
-    head = (
-        "calibration",
-        "Methods",
-        "Mean correlation of deconvolved events with true spikes, over neurons",
-        f"{CORRELATION} (ours accepted within {CORRELATION_TOLERANCE})",
-    )
+def _calibration(table: pd.DataFrame | None, paper: Mapping[str, PaperValue]) -> Claim:
+    stated = paper["event_spike_correlation"]
+    statement = "Mean correlation of deconvolved events with true spikes, over neurons"
+    accepted = f"{stated.printed} (ours accepted within {CORRELATION_TOLERANCE})"
+    question = _question("calibration", "Methods", statement, accepted)
     if table is None or table["correlation"].notna().sum() == 0:
-        return _claim(*head)
+        return question.answer()
     neurons = table.dropna(subset=["correlation"]).groupby("neuron")["correlation"].mean()
     ours = mean_interval(neurons.to_numpy())
-    near = abs(ours[0] - CORRELATION) <= CORRELATION_TOLERANCE
-    return _claim(
-        *head,
-        ours,
-        REPRODUCED if near else NOT_REPRODUCED,
-        f"{len(neurons)} neurons, mean over {table['dataset'].nunique()} dataset(s); noise as in the paper",
-    )
+    reason = f"{len(neurons)} neurons, mean over {table['dataset'].nunique()} dataset(s); noise as in the paper"
+    return question.answer(ours, reason, abs(ours[0] - stated.value) <= CORRELATION_TOLERANCE)
 
 
-def _lag(table: pd.DataFrame | None) -> Claim:
-    head = (
-        "lag-30ms",
-        "Methods",
-        "A 30 ms lag of rates behind latents gives the highest latent recovery",
-        "30 ms",
-    )
+def _lag(table: pd.DataFrame | None, paper: Mapping[str, PaperValue]) -> Claim:
+    stated = paper["lag_s"]
+    statement = f"A {stated.printed} lag of rates behind latents gives the highest latent recovery"
+    question = _question(f"lag-{stated.printed.replace(' ', '')}", "Methods", statement, stated.printed)
     if table is None or MODEL not in set(table["model"]):
-        return _claim(*head)
+        return question.answer()
     chosen = table[table["model"] == MODEL]
     mean = chosen.groupby(chosen["lag_s"].round(4))["r2"].mean()
-    if LAG_S not in mean.index:
-        return _claim(*head, reason="30 ms is not among the lags")
+    if stated.value not in mean.index:
+        return question.answer(reason=f"{stated.printed} is not among the lags")
     best = float(mean.idxmax())
     reason = (
         f"mean R2 over latents and datasets {mean.max():.3f} at {best * 1e3:.0f} ms, "
-        f"{mean[LAG_S]:.3f} at 30 ms; "
-        "our number is the best lag in ms"
+        f"{mean[stated.value]:.3f} at {stated.printed}; our number is the best lag in ms"
     )
-    return _claim(
-        *head, (best * 1e3, np.nan, np.nan), REPRODUCED if np.isclose(best, LAG_S) else NOT_REPRODUCED, reason
-    )
+    return question.answer(best * 1e3, reason, np.isclose(best, stated.value))
 
 
-def _peaks(table: pd.DataFrame | None) -> Iterator[Claim]:
-    for hz in FREQUENCIES_HZ:
-        head = (
-            f"peak-{hz}hz",
-            "Ext. Data 1c",
-            f"Spectrum of Z peaks at {hz} Hz for the dataset of that name",
-            f"{hz} Hz",
-        )
-        rows = _at(table, hz)
-        if rows is None:
-            yield _claim(*head)
+def _peaks(table: pd.DataFrame | None, paper: Mapping[str, PaperValue]) -> Iterator[Claim]:
+    for hz in paper["frequencies_hz"].value:
+        statement = f"Spectrum of Z peaks at {hz} Hz for the dataset of that name"
+        question = _question(f"peak-{hz}hz", "Ext. Data 1c", statement, f"{hz} Hz")
+        rows = [] if table is None else table[np.isclose(table["frequency_hz"], hz)]
+        if not len(rows):
+            yield question.answer()
             continue
         peak = float(rows["realised_peak_hz"].mean())
-        near = abs(peak - hz) < 1
-        yield _claim(
-            *head,
-            (peak, np.nan, np.nan),
-            REPRODUCED if near else NOT_REPRODUCED,
-            "the paper prints whole Hz; accepted within 1 Hz",
-        )
+        reason = f"the paper prints whole Hz; accepted within {PEAK_TOLERANCE_HZ} Hz"
+        yield question.answer(peak, reason, abs(peak - hz) < PEAK_TOLERANCE_HZ)

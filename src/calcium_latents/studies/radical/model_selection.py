@@ -8,8 +8,6 @@ is better); it ranks well if its Spearman correlation with latent recovery is ne
 correlation.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -28,74 +26,51 @@ METRICS: dict[str, str] = {
     "cosmoothing_event_nll": "co-smoothing: event or none",
     "reduced_rank_nll": "speckled hold-out: reduced rank",
 }
+SHORT = {name: printed.removesuffix(" (published)") for name, printed in METRICS.items()}
+COLUMNS = [
+    *("dataset", "metric", "agreement", "lower", "upper", "snapshots", "runs"),
+    *("chosen_r2", "best_r2", "regret"),
+]
 
 
-def selection_quality(
-    table: pd.DataFrame,
-    metrics: Sequence[str] | None = None,
-    latent: str | None = None,
-    finished: bool = False,
-    confidence: float = 0.95,
-    repeats: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
+def two_lines(metric: str) -> str:
+    """Return the name of a metric in print, in two lines."""
+    name = METRICS[metric].replace(": ", ":\n").replace(" (", "\n(")
+    return name if "\n" in name else f"{name}\n"
+
+
+def selection_quality(table: pd.DataFrame, finished: bool = False, repeats: int = 1000) -> pd.DataFrame:
     """Score each validation metric by how it ranks snapshots and chooses one, per dataset.
 
     Args:
         table: a convergence table with at least one of the columns `METRICS`.
-        metrics: columns to score; default all of `METRICS` that the table has.
-        latent: judge by the recovery of this latent alone; default the mean over latents.
         finished: compare the last snapshots of runs alone: what a search over hyperparameters has to choose from.
+        repeats: of the bootstrap.
 
     Returns:
-        Columns dataset, metric, agreement (minus Spearman's rho over all snapshots), lower, upper (bootstrap
-        that resamples runs, then snapshots within them, because snapshots of one run resemble each other),
-        snapshots, runs, chosen_r2 (of the snapshot with the best metric), best_r2, regret = best_r2 -
-        chosen_r2. Fewer than three points have no agreement (NaN).
+        Columns dataset, metric, agreement (minus Spearman's rho over all snapshots), lower, upper (95 % bootstrap that
+        resamples runs, then snapshots within them, because snapshots of one run resemble each other), snapshots, runs,
+        chosen_r2 (of the snapshot with the best metric), best_r2, regret = best_r2 - chosen_r2. Fewer than three points
+        have no agreement (NaN).
     """
-    columns = [name for name in (metrics or METRICS) if name in table]
-    if not columns:
+    metrics = [name for name in METRICS if name in table]
+    if not metrics:
         raise UserError(f"convergence table: expected one of the columns {list(METRICS)}, found {list(table.columns)}.")
-    if latent is not None:
-        table = table[table["latent"] == latent]
     points = mean_over_latents(table)
     if finished:
         points = points.loc[points.groupby(RUN)["step"].idxmax()]
     rows = []
     for dataset, group in points.groupby("dataset"):
-        for metric in columns:
+        for metric in metrics:
             valid = group.dropna(subset=[metric, "r2"])
             if valid.empty:
                 continue
-            lower, upper = _interval(valid, metric, confidence, repeats, seed)
-            chosen = float(valid.loc[valid[metric].idxmin(), "r2"])
-            rows.append(
-                {
-                    "dataset": dataset,
-                    "metric": metric,
-                    "agreement": _agreement(valid[metric], valid["r2"]),
-                    "lower": lower,
-                    "upper": upper,
-                    "snapshots": len(valid),
-                    "runs": valid.groupby(RUN).ngroups,
-                    "chosen_r2": chosen,
-                    "best_r2": float(valid["r2"].max()),
-                    "regret": float(valid["r2"].max()) - chosen,
-                }
-            )
-    columns = [
-        "dataset",
-        "metric",
-        "agreement",
-        "lower",
-        "upper",
-        "snapshots",
-        "runs",
-        "chosen_r2",
-        "best_r2",
-        "regret",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+            lower, upper = _interval(valid, metric, repeats)
+            chosen, best = float(valid.loc[valid[metric].idxmin(), "r2"]), float(valid["r2"].max())
+            row = {"dataset": dataset, "metric": metric, "agreement": _agreement(valid[metric], valid["r2"])}
+            row |= {"lower": lower, "upper": upper, "snapshots": len(valid), "runs": valid.groupby(RUN).ngroups}
+            rows.append(row | {"chosen_r2": chosen, "best_r2": best, "regret": best - chosen})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _agreement(metric: np.ndarray, r2: np.ndarray) -> float:
@@ -104,12 +79,12 @@ def _agreement(metric: np.ndarray, r2: np.ndarray) -> float:
     return -float(stats.spearmanr(metric, r2).statistic)
 
 
-def _interval(points: pd.DataFrame, metric: str, confidence: float, repeats: int, seed: int) -> tuple[float, float]:
-    rng = generator(seed, "selection_quality", metric)
+def _interval(points: pd.DataFrame, metric: str, repeats: int) -> tuple[float, float]:
+    rng = generator(0, "selection_quality", metric)
     runs = [run[[metric, "r2"]].to_numpy() for _, run in points.groupby(RUN)]
     estimates = []
     for _ in range(repeats):
         chosen = [runs[i] for i in rng.integers(0, len(runs), len(runs))]
         sample = np.concatenate([run[rng.integers(0, len(run), len(run))] for run in chosen])
         estimates.append(_agreement(sample[:, 0], sample[:, 1]))
-    return quantile_interval(estimates, confidence)
+    return quantile_interval(estimates, 0.95)

@@ -17,11 +17,8 @@ COLUMNS = ("generation", "member", "parent", "epoch", "step", "score", "diverged
 def read_history(table: pd.DataFrame) -> pd.DataFrame:
     """Return the history in order of generation and member, checked; parents in the first generation are the members.
 
-    Raises UserError when a column is missing, a generation lacks members, or a parent is no member.
+    Raises UserError when a generation lacks members, or a parent is no member.
     """
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
-        raise UserError(f"history of a search: expected the columns {missing}, found {list(table.columns)}.")
     table = table.sort_values(["generation", "member"], ignore_index=True)
     first = table["generation"] == table["generation"].min()
     table["parent"] = table["parent"].where(~first & table["parent"].notna(), table["member"]).astype(int)
@@ -69,7 +66,7 @@ def lineage(history: pd.DataFrame, generation: int, member: int) -> pd.Series:
     for number in reversed(parents.index):
         line[number] = member
         member = int(parents.loc[number, member])
-    return pd.Series(line, name="member").sort_index()
+    return pd.Series(line, name="member").sort_index().rename_axis("generation")
 
 
 def ancestors(history: pd.DataFrame) -> pd.DataFrame:

@@ -63,27 +63,18 @@ def last_rows(history: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return last[["member", *metrics, *names]].sort_values("member", ignore_index=True)
 
 
-def population_quality(table: pd.DataFrame, metrics: Sequence[str] | None = None, repeats: int = 1000) -> pd.DataFrame:
+def population_quality(table: pd.DataFrame, repeats: int = 1000) -> pd.DataFrame:
     """Score each metric by how it ranks the members of a population, per dataset; see `selection_quality`.
 
     Columns are those of `selection_quality`, bootstrapped over members, with `random_r2`: the mean of the members, what
     a choice at random would have on average. Members whose metric or recovery is not finite are left out.
     """
-    check_population(table)
     finite = table.replace([np.inf, -np.inf], np.nan)
     # there, a run is what is drawn again: here a member
     names = finite[MEMBER].astype(str).agg("/".join, axis=1)
     points = finite.drop(columns=["model", "seed"]).assign(model=names, seed=0, step=0, seconds=0.0, latent="mean")
-    quality = selection_quality(points, metrics, finished=True, repeats=repeats)
+    quality = selection_quality(points, finished=True, repeats=repeats)
     return quality.assign(random_r2=quality["dataset"].map(finite.groupby("dataset")["r2"].mean()))
-
-
-def check_population(table: pd.DataFrame) -> None:
-    """Raise a UserError when a column of `COLUMNS`, or every metric, is missing."""
-    missing = [column for column in COLUMNS if column not in table]
-    if missing or not set(METRICS) & set(table):
-        wanted = missing or [f"one of {', '.join(METRICS)}"]
-        raise UserError(f"population_recovery table: expected the columns {wanted}, found {list(table.columns)}.")
 
 
 def noise_multiplier(recording: xr.Dataset) -> float:

@@ -20,16 +20,13 @@ def latent_spectra(
         latents: [trajectory, time, latent]; each latent is scaled to unit variance over everything first.
         bin_width_s: time step.
         names: names of the latents.
-        segment_bins: length of Welch's Hann windows; shorter trajectories are one window, zero-padded to four
-            times their length (which draws a smooth curve but adds no resolution).
+        segment_bins: length of Welch's Hann windows, at most that of the trajectories.
 
     Returns:
         Columns latent, spectrum_hz, power (latent s.d. squared per Hz).
     """
     z = (latents - latents.mean(axis=(0, 1))) / np.maximum(latents.std(axis=(0, 1)), 1e-12)
-    segment = min(segment_bins, z.shape[1])
-    padded = None if segment == segment_bins else 4 * segment
-    frequency, power = welch(z, fs=1 / bin_width_s, nperseg=segment, nfft=padded, axis=1, detrend="constant")
+    frequency, power = welch(z, fs=1 / bin_width_s, nperseg=segment_bins, axis=1, detrend="constant")
     mean = power.mean(axis=0)
     tables = [
         pd.DataFrame({"latent": name, "spectrum_hz": frequency, "power": mean[:, i]}) for i, name in enumerate(names)

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     import pandas as pd
     import yaml
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.metrics.latent_recovery import latent_recovery
     from calcium_latents.models.lfads.snapshots import snapshot_rates
     from calcium_latents.progress import progress
@@ -38,8 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
             table = scores.groupby("latent", as_index=False)["r2"].mean()
             run = {"dataset": options.dataset, "model": model, "seed": seed}
             tables.append(table.assign(**run, step=snapshot.step, seconds=snapshot.seconds, **snapshot.metrics))
-    with atomic_path(Path(options.output)) as temporary:
-        pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)
+    write_table(pd.concat(tables), options.output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Measure what a simulation is like: the peak of its latents, and how well its events tell of its spikes."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import run_command
 
@@ -21,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.metrics.spike_inference import frame_correlation, recording_neurons, spike_inference
     from calcium_latents.recordings import read_recording
 
@@ -33,11 +32,9 @@ def main(arguments: list[str] | None = None) -> None:
     for path, table in tables.items():
         table.insert(0, "dataset", options.dataset)
         table.insert(1, "frequency_hz", options.frequency_hz)
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, path)
     neurons = recording_neurons(recording, options.dataset, indicator="simulated", limit=NEURONS)
-    with atomic_path(Path(options.spike_inference)) as temporary:
-        spike_inference(neurons).to_csv(temporary, index=False)
+    write_table(spike_inference(neurons), options.spike_inference)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Score all methods on one dataset: cross-validated ridge mapping to the true latent states."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, method_of, run_command
 
@@ -19,7 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--predictions", required=True, help="true and predicted latents (.nc)")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import atomic_path, write_table
     from calcium_latents.metrics.latent_recovery import score_runs
     from calcium_latents.recordings import read_inferred, read_recording
 
@@ -30,10 +29,9 @@ def main(arguments: list[str] | None = None) -> None:
     for table, path in ((scores, options.scores), (swept, options.lag_sweep)):
         table.insert(0, "dataset", options.dataset)
         table.insert(1, "frequency_hz", options.frequency_hz)
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, path)
     predictions.attrs |= {"dataset": options.dataset, "frequency_hz": options.frequency_hz}
-    with atomic_path(Path(options.predictions)) as temporary:
+    with atomic_path(options.predictions) as temporary:
         predictions.to_netcdf(temporary, engine="h5netcdf")
 
 

@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     import pandas as pd
     import yaml
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.models.lfads.population_rates import member_rates
     from calcium_latents.progress import progress
     from calcium_latents.recordings import read_recording
@@ -44,8 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         for place, (name, value) in enumerate({**run, "model": model, "seed": seed}.items()):
             table.insert(place, name, value)
         tables.append(table)
-    with atomic_path(Path(options.output)) as temporary:
-        pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)
+    write_table(pd.concat(tables), options.output)
 
 
 if __name__ == "__main__":

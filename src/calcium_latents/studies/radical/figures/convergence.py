@@ -13,64 +13,65 @@ import pandas as pd
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.studies.radical.convergence import COLUMNS, RUN, mean_over_latents, time_to_accuracy
-from calcium_latents.studies.radical.figures.recovery_panel import SCORE_COLUMNS
+from calcium_latents.studies.radical.convergence import COLUMNS, mean_over_latents, time_to_accuracy
+from calcium_latents.studies.radical.recovery import SCORE_COLUMNS
 
 INPUTS = {"convergence": "convergence.csv"}
 OPTIONAL_INPUTS = {"scores": "{convergence}/scores.csv"}
 BASELINE = "smth-dec"
 SEARCH = "radical_pbt"
 RECIPES = ("radical", "radical_published", SEARCH)  # other models vary one hyperparameter: see radical_selection_metric
-OWN_BEST = "90 % of its own best"
+MEAN = "mean"  # of the latents
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return snapshots (panels a and b; of `BASELINE` only its level), and when runs reach their targets (c)."""
     table = read_tables(inputs, "convergence", COLUMNS)
     dataset = table["dataset"].iloc[0]
     table = table[table["dataset"] == dataset]
     if table["model"].isin(RECIPES).any():
         table = table[table["model"].isin(RECIPES)]
-    levels = {}
+    levels = pd.DataFrame(columns=["latent", "r2"])
     if inputs.get("scores"):
         scores = read_tables(inputs, "scores", SCORE_COLUMNS)
         scores = scores[(scores["dataset"] == dataset) & (scores["model"] == BASELINE)]
-        levels = scores.groupby("latent")["r2"].mean().to_dict()
-        if levels:
-            levels["mean"] = float(np.mean(list(levels.values())))
-    mean = table.groupby(["model", "seed", "step"], as_index=False).agg(seconds=("seconds", "first"), r2=("r2", "mean"))
-    latents = sorted(table["latent"].unique())
-    panels = [("mean", f"mean of {', '.join(map(str, latents))}", mean)]
-    panels += [(latent, str(latent), table[table["latent"] == latent]) for latent in latents]
+        levels = scores.groupby("latent", as_index=False)["r2"].mean()
+    targets = {}
+    if len(levels):
+        targets[BASELINE] = float(levels["r2"].mean())
+        levels.loc[len(levels)] = [MEAN, targets[BASELINE]]
+    snapshots = [table, mean_over_latents(table).assign(latent=MEAN), levels.assign(dataset=dataset, model=BASELINE)]
+    curves = pd.concat([part for part in snapshots if len(part)])[list(COLUMNS)]
+    parts = {"ab": curves, "c": time_to_accuracy(table, targets)}
+    return pd.concat(parts, names=["panel", None]).reset_index("panel")
+
+
+@style.styled
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    times, table = table[table["panel"] == "c"], table[table["panel"] == "ab"]
+    levels = table[table["model"] == BASELINE].set_index("latent")["r2"].to_dict()
+    table = table[table["model"] != BASELINE]
+    latents = sorted(set(table["latent"]) - {MEAN})
+    panels = {MEAN: f"{MEAN} of {', '.join(latents)}", **{latent: latent for latent in latents}}
     models = style.in_order(table["model"])
     fig = style.figure(5.4)
     top, bottom = fig.subfigures(2, 1, height_ratios=[4.4, 0.9])
     axes = top.subplots(2, len(panels), sharey=True, squeeze=False)
     low = float(np.clip(table["r2"].min(), -0.3, 0)) - 0.03
     for i, (x, name, divisor) in enumerate((("seconds", "training time (min)", 60), ("step", "gradient steps", 1))):
-        for j, (key, title, part) in enumerate(panels):
-            axis = axes[i, j]
+        for j, (key, title) in enumerate(panels.items()):
+            axis, part = axes[i, j], table[table["latent"] == key]
             for model in models:
                 look = style.appearance(model, models)
                 for number, (_, run) in enumerate(part[part["model"] == model].groupby("seed")):
                     run = run.sort_values("step")
-                    axis.plot(
-                        run[x] / divisor,
-                        run["r2"],
-                        label=style.label(model) if number == 0 else None,
-                        ms=3,
-                        **look,
-                    )
+                    label = style.label(model) if number == 0 else None
+                    axis.plot(run[x] / divisor, run["r2"], label=label, ms=3, **look)
             axis.axhline(0, color="0.4", lw=0.8, ls=":", label="mean predictor")
             if key in levels:
-                axis.axhline(
-                    levels[key],
-                    color=style.appearance(BASELINE)["color"],
-                    lw=1,
-                    ls="--",
-                    label="smth-dec (6 ms)",
-                )
+                colour = style.appearance(BASELINE)["color"]
+                axis.axhline(levels[key], color=colour, lw=1, ls="--", label="smth-dec (6 ms)")
             axis.set(xlabel=name, ylim=(low, 1))
             if i == 0:
                 axis.set_title(title)
@@ -80,36 +81,31 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         style.panel_letter(axis, letter, x=-0.2)
     runs = table.groupby("model")["seed"].nunique()
     number = f"{runs.min()}" if runs.min() == runs.max() else f"{runs.min()}–{runs.max()}"
-    title = f"{dataset}; one line per training run ({number} per recipe); points: snapshots; R² mean over folds"
+    title = f"{table['dataset'].iloc[0]}; one line per training run ({number} per recipe); points: snapshots;"
+    title += " R² mean over folds"
     if SEARCH in models:
         title += "\npopulation-based training: the best member so far; time of all members together, steps of each"
     legend = top.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title=title)
     legend.get_title().set_multialignment("center")
-    _times(bottom.subplots(), table, models, levels.get("mean"))
+    _times(bottom.subplots(), times, models)
     return style.save(fig, output_stem)
 
 
-def _times(axis, table: pd.DataFrame, models: list[str], level: float | None) -> None:
-    """Panel c: a table of the training time until each recipe is as good as `level`, and as its own best nearly."""
+def _times(axis, times: pd.DataFrame, models: list[str]) -> None:
+    """Panel c: a table of the training time until each recipe is as good as `BASELINE`, and as its own best nearly."""
     axis.axis("off")
-    reached = []
-    for _, run in table.groupby(RUN):
-        best = mean_over_latents(run)["r2"].max()
-        targets = [(OWN_BEST, 0.9 * best)] if best > 0 else []
-        reached.append(time_to_accuracy(run, targets + ([] if level is None else [(BASELINE, level)])))
-    times = pd.concat(reached, ignore_index=True)
-    names = {BASELINE: f"passes smth-dec (R² {level or 0:.2f})", OWN_BEST: OWN_BEST}
-    columns = [name for name in names if name in set(times.get("target", ()))]
+    targets = times.drop_duplicates("target").set_index("target")["target_r2"]
+    names = {name: f"passes {name} (R² {r2:.2f})" if name == BASELINE else name for name, r2 in targets.items()}
     places = [0.42, 0.67, 0.9]
     heading = {"transform": axis.transAxes, "va": "top", "fontweight": "bold"}
     axis.text(0, 1, "training time until mean R²", **heading)
-    for x, name in zip(places, columns, strict=False):
-        axis.text(x, 1, names[name], ha="center", **heading)
+    for x, name in zip(places, names.values(), strict=False):
+        axis.text(x, 1, name, ha="center", **heading)
     axis.text(places[-1], 1, "its best", ha="center", **heading)
     for line, model in enumerate(models):
         y, mine = 0.72 - 0.26 * line, times[times["model"] == model]
         axis.text(0, y, style.label(model), transform=axis.transAxes, va="top", color=style.appearance(model)["color"])
-        for x, name in zip(places, columns, strict=False):
+        for x, name in zip(places, names, strict=False):
             text = _span(mine[mine["target"] == name])
             axis.text(x, y, text, transform=axis.transAxes, va="top", ha="center")
         best = mine["best_r2"]

@@ -25,18 +25,23 @@ LATENT_COLOURS = {"X": style.SKY, "Y": style.ORANGE, "Z": style.PURPLE}
 HIGHEST_HZ = 30.0
 
 
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return the spectra (panels b and c) of the system of each recording; `frequency_hz`: its peak of Z."""
+    systems = [read_recording(path, ["latents", "noise_level"]).attrs for path in inputs["recording"]]
+    parts = {_peak(attrs): lorenz_spectra(attrs["simulation_parameters"]) for attrs in systems}
+    table = pd.concat(parts, names=["frequency_hz", None]).reset_index("frequency_hz")
+    table.insert(0, "panel", "bc")
+    return table
+
+
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     example = read_recording(inputs["recording"][0], ["latents", "firing_rate", "spikes"])
-    systems = [read_recording(path, ["latents", "noise_level"]).attrs for path in inputs["recording"]]
-    spectra = pd.concat(
-        [lorenz_spectra(attrs["simulation_parameters"]).assign(frequency_hz=_peak(attrs)) for attrs in systems]
-    )
     fig = style.figure(4.9)
     top, bottom = fig.subfigures(2, 1, height_ratios=[1.15, 1])
     _example(top, example)
-    _spectra(bottom, spectra, _peak(example.attrs))
+    _spectra(bottom, table, _peak(example.attrs))
     return style.save(fig, output_stem)
 
 

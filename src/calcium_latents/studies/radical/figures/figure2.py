@@ -5,8 +5,10 @@ Inputs:
     inferred: output.nc of the example dataset, one per method (radical with factors; others optional).
     predictions: predictions.nc of `evaluate`, one per dataset; up to three speeds are shown in b.
     scores: scores.csv, one per dataset.
+    paper: what the paper states.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,44 +16,56 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
+from calcium_latents.claims.paper import PaperValue, read_paper
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_predictions, read_runs, read_tables
 from calcium_latents.recordings import read_recording
-from calcium_latents.statistics.intervals import summarise
-from calcium_latents.studies.radical.figures.recovery_panel import SCORE_COLUMNS, draw_recovery
+from calcium_latents.studies.radical.figures.recovery_panel import draw_recovery
+from calcium_latents.studies.radical.recovery import SCORE_COLUMNS, recovery, typical_trial
 
 INPUTS = {
     "recording": "{activity}/events.nc",
     "inferred": "{activity}/{runs}/output.nc",
     "predictions": "{examples}/predictions.nc",
     "scores": "{run}/scores.csv",
+    "paper": "config/papers/radical.yaml",
 }
 TRACED = ("radical", "autolfads", "smth-dec")
 EXAMPLE_NEURONS = 4
-HIGHEST_HZ = 15  # paper: examples of b lie within the range of R2 > 0.8
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return the trials shown in b (`value`: squared error of Z relative to its variance), and `recovery` of Z."""
+    scores = read_tables(inputs, "scores", SCORE_COLUMNS)
+    chosen = _shown_speeds(read_predictions(inputs), _read_paper(inputs))
+    model, *_ = _shown_methods(chosen)
+    trials = [(*typical_trial(data, model), float(data.attrs["frequency_hz"])) for data in chosen]
+    examples = pd.DataFrame(trials, columns=["trial", "value", "frequency_hz"]).assign(latent="Z", model=model)
+    parts = {"b": examples, "c": recovery(scores[scores["latent"] == "Z"])}
+    return pd.concat(parts, names=["panel", None]).reset_index("panel")
 
 
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     recording = read_recording(inputs["recording"][0], ["firing_rate", "spikes", "events", "condition"])
     runs = read_runs(inputs, ("event_rate", "factors"))
-    predictions = read_predictions(inputs)
-    scores = read_tables(inputs, "scores", SCORE_COLUMNS)
+    paper, recovered = _read_paper(inputs), table[table["panel"] == "c"]
+    predictions = _shown_speeds(read_predictions(inputs), paper)
     fig = style.figure(9.4)
     top, middle, bottom = fig.subfigures(3, 1, height_ratios=[4.3, 2.7, 2.5], hspace=0.02)
-    _examples(top, recording, runs, predictions)
-    _traces_of_z(middle, predictions, scores)
+    _examples(top, recording, runs)
+    _traces_of_z(middle, predictions, table.loc[table["panel"] == "b", "trial"].astype(int), recovered)
     grid = bottom.subplots(1, 2, width_ratios=[1.5, 1])
-    draw_recovery(grid[0], scores, "Z", paper_line=True)
+    draw_recovery(grid[0], recovered, paper, paper_line=True)
     bottom.legend(*grid[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
     style.panel_letter(grid[0], "c", x=-0.09)
-    _statements(grid[1], scores)
+    _statements(grid[1], recovered, paper)
     return style.save(fig, output_stem)
 
 
-def _examples(fig, recording: xr.Dataset, runs: dict[str, xr.Dataset], predictions: list[xr.Dataset]) -> None:
+def _examples(fig, recording: xr.Dataset, runs: dict[str, xr.Dataset]) -> None:
     """Panel a: rasters of two trials, and traces of example neurons in the first."""
     if "radical" not in runs:
         raise UserError(f"input inferred: expected a run of the model radical, found {sorted(runs)}.")
@@ -86,13 +100,8 @@ def _examples(fig, recording: xr.Dataset, runs: dict[str, xr.Dataset], predictio
     traces = right.subplots(len(neurons), 1, sharex=True, squeeze=False)[:, 0]
     shown = [name for name in TRACED if name in runs]
     for axis, neuron in zip(traces, neurons, strict=True):
-        axis.plot(
-            time,
-            _standardised(rate[..., neuron])[trials[0]],
-            color=style.TRUE_COLOUR,
-            lw=1.6,
-            label="true rate",
-        )
+        truth = _standardised(rate[..., neuron])[trials[0]]
+        axis.plot(time, truth, color=style.TRUE_COLOUR, lw=1.6, label="true rate")
         for name in reversed(shown):
             run = runs[name]
             values = _standardised(run["event_rate"].values[..., neuron])[trials[0]]
@@ -107,70 +116,44 @@ def _examples(fig, recording: xr.Dataset, runs: dict[str, xr.Dataset], predictio
 
 
 def _raster(axis: Axes, name: str, values: np.ndarray, trial: int, time: np.ndarray, order: np.ndarray) -> None:
-    image = values[trial].T
-    extent = (time[0], 2 * time[-1] - time[-2], len(image), 0)
+    """Draw one trial of `values` [trial, time, neuron or factor]; neurons in `order`."""
+    image, look = values[trial].T, {"cmap": "viridis", "vmin": 0, "vmax": 1}
     if "factors" in name:
-        limit = np.nanpercentile(np.abs(image - values.mean(axis=(0, 1))[:, None]), 99) or 1.0
         image = image - values.mean(axis=(0, 1))[:, None]
-        axis.imshow(
-            image,
-            aspect="auto",
-            extent=extent,
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-            interpolation="nearest",
-        )
+        limit = np.nanpercentile(np.abs(image), 99) or 1.0
+        look = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     elif "rate" in name:
         # Each neuron in units of its own 99th percentile: rates differ tenfold between neurons.
-        scale = np.maximum(np.percentile(values, 99, axis=(0, 1)), 1e-9)[:, None]
-        axis.imshow((image / scale)[order], aspect="auto", extent=extent, cmap="viridis", vmin=0, vmax=1)
+        image = (image / np.maximum(np.percentile(values, 99, axis=(0, 1)), 1e-9)[:, None])[order]
     else:
-        image = np.where(np.isfinite(image), image, 0.0)[order]
-        axis.imshow(image > 0, aspect="auto", extent=extent, cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+        image, look["cmap"] = image[order] > 0, "Greys"
+    axis.imshow(image, aspect="auto", extent=(time[0], 2 * time[-1] - time[-2], len(image), 0), **look)
     axis.set_yticks([])
     axis.spines[["left", "bottom"]].set_visible(False)
 
 
-def _traces_of_z(fig, predictions: list[xr.Dataset], scores: pd.DataFrame) -> None:
+def _traces_of_z(fig, chosen: list[xr.Dataset], trials: pd.Series, recovered: pd.DataFrame) -> None:
     """Panel b: Z of one trial per speed, one row per method."""
-    chosen = [data for data in predictions if float(data.attrs["frequency_hz"]) <= HIGHEST_HZ] or predictions
-    if len(chosen) > 3:
-        chosen = [chosen[0], chosen[len(chosen) // 2], chosen[-1]]
-    models = [name for name in TRACED if any(name in data["model"].values for data in chosen)]
+    models = _shown_methods(chosen)
     axes = fig.subplots(len(models), len(chosen), sharex="col", sharey=True, squeeze=False)
-    for j, data in enumerate(chosen):
-        trial = _median_trial(data, models[0])
+    for j, (data, trial) in enumerate(zip(chosen, trials, strict=True)):
         hz = float(data.attrs["frequency_hz"])
         axes[0, j].set_title(f"{hz:g} Hz, trial {int(data['trial'].values[trial])}", pad=11)
         truth = data["latents"].sel(latent="Z").values[trial]
         for i, name in enumerate(models):
-            axis = axes[i, j]
+            axis, colour = axes[i, j], style.appearance(name)["color"]
             axis.plot(data["time"], truth, color=style.TRUE_COLOUR, lw=1.6)
             axis.set_xlim(float(data["time"][0]), float(data["time"][-1]))
             run = np.flatnonzero(data["model"].values == name)
             if not len(run):
                 continue
-            axis.plot(
-                data["time"],
-                data["predicted"].sel(latent="Z").values[run[0], trial],
-                color=style.appearance(name)["color"],
-            )
-            rows = scores[
-                (scores["model"] == name) & np.isclose(scores["frequency_hz"], hz) & (scores["latent"] == "Z")
-            ]
+            axis.plot(data["time"], data["predicted"].sel(latent="Z").values[run[0], trial], color=colour)
+            rows = recovered[(recovered["model"] == name) & np.isclose(recovered["frequency_hz"], hz)]
             if len(rows):
-                axis.text(
-                    1.0,
-                    1.0,
-                    f"R² = {rows['r2'].mean():.2f}",
-                    transform=axis.transAxes,
-                    ha="right",
-                    va="bottom",
-                    fontsize=6,
-                )
+                said = f"R² = {rows['value'].item():.2f}"
+                axis.text(1.0, 1.0, said, transform=axis.transAxes, ha="right", va="bottom", fontsize=6)
             if j == 0:
-                axis.set_ylabel(f"{style.label(name)}\nZ (s.d.)", color=style.appearance(name)["color"])
+                axis.set_ylabel(f"{style.label(name)}\nZ (s.d.)", color=colour)
     for axis in axes[-1]:
         axis.set_xlabel("time (s)")
     style.panel_letter(axes[0, 0], "b", x=-0.2, y=1.1)
@@ -184,44 +167,41 @@ def _traces_of_z(fig, predictions: list[xr.Dataset], scores: pd.DataFrame) -> No
     )
 
 
-def _statements(axis: Axes, scores: pd.DataFrame) -> None:
+def _statements(axis: Axes, recovered: pd.DataFrame, paper: Mapping[str, PaperValue]) -> None:
     """Write the paper's statements beside what the scores say; the full comparison is the claims table."""
     axis.axis("off")
-    z = scores[scores["latent"] == "Z"]
-    means = summarise(z, ["model", "frequency_hz"]).set_index(["model", "frequency_hz"])["mean"].unstack("model")
+    means = recovered.pivot(index="frequency_hz", columns="model", values="value")
     models = style.in_order(means.columns)
     said = (
-        "The paper says of Z:\nRADICaL has R² > 0.8 up to 15 Hz and is above\nall others at every frequency (p < 0.05)."
+        f"The paper says of Z:\nRADICaL has R² {paper['z_r2'].printed} {paper['z_r2_up_to_hz'].printed} and is above\n"
+        f"all others at every frequency ({paper['significance'].printed})."
     )
+    words = {"transform": axis.transAxes, "va": "top", "fontsize": 6.5}
     axis.text(0, 1.0, said, transform=axis.transAxes, va="top", linespacing=1.4)
-    axis.text(0, 0.56, "mean R² here", transform=axis.transAxes, va="top", fontsize=6.5, fontweight="bold")
+    axis.text(0, 0.56, "mean R² here", fontweight="bold", **words)
     x = np.linspace(0.5, 1.0, max(len(means), 4))[: len(means)]
     for column, hz in zip(x, means.index, strict=True):
-        axis.text(
-            column,
-            0.56,
-            f"{hz:g} Hz",
-            transform=axis.transAxes,
-            ha="right",
-            va="top",
-            fontweight="bold",
-            fontsize=6.5,
-        )
+        axis.text(column, 0.56, f"{hz:g} Hz", ha="right", fontweight="bold", **words)
     for line, model in enumerate(models):
-        y = 0.48 - 0.085 * line
-        colour = style.appearance(model, models)["color"]
-        axis.text(
-            0,
-            y,
-            style.label(model).removeprefix("RADICaL, ").removesuffix(", no search"),
-            transform=axis.transAxes,
-            va="top",
-            color=colour,
-            fontsize=6.5,
-        )
+        y, colour = 0.48 - 0.085 * line, style.appearance(model, models)["color"]
+        axis.text(0, y, style.label(model).removeprefix("RADICaL, ").removesuffix(", no search"), color=colour, **words)
         for column, value in zip(x, means[model], strict=True):
-            text = f"{value:.2f}" if np.isfinite(value) else "–"
-            axis.text(column, y, text, transform=axis.transAxes, ha="right", va="top", fontsize=6.5)
+            axis.text(column, y, f"{value:.2f}" if np.isfinite(value) else "–", ha="right", **words)
+
+
+def _read_paper(inputs: Inputs) -> Mapping[str, PaperValue]:
+    return read_paper("radical", inputs["paper"][0].parent)
+
+
+def _shown_speeds(predictions: list[xr.Dataset], paper: Mapping[str, PaperValue]) -> list[xr.Dataset]:
+    """Return up to three speeds, within the range in which the paper has a high R2."""
+    highest = paper["z_r2_up_to_hz"].value
+    chosen = [data for data in predictions if float(data.attrs["frequency_hz"]) <= highest] or predictions
+    return chosen if len(chosen) <= 3 else [chosen[0], chosen[len(chosen) // 2], chosen[-1]]
+
+
+def _shown_methods(chosen: list[xr.Dataset]) -> list[str]:
+    return [name for name in TRACED if any(name in data["model"].values for data in chosen)]
 
 
 def _example_trials(recording: xr.Dataset) -> list[int]:
@@ -229,15 +209,6 @@ def _example_trials(recording: xr.Dataset) -> list[int]:
     condition = recording["condition"].values
     _, first = np.unique(condition, return_index=True)
     return [int(trial) for trial in first[:2]]
-
-
-def _median_trial(data: xr.Dataset, model: str) -> int:
-    """Return the trial at the median of the model's squared error of Z relative to the trial's variance."""
-    run = np.flatnonzero(data["model"].values == model)
-    truth = data["latents"].sel(latent="Z").values
-    predicted = data["predicted"].sel(latent="Z").values[run[0] if len(run) else 0]
-    error = np.nanmean((truth - predicted) ** 2, axis=1) / np.maximum(truth.var(axis=1), 1e-9)
-    return int(np.argsort(error, kind="stable")[len(error) // 2])
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

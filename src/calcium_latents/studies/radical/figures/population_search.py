@@ -26,6 +26,8 @@ from calcium_latents.studies.radical.model_selection import METRICS
 
 INPUTS = {"metrics": "{population_searches}/metrics.csv", "config": "{population_searches}/config.yaml"}
 EACH = ("population_searches",)
+#: what rows of the table are of
+LINE, BEST_SCORE, ANCESTORS = "line of descent of the best model", "best score until then", "share with descendants"
 PANELS_A_ROW = 4  # of hyperparameters
 #: hyperparameter -> in print
 NAMES = {
@@ -51,28 +53,42 @@ RANGE = {"color": style.SKY, "alpha": 0.22, "lw": 0, "zorder": 0}
 FINISH = {"color": "0.93", "lw": 0, "zorder": -1}
 
 
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return by generation: the best model's line (members, and their scores), the best score, first members left."""
+    history = _history(inputs)
+    line = history_of.lineage(history, *history_of.winner(history)).reset_index()
+    scores = history[["generation", "member", "score"]].rename(columns={"score": "value"})
+    parts = {
+        ("ab", LINE): line.merge(scores, on=["generation", "member"]),
+        ("a", BEST_SCORE): history_of.best_so_far(history).rename("value").reset_index(),
+        ("c", ANCESTORS): history_of.share_of_ancestors(history).rename("value").reset_index(),
+    }
+    return pd.concat(parts, names=["panel", "quantity", None]).reset_index(["panel", "quantity"])
+
+
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure of the first run given; see the module's docstring for `inputs`."""
     first = {name: inputs[name][:1] for name in INPUTS}
-    history = history_of.read_history(read_tables(first, "metrics", history_of.COLUMNS))
+    history = _history(inputs)
+    table = table.set_index(["quantity", "generation"])
     config = _read_config(first["config"][0])
     space = {name: entry for name, entry in config["search"]["hyperparameters"].items() if entry is not None}
     missing = [name for name in space if name not in history]
     if missing:
         place = first["metrics"][0]
         raise UserError(f"{place}: expected columns of the searched hyperparameters {missing}, found none.")
-    best = history_of.winner(history)
-    line = history_of.lineage(history, *best)
+    line = table.loc[LINE, "member"].astype(int)
+    best = (line.index[-1], line.iloc[-1])
     rows = -(-len(space) // PANELS_A_ROW)
     fig = style.figure(3.0 + 1.5 * rows)
     above, below = fig.add_gridspec(2, 1, height_ratios=[1.5, rows])
     top = [fig.add_subplot(place) for place in above.subgridspec(1, 3, width_ratios=[1.5, 1.3, 1.0])]
     grid = below.subgridspec(rows, PANELS_A_ROW)
     metric = config["search"].get("metric")
-    _scores(top[0], history, line, METRICS.get(metric, metric))
+    _scores(top[0], history, line, table.loc[BEST_SCORE, "value"], METRICS.get(metric, metric))
     _descent(top[1], history, line, best)
-    _ancestors(top[2], history)
+    _ancestors(top[2], table.loc[ANCESTORS, "value"], history["member"].nunique())
     panels = []
     for index, (name, entry) in enumerate(space.items()):
         row, column = divmod(index, PANELS_A_ROW)
@@ -91,11 +107,11 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         axis.set_xlim(generations[0] - margin, generations[-1] + margin)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     _legend(fig, finish)
-    fig.suptitle(_title(history, config, best), fontsize=7.5)
+    fig.suptitle(_title(history, config, best, table.loc[LINE, "value"].iloc[-1]), fontsize=7.5)
     return style.save(fig, output_stem)
 
 
-def _scores(axis: Axes, history: pd.DataFrame, line: pd.Series, metric: str | None) -> None:
+def _scores(axis: Axes, history: pd.DataFrame, line: pd.Series, best: pd.Series, metric: str | None) -> None:
     """Panel a: every member's score, the best until each generation, and that of the best model's line."""
     scores = history_of.by_generation(history, "score").replace([np.inf, -np.inf], np.nan)
     finite = scores.to_numpy()[np.isfinite(scores.to_numpy())]
@@ -103,8 +119,7 @@ def _scores(axis: Axes, history: pd.DataFrame, line: pd.Series, metric: str | No
     high = min(finite.max(), middle + 3 * max(middle - low, 1e-9))  # first generations would squeeze all others
     axis.plot(scores.index, scores.clip(upper=high), **MEMBER)
     _along(axis, scores.clip(upper=high), line)
-    best = history_of.best_so_far(history).clip(upper=high)
-    axis.plot(best.index, best, **BEST)
+    axis.plot(best.index, best.clip(upper=high), **BEST)
     top = high + 0.07 * max(high - low, 1e-9)
     diverged = history[_diverged(history)]
     if len(diverged):  # nothing, unclipped, has no place for the layout to find
@@ -130,12 +145,11 @@ def _descent(axis: Axes, history: pd.DataFrame, line: pd.Series, best: tuple[int
     axis.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 
-def _ancestors(axis: Axes, history: pd.DataFrame) -> None:
+def _ancestors(axis: Axes, share: pd.Series, members: int) -> None:
     """Panel c: of how many first members anything is left."""
-    share = history_of.share_of_ancestors(history)
     axis.plot(share.index, share, drawstyle="steps-post", color=style.GREEN, lw=1.2)
-    axis.axhline(1 / history["member"].nunique(), color="0.4", lw=0.7, ls=":")
-    style.note(axis, "one left", x=0.02, y=1 / history["member"].nunique() / 1.05 + 0.01)
+    axis.axhline(1 / members, color="0.4", lw=0.7, ls=":")
+    style.note(axis, "one left", x=0.02, y=1 / members / 1.05 + 0.01)
     axis.set(xlabel="generation", ylim=(0, 1.05), title="first members\nwith descendants (share)")
 
 
@@ -189,7 +203,7 @@ def _legend(fig: Figure, finish: int) -> None:
     handles = [
         Line2D([], [], label="member", **MEMBER),
         Line2D([], [], label="best until then", **BEST),
-        Line2D([], [], label="line of descent of the best model", **WINNER),
+        Line2D([], [], label=LINE, **WINNER),
         Line2D([], [], label="copy of another member in that line", **OWN_COPY),
         Line2D([], [], label="copy of another member", **COPY),
         Line2D([], [], label="best model", **CHOSEN),
@@ -205,10 +219,9 @@ def _diverged(history: pd.DataFrame) -> pd.Series:
     return history["diverged"].astype(bool) | ~np.isfinite(history["score"])
 
 
-def _title(history: pd.DataFrame, config: Mapping[str, Any], best: tuple[int, int]) -> str:
+def _title(history: pd.DataFrame, config: Mapping[str, Any], best: tuple[int, int], score: float) -> str:
     """Say what was searched, and with what result."""
     name, dataset = style.label(config["model"]["name"]), Path(config["recording"]).parent.name
-    score = history[(history["generation"] == best[0]) & (history["member"] == best[1])]["score"].item()
     lost, last = int(_diverged(history).sum()), history["generation"].iloc[-1]
     return (
         f"{name}; {dataset}, seed {config['seed']}: {history['member'].nunique()} members, {last} generations,"
@@ -216,6 +229,10 @@ def _title(history: pd.DataFrame, config: Mapping[str, Any], best: tuple[int, in
         f"best model: member {best[1]} after generation {best[0]}, score {score:.5g};"
         f" members lost to divergence: {lost or 'none'}"
     )
+
+
+def _history(inputs: Inputs) -> pd.DataFrame:
+    return history_of.read_history(read_tables({"metrics": inputs["metrics"][:1]}, "metrics", history_of.COLUMNS))
 
 
 def _read_config(path: Path) -> dict[str, Any]:

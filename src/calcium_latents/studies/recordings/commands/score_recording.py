@@ -1,7 +1,6 @@
 """Score what methods say about samples that were hidden from them: likelihood, beside simple baselines."""
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--comparison", required=True, help="table (.csv)")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.metrics import held_out
     from calcium_latents.recordings import read_inferred, read_recording
     from calcium_latents.recordings.hiding import hidden_samples
@@ -48,10 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
     references = ["constant", *(f"smoothed {name}" for name in baselines)]
     compared = [held_out.compare_held_out(scores, reference, seed=options.seed) for reference in references]
-    comparison = pd.concat(compared, ignore_index=True)
-    for table, path in ((scores, options.scores), (comparison, options.comparison)):
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
+    write_table(scores, options.scores)
+    write_table(pd.concat(compared), options.comparison)
 
 
 if __name__ == "__main__":

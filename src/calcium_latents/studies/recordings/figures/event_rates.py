@@ -16,7 +16,6 @@ import xarray as xr
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_runs, read_tables
-from calcium_latents.metrics.held_out import LIKELIHOODS
 from calcium_latents.recordings import read_recording
 from calcium_latents.recordings.windows import stitch_windows
 
@@ -27,20 +26,30 @@ SHOWN_S = 20.0
 SHOWN_FACTORS = 5
 CONSTANT = "constant"
 BASELINES = (CONSTANT, "smoothed own", "smoothed population")
-HELD_OUT_COLUMNS = (
-    "likelihood",
-    "model",
-    "reference",
-    "bits_per_event",
-    "lower_bits",
-    "upper_bits",
-    "windows",
-    "events",
-)
+#: likelihood -> panel and title
+LIKELIHOODS = {
+    "zero_inflated_gamma": ("d", "event and its size (zero-inflated gamma)"),
+    "bernoulli": ("e", "event or none (Bernoulli)"),
+}
+HELD_OUT_COLUMNS = [
+    *("likelihood", "model", "reference", "bits_per_event", "lower_bits", "upper_bits", "windows", "events"),
+]
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return the comparison of held-out samples, and whether a method beats a baseline; empty without `held_out`.
+
+    A method beats a baseline where its paired interval lies above 0.
+    """
+    if not inputs.get("held_out"):
+        return pd.DataFrame(columns=["panel", *HELD_OUT_COLUMNS, "beats"])
+    table = read_tables(inputs, "held_out", HELD_OUT_COLUMNS)[HELD_OUT_COLUMNS]
+    table.insert(0, "panel", table["likelihood"].map({name: panel for name, (panel, _) in LIKELIHOODS.items()}))
+    return table.assign(beats=(table["lower_bits"] > 0) & table["reference"].isin(BASELINES))
 
 
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     recording = read_recording(inputs["recording"][0], ["events", "trial_start"])
     runs = read_runs(inputs, ("event_rate", "factors", "trial_start"))
@@ -51,7 +60,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     run = _continuous(run, shown_s)
     rate, rate_time = run["event_rate"].values, run["time"].values
     order = _order(rate)
-    with_scores = bool(inputs.get("held_out"))
+    with_scores = len(table) > 0
     fig = style.figure(6.9 if with_scores else 5.2)
     parts = fig.subfigures(2, 1, height_ratios=[2.5, 1.1]) if with_scores else [fig]
     rows = [2.0, 2.0, 1.6] if "factors" in run else [2.0, 2.0]
@@ -67,17 +76,14 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     shown = rate[:, order].T
     scale = np.maximum(np.nanpercentile(shown, 99, axis=1), 1e-9)[:, None]
     edges = (rate_time[0], 2 * rate_time[-1] - rate_time[-2], len(shown), 0)
-    image = axes[1].imshow(
-        shown / scale, aspect="auto", extent=edges, cmap="viridis", vmin=0, vmax=1, interpolation="nearest"
-    )
+    image = axes[1].imshow(shown / scale, aspect="auto", extent=edges, cmap="viridis", vmin=0, vmax=1)
     axes[1].set(ylabel="neuron", title=f"event rates inferred by {style.label(name)}")
     parts[0].colorbar(image, ax=axes[1], label="rate / 99th\npercentile", fraction=0.02, pad=0.01)
     if "factors" in run:
         factors = run["factors"].values
         leading = np.argsort(-np.nanvar(factors, axis=0), kind="stable")[:SHOWN_FACTORS]
-        scaled = (factors[:, leading] - np.nanmean(factors[:, leading], axis=0)) / np.nanstd(
-            factors[:, leading], axis=0
-        )
+        factors = factors[:, leading]
+        scaled = (factors - np.nanmean(factors, axis=0)) / np.nanstd(factors, axis=0)
         for index in range(len(leading)):
             axes[2].plot(rate_time, scaled[:, index] - 5 * index, color=style.PURPLE, lw=0.8)
         axes[2].set(
@@ -90,7 +96,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
     for axis, letter in zip(axes, "abc", strict=False):
         style.panel_letter(axis, letter, x=-0.045, y=1.02)
     if with_scores:
-        _held_out(parts[1], inputs)
+        _held_out(parts[1], table)
     return style.save(fig, output_stem)
 
 
@@ -126,17 +132,12 @@ def _order(rate: np.ndarray) -> np.ndarray:
     return np.argsort(np.nanargmax(np.where(np.isfinite(rate), rate, -1.0), axis=0), kind="stable")
 
 
-def _held_out(fig, inputs: Inputs) -> None:
+def _held_out(fig, table: pd.DataFrame) -> None:
     """Panels d, e: gain over the constant rate of each neuron, in bits per held-out event."""
-    table = read_tables(inputs, "held_out", HELD_OUT_COLUMNS)
-    titles = {
-        "zero_inflated_gamma": "event and its size (zero-inflated gamma)",
-        "bernoulli": "event or none (Bernoulli)",
-    }
     gains = table[table["reference"] == CONSTANT]
     axes = fig.subplots(1, len(LIKELIHOODS))
-    for axis, likelihood, letter in zip(axes, LIKELIHOODS, "de", strict=True):
-        part = gains[gains["likelihood"] == likelihood].set_index("model")
+    for axis, (letter, title) in zip(axes, LIKELIHOODS.values(), strict=True):
+        part = gains[gains["panel"] == letter].set_index("model")
         models = style.in_order(part.index)
         low, high = _limits(part)
         for y, model in enumerate(models):
@@ -148,15 +149,15 @@ def _held_out(fig, inputs: Inputs) -> None:
             at = float(np.clip(value, low, high))
             axis.text(at, y - 0.18, text, ha="center", va="bottom", fontsize=5.5)
         axis.axvline(0, color="0.4", lw=0.8, ls=":", zorder=0)
-        verdict = _verdict(table[table["likelihood"] == likelihood])
+        verdict = _verdict(table[table["panel"] == letter])
         axis.set(
             yticks=range(len(models)),
             ylim=(len(models) - 0.6, -0.8),
             xlim=(low, high),
-            title="\n".join(filter(None, [titles[likelihood], verdict])),
+            title="\n".join(filter(None, [title, verdict])),
             xlabel="gain over a constant rate (bits per event)",
         )
-        axis.set_yticklabels([style.label(model) for model in models] if likelihood == LIKELIHOODS[0] else [])
+        axis.set_yticklabels([style.label(model) for model in models] if axis is axes[0] else [])
         style.panel_letter(axis, letter, x=-0.03)
     row = table.iloc[0]
     fig.supxlabel(
@@ -183,7 +184,7 @@ def _verdict(table: pd.DataFrame) -> str:
     rows = table[(table["model"] == models[0]) & table["reference"].isin(BASELINES)] if models else table[:0]
     if rows.empty:
         return ""
-    unbeaten = style.in_order(rows.loc[rows["lower_bits"] <= 0, "reference"])
+    unbeaten = style.in_order(rows.loc[~rows["beats"], "reference"])
     if not unbeaten:
         return f"{style.label(models[0])} beats all baselines"
     if len(unbeaten) == len(rows):

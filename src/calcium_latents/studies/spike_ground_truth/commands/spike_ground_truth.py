@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     import pandas as pd
 
     from calcium_latents.deconvolution.interface import deconvolve
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.metrics.spike_inference import recording_neurons, spike_inference
     from calcium_latents.progress import progress
     from calcium_latents.recordings.readers import ground_truth_recording, read_cascade
@@ -32,8 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
             deconvolved = deconvolve(recording, options.method, path=str(folder), **options.parameters)
             neurons = recording_neurons(deconvolved, folder.name, indicator=truth.indicator, neuron=truth.neuron)
             tables.append(spike_inference(neurons))
-    with atomic_path(Path(options.output)) as temporary:
-        pd.concat(tables, ignore_index=True).to_csv(temporary, index=False)
+    write_table(pd.concat(tables), options.output)
 
 
 if __name__ == "__main__":
