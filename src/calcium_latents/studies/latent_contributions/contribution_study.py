@@ -19,7 +19,7 @@ from calcium_latents.studies.latent_contributions.integrated_gradients import (
     integrated_gradients,
 )
 from calcium_latents.studies.latent_contributions.latent_axes import Axes
-from calcium_latents.studies.latent_contributions.recurrence import Transition
+from calcium_latents.studies.latent_contributions.transitions import Transition
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from calcium_latents.studies.latent_contributions.contributions import (
     largest,
     relative_contributions,
 )
-from calcium_latents.studies.latent_contributions.recurrence import Transition
+from calcium_latents.studies.latent_contributions.transitions import Transition
 
 CANCELLATION = "1 - |latent| / sum of |contributions|"
 

@@ -21,7 +21,7 @@ Plain scores use the same transitions, windows and lags, but no latents: a neuro
 Neither kind of score knows anything of causes: both say who is early or late in common activity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -313,11 +313,6 @@ def half_rise_latency(
     # one past the last frame below half of the way
     first = np.where(below.any(axis=0), len(offsets) - below[::-1].argmax(axis=0), 0)
     return np.minimum(first - reach, reach) / rate_hz
-
-
-def kinds() -> Mapping[str, str]:
-    """Return method -> kind over both roles."""
-    return {name: kind for methods in METHODS.values() for name, kind in methods.items()}
 
 
 def _centred(activity: np.ndarray, axes: np.ndarray) -> np.ndarray:

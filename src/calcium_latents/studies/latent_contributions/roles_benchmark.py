@@ -12,7 +12,7 @@ Each contribution score is compared with the best plain score of its level, best
 are reported: that favours the plain side. A difference whose 95 % t interval over networks includes zero is a tie.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.studies.latent_contributions import roles
 from calcium_latents.studies.latent_contributions.influence import mean_degrees
 from calcium_latents.studies.latent_contributions.latent_axes import principal_axes
-from calcium_latents.studies.latent_contributions.recurrence import detect_transitions
+from calcium_latents.studies.latent_contributions.transitions import detect_transitions
 
 TRANSITIONS, DELAYS, LEAD = "transitions", "delays", "lead"
 COLUMNS = (
@@ -78,7 +78,7 @@ DEFAULTS: dict[str, Any] = {
 - `networks`, `delay_networks`: networks of each level.
 - `latents`, `delay_latents`: number of principal components (of p patterns: p - 1, where the spectrum drops).
 - `delay_picture_latents`, `longest_lag_s`: components and largest lag of the peak lags.
-- `span_s`, `false_positives`: of `recurrence.detect_transitions`; `smallest_distance`: detected transitions shorter
+- `span_s`, `false_positives`: of `transitions.detect_transitions`; `smallest_distance`: detected transitions shorter
   than this part of the distances' 90 % quantile are left out (moves within a state).
 - `matching_s`: a detection within this time of a true transition has found it.
 - `lags_s`, `delay_lags_s`: lags of influence and lagged correlation.
@@ -292,10 +292,3 @@ def verdict(lower: float, upper: float) -> str:
     if lower > 0:
         return WINS
     return LOSES if upper < 0 else TIES
-
-
-def check_scores(table: pd.DataFrame, needed: Iterable[str] = COLUMNS) -> None:
-    """Raise a UserError when a column is missing."""
-    missing = [column for column in needed if column not in table]
-    if missing:
-        raise UserError(f"scores of roles: expected the columns {missing}, found {list(table.columns)}.")

@@ -48,9 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
     write_dataset(box, options.output, provenance(config, [__spec__.name], options.seed) | {"seed": options.seed})
     tables = {options.transitions: transitions, options.summary: summary}
     if options.identities:
-        events = recording["events"].values
-        activity, _, _ = complete(events.reshape(-1, events.shape[-1]), "mean")
-        tables[options.identities] = identities(activity)
+        activity, _ = complete(recording["events"].values, "mean")
+        tables[options.identities] = identities(activity.reshape(-1, activity.shape[-1]))
     for path, table in tables.items():
         with atomic_path(Path(path)) as temporary:
             table.to_csv(temporary, index=False)
