@@ -24,6 +24,7 @@ from calcium_latents.claims.table import Claim
 from calcium_latents.metrics import explained_variance as ev
 from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.studies.cross_encoder import running_speed as rs
+from calcium_latents.studies.cross_encoder.power_law import largest_gap
 
 #: table -> pattern of its files
 TABLES = {
@@ -149,16 +150,12 @@ def _checks(checks: pd.DataFrame | None) -> Iterator[Claim]:
 
 def _fitted(rows: pd.DataFrame) -> str:
     """Say how far slopes fitted over ranks that data reach are from alpha."""
-    gaps = {
-        name: (part["value"] - part["exact"]).abs().max()
-        for name, part in rows.groupby("identity")
-        if name in ("alpha_by_regression", "slope_simulated")
-    }
-    if len(gaps) < 2:
+    exact, simulated = (largest_gap(rows, identity) for identity in ("alpha_by_regression", "slope_simulated"))
+    if not np.isfinite([exact, simulated]).all():
         return ""
     return (
-        f"; a line fitted over the ranks that data reach misses alpha by up to {gaps['alpha_by_regression']:.2f} on "
-        f"the exact spectrum, and simulated activity is off that slope by up to {gaps['slope_simulated']:.2f}"
+        f"; a line fitted over the ranks that data reach misses alpha by up to {exact:.2f} on the exact spectrum, and "
+        f"simulated activity is off that slope by up to {simulated:.2f}"
     )
 
 

@@ -122,6 +122,25 @@ def band_ratios(spectra: pd.DataFrame, bands: Sequence[tuple[int, int]] = BANDS)
     return pd.DataFrame(rows, columns=[*keys, "first_rank", "last_rank", "ratio"])
 
 
+def octave_ratios(spectra: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the geometric mean of eigenvalue / exact over octaves of ranks, of one dimension and exponent.
+
+    Columns replicate, octave (log2 of its first rank), ratio, rank (geometric mean of its ranks).
+    """
+    one = spectra[(spectra["source"] == source) & (spectra["eigenvalue"] > 0)]
+    octave = np.floor(np.log2(one["rank"])).astype(int)
+    ratio, rank = np.log(one["eigenvalue"] / one["exact_eigenvalue"]), np.log(one["rank"])
+    logs = pd.DataFrame({"replicate": one["replicate"], "octave": octave, "ratio": ratio, "rank": rank})
+    mean = logs.groupby(["replicate", "octave"], as_index=False).mean()
+    return mean.assign(ratio=np.exp(mean["ratio"]), rank=np.exp(mean["rank"]))
+
+
+def largest_gap(checks: pd.DataFrame, identity: str) -> float:
+    """Return the largest |value - exact| of an identity of `solvable_checks.checks_table`; NaN without it."""
+    part = checks[checks["identity"] == identity]
+    return float((part["value"] - part["exact"]).abs().max())
+
+
 def slopes(spectra: pd.DataFrame, fit: tuple[int, int] = FIT, degrees: tuple[int, int] = DEGREES) -> pd.DataFrame:
     """Return alpha beside the slopes of exact and simulated spectra, by dimension and exponent.
 

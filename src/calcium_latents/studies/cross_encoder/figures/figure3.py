@@ -13,9 +13,9 @@ import pandas as pd
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.rows import number, rows, select
 from calcium_latents.metrics import explained_variance as ev
 from calcium_latents.studies.cross_encoder.figures.size_panel import (
-    chosen_rows,
     difference_row,
     draw_sizes,
     interval_text,
@@ -41,10 +41,10 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     tables = []
     for dataset, mine in scores.groupby("dataset", sort=False):
         chosen = mine[mine["chosen"] == 1]
-        parts = [size_rows(chosen, "test_r2", "c"), difference_row(mine, "c")]
-        parts.append(pd.DataFrame([{"panel": "c", "quantity": "ceiling_r2", "value": chosen["ceiling_r2"].mean()}]))
+        ceiling = rows("c", "ceiling_r2", chosen["ceiling_r2"].mean())
+        parts = [size_rows(chosen, "test_r2", "c"), difference_row(mine, "c"), ceiling]
         for panel, normaliser in NORMALISERS.items():
-            part = chosen_rows(normalised, dataset=dataset, normaliser=normaliser)
+            part = select(normalised, dataset=dataset, normaliser=normaliser)
             needed = ev.sizes_needed(part)[["model", "seed", "size_needed"]].rename(columns={"size_needed": "value"})
             parts += [size_rows(part, "normalised_r2", panel), needed.assign(panel=panel, quantity=SIZE_NEEDED)]
         first = chosen.iloc[0]
@@ -73,17 +73,17 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
 def _block(fig, table: pd.DataFrame, datasets: list[str], width: int, first: bool) -> None:
     axes = fig.subplots(3, width, squeeze=False, sharex="col")
     for column, dataset in enumerate(datasets):
-        rows = table[table["dataset"] == dataset]
-        label, size = rows["label"].iloc[0], rows["true_latent_size"].iloc[0]
-        verdict, difference = _verdict(rows)
+        mine = table[table["dataset"] == dataset]
+        label, size = mine["label"].iloc[0], mine["true_latent_size"].iloc[0]
+        verdict, difference = _verdict(mine)
         for axis, panel in zip(axes[:, column], NORMALISERS, strict=False):
-            part = chosen_rows(rows, panel=panel, quantity="normalised_r2")
+            part = select(mine, panel=panel, quantity="normalised_r2")
             axis.axhline(ev.LEVEL, color="0.4", lw=0.8, ls="--", label="95 %", zorder=0)
             draw_sizes(axis, part, size)
             axis.set(ylim=LIMITS, yticks=np.arange(0, 1.01, 0.25))
             head = "\n".join([*wrap(str(label), 24), verdict, ""]) if panel == "a" else ""
-            axis.set_title(head + _sizes(part, chosen_rows(rows, panel=panel, quantity=SIZE_NEEDED)), fontsize=6)
-        _absolute(axes[2, column], rows, size)
+            axis.set_title(head + _sizes(part, select(mine, panel=panel, quantity=SIZE_NEEDED)), fontsize=6)
+        _absolute(axes[2, column], mine, size)
         axes[2, column].set_title(difference, fontsize=6)
         axes[2, column].set_xlabel("latent size")
         for axis in axes[:2, column]:
@@ -96,13 +96,13 @@ def _block(fig, table: pd.DataFrame, datasets: list[str], width: int, first: boo
             style.panel_letter(axes[row, 0], letter, x=-0.3)
 
 
-def _absolute(axis, rows: pd.DataFrame, size: float) -> None:
+def _absolute(axis, mine: pd.DataFrame, size: float) -> None:
     """R2 as it is, with that of the true expected activity where it is known."""
-    ceiling = rows.loc[rows["quantity"] == "ceiling_r2", "value"].iloc[0]
+    ceiling = number(mine, "ceiling_r2")
     if np.isfinite(ceiling):
         axis.axhline(ceiling, color=style.BLACK, lw=0.8, label=style.label("ceiling"))
     axis.axhline(0, color="0.7", lw=0.6, zorder=0)
-    part = rows[rows["quantity"] == "test_r2"]
+    part = mine[mine["quantity"] == "test_r2"]
     draw_sizes(axis, part, size)
     axis.set_ylim(value_limits(part, [ceiling]))
 
@@ -117,9 +117,9 @@ def _sizes(part: pd.DataFrame, needed: pd.DataFrame) -> str:
     return "95 % at: " + "\n".join(lines)
 
 
-def _verdict(rows: pd.DataFrame) -> tuple[str, str]:
+def _verdict(mine: pd.DataFrame) -> tuple[str, str]:
     """Say whether the cross-encoder predicts better than reduced-rank regression, and by how much."""
-    compared = rows[rows["quantity"] == "difference"]
+    compared = mine[mine["quantity"] == "difference"]
     if compared.empty:
         return "no pair to compare", ""
     row = compared.iloc[0]

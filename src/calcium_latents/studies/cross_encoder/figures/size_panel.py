@@ -36,11 +36,6 @@ def difference_row(scores: pd.DataFrame, panel: str) -> pd.DataFrame:
     return compared[["value", "lower", "upper", "n"]].assign(panel=panel, quantity="difference")
 
 
-def chosen_rows(rows: pd.DataFrame, **keys: str) -> pd.DataFrame:
-    """Return the rows of a table in which all `keys` have these values."""
-    return rows[np.all([rows[name] == value for name, value in keys.items()], axis=0)]
-
-
 def layout(table: pd.DataFrame, most: int) -> tuple[list[list[str]], int]:
     """Return the table's datasets in blocks of columns, and their width, at most `most`."""
     datasets = list(dict.fromkeys(table["dataset"]))
