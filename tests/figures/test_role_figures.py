@@ -25,7 +25,7 @@ def test_a_nested_layout_gives_the_same_bytes_again(inputs, tmp_path):
 def compared(**verdicts):
     rows = [
         {"role": roles.INITIATOR, "method": method, "difficulty": "observation_noise", "level": level}
-        | {"verdict": verdict, "difference": 0.0}
+        | {"verdict": verdict, "value": 0.0}
         for method, values in verdicts.items()
         for level, verdict in enumerate(values, 1)
     ]
@@ -50,7 +50,7 @@ def test_one_network_and_missing_scores_still_draw(inputs, tmp_path):
     table.loc[table["method"] == "half_rise_latency", "score"] = float("nan")
     table.to_csv(tmp_path / "one.csv", index=False)
     for name in fake_roles.EXPECTED_TEXT:
-        assert len(draw_figure(name, files | {"scores": [tmp_path / "one.csv"]}, tmp_path / name)) == 2
+        assert len(draw_figure(name, files | {"scores": [tmp_path / "one.csv"]}, tmp_path / name)) == 3
     table[table["benchmark"] == "transitions"].to_csv(tmp_path / "half.csv", index=False)
     with pytest.raises(UserError, match="rows of the benchmark 'delays'"):
         draw_figure(LEADS, files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
