@@ -20,3 +20,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_table(table, path: str | Path, **options) -> None:
+    """Write a DataFrame as CSV without its index, atomically; `options` are those of `DataFrame.to_csv`."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, **options)

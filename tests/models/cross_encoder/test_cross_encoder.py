@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.cross_encoder.network import (
+    SMALLEST,
     CrossEncoder,
     CrossEncoderSizes,
     RectifiedPower,
     chosen_encoder,
-    rectified_power,
     start_from_linear,
 )
 from calcium_latents.models.reduced_rank_regression.regression import ReducedRankRegression
@@ -27,6 +27,12 @@ def population(latent_sizes=(1, 3, 2), hidden=(6,), gain=True, inputs=5, targets
 
 def sources(rows=7, inputs=5, seed=3):
     return torch.as_tensor(generator(seed, "sources").normal(size=(rows, inputs)), dtype=torch.float32)
+
+
+def rectified_power(drive, exponent, gain, baseline):
+    """gain [drive]_+^exponent + baseline in plain PyTorch."""
+    power = (drive.clamp_min(0) + SMALLEST).log().mul(exponent).exp()
+    return baseline + gain * torch.where(drive > 0, power, 0.0)
 
 
 @settings(max_examples=30, deadline=None)

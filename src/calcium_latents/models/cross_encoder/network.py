@@ -89,12 +89,6 @@ class RectifiedPower(torch.autograd.Function):
         return by_drive, by_exponent, by_gain, gradient.sum(1, keepdim=True)
 
 
-def rectified_power(drive: Tensor, exponent: Tensor, gain: Tensor, baseline: Tensor) -> Tensor:
-    """Return gain [drive]_+^exponent + baseline in plain PyTorch: what `RectifiedPower` computes, to test against."""
-    power = (drive.clamp_min(0) + SMALLEST).log().mul(exponent).exp()
-    return baseline + gain * torch.where(drive > 0, power, 0.0)
-
-
 class CrossEncoder(nn.Module):
     """A population of cross-encoders.
 

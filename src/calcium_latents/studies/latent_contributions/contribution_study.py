@@ -175,9 +175,7 @@ class EncoderModel:
             self._by_neuron(integrated_gradients(self.encode, to, before, tolerance=self.tolerance, strict=False))
             for to in (after, part)
         )
-        dz = whole.sum(axis=1)
-        length = (dz**2).sum(axis=1, keepdims=True)
-        return plain.shares_of_change(whole), np.einsum("nik,nk->ni", early, dz) / np.where(length > 0, length, np.nan)
+        return plain.shares_of_change(whole), plain.shares_of_change(early, whole.sum(axis=1))
 
     def _by_neuron(self, found) -> np.ndarray:
         values = found.contributions

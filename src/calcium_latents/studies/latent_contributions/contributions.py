@@ -62,24 +62,19 @@ class ContributionSummary:
         return covariance / np.where(variance > 0, variance, np.nan)
 
 
-def contributions(
-    activity: np.ndarray, axes: np.ndarray, mean: np.ndarray | None = None, neurons: np.ndarray | None = None
-) -> np.ndarray:
+def contributions(activity: np.ndarray, axes: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
     """Return C_ik(t) = u_ik (x_i(t) - mean_i), [time, neuron, latent]: as large as it looks.
 
     Args:
         activity: x, [time, neuron].
         axes: u, [neuron, latent].
         mean: [neuron], subtracted; nothing by default.
-        neurons: indices of the neurons that are wanted; all by default.
 
     Raises:
         UserError: shapes that do not fit, or values that are not finite.
     """
     axes, mean = _checked(activity, axes, mean)
-    chosen = slice(None) if neurons is None else np.asarray(neurons)
-    block = finite_block(activity, 0, activity.shape[0])
-    return (block[:, chosen] - mean[chosen])[:, :, None] * axes[chosen][None]
+    return (finite_block(activity, 0, activity.shape[0]) - mean)[:, :, None] * axes[None]
 
 
 def summarise(
@@ -201,12 +196,16 @@ def transition_shares(before: np.ndarray, after: np.ndarray, axes: np.ndarray) -
     return change * (dz @ axes.T) / _squared(dz)
 
 
-def shares_of_change(change: np.ndarray) -> np.ndarray:
-    """Return <dC_i, dz> / |dz|^2, [transition, neuron], from changes dC [transition, neuron, latent]; dz = sum_i dC_i.
+def shares_of_change(change: np.ndarray, dz: np.ndarray | None = None) -> np.ndarray:
+    """Return <dC_i, dz> / |dz|^2, [transition, neuron], from changes dC [transition, neuron, latent].
 
     For contributions that are not linear, such as integrated gradients from the beginning to the end of a transition.
+
+    Args:
+        change: dC, of the whole transition or of a part of it.
+        dz: change of the latents in the whole transition, [transition, latent]; sum_i dC_i by default.
     """
-    dz = change.sum(axis=1)
+    dz = change.sum(axis=1) if dz is None else dz
     return np.einsum("nik,nk->ni", change, dz) / _squared(dz)
 
 

@@ -66,26 +66,14 @@ DEFAULT = {role: next(iter(methods)) for role, methods in METHODS.items()}
 AS_WRITTEN = {INITIATOR: "early_share", STABILISER: "late_share"}
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Windows of time about a transition, (start, end) in s; `around` is where lagged influence is summed."""
-
-    before: tuple[float, float] = (-4.0, -1.5)
-    crossing: tuple[float, float] = (-1.0, 0.5)
-    settled: tuple[float, float] = (0.8, 1.8)
-    late: tuple[float, float] = (2.5, 6.5)
-    around: tuple[float, float] = (-2.0, 2.0)
-
-    def __post_init__(self) -> None:
-        for name, (start, end) in vars(self).items():
-            if not start < end:
-                raise UserError(f"windows.{name}: expected a start before the end (s), found {start} and {end}.")
-
-    def frames(self, name: str, rate_hz: float) -> tuple[int, int]:
-        """Return a window in frames, at least one long."""
-        start, end = getattr(self, name)
-        first = round(start * rate_hz)
-        return first, max(first + 1, round(end * rate_hz))
+#: windows of time about a transition, (start, end) in s; `around` is where lagged influence is summed
+WINDOWS_S = {
+    "before": (-4.0, -1.5),
+    "crossing": (-1.0, 0.5),
+    "settled": (0.8, 1.8),
+    "late": (2.5, 6.5),
+    "around": (-2.0, 2.0),
+}
 
 
 @dataclass(frozen=True)
@@ -104,9 +92,7 @@ class Movements:
     latent_change: np.ndarray
 
 
-def movements(
-    activity: np.ndarray, axes: np.ndarray, transitions: np.ndarray, rate_hz: float, windows: Windows | None = None
-) -> Movements:
+def movements(activity: np.ndarray, axes: np.ndarray, transitions: np.ndarray, rate_hz: float) -> Movements:
     """Measure the activity about transitions.
 
     Args:
@@ -118,22 +104,27 @@ def movements(
     Raises:
         UserError: shapes do not fit, or no transition is left.
     """
-    windows = windows or Windows()
     x = _centred(activity, axes)
-    cuts = {name: windows.frames(name, rate_hz) for name in vars(windows)}
+    cuts = {name: window_frames(name, rate_hz) for name in WINDOWS_S}
     first, last = min(start for start, _ in cuts.values()), max(end for _, end in cuts.values())
     frames = np.asarray(transitions, dtype=int)
     frames = frames[(frames + first >= 0) & (frames + last <= len(x))]
     if not len(frames):
         raise UserError(
             f"transitions: expected at least one with {-first} frames before and {last} after it in the session, found "
-            f"none among {np.size(transitions)}. Shorten the windows, or detect with less strict settings."
+            f"none among {np.size(transitions)}. Give a longer session, or detect with less strict settings."
         )
     total = np.vstack([np.zeros((1, x.shape[1])), np.cumsum(x, axis=0)])
     mean = {name: (total[frames + end] - total[frames + start]) / (end - start) for name, (start, end) in cuts.items()}
     change = mean["late"] - mean["before"]
     parts = {name: mean[name] for name in ("before", "crossing", "settled", "late")}
     return Movements(frames=frames, **parts, change=change, latent_change=change @ axes @ axes.T)
+
+
+def window_frames(name: str, rate_hz: float) -> tuple[int, int]:
+    """Return a window of `WINDOWS_S` in frames, at least one long."""
+    first, end = (round(time * rate_hz) for time in WINDOWS_S[name])
+    return first, max(first + 1, end)
 
 
 def movers(latent_change: np.ndarray, share: float = 0.5) -> np.ndarray:
@@ -156,7 +147,6 @@ def role_scores(
     rate_hz: float,
     *,
     lags_s: Sequence[float] = (0.3, 0.6, 1.0),
-    windows: Windows | None = None,
     seed: int = 0,
 ) -> tuple[dict[str, dict[str, np.ndarray]], Movements]:
     """Return role -> method -> score [neuron] for every method of `METHODS`, and the movements they come from.
@@ -172,11 +162,10 @@ def role_scores(
     Raises:
         UserError: as `movements`; or lags that are no positive numbers.
     """
-    windows = windows or Windows()
-    moved = movements(activity, axes, transitions, rate_hz, windows)
+    moved = movements(activity, axes, transitions, rate_hz)
     x = _centred(activity, axes)
     lags = lag_frames(lags_s, rate_hz)
-    near = frames_near(moved.frames, windows.frames("around", rate_hz), len(x), max(lags))
+    near = frames_near(moved.frames, window_frames("around", rate_hz), len(x), max(lags))
     net = sum(net_influence(x, axes, lag, near) for lag in lags)
     lagged = sum(lagged_correlation_asymmetry(x, lag, near) for lag in lags)
     latency = half_rise_latency(x, moved, rate_hz)

@@ -144,8 +144,8 @@ def _course(axes: Axes, shown: xr.Dataset) -> None:
         mean, error = shown["course"].values[:, index], shown["course_error"].values[:, index]
         axes.plot(time, mean, color=GROUP_COLOURS[index], label=name)
         axes.fill_between(time, mean - error, mean + error, color=GROUP_COLOURS[index], alpha=0.3, lw=0)
-    windows = roles.Windows()
-    for window, name in ((windows.crossing, "crossing"), (windows.late, "late")):
+    for name in ("crossing", "late"):
+        window = roles.WINDOWS_S[name]
         axes.axvspan(*window, color=style.YELLOW, alpha=0.25, lw=0)
         centre = (window[0] + min(window[1], time[-1])) / 2
         axes.text(centre, 0.03, name, transform=axes.get_xaxis_transform(), ha="center", fontsize=6)
