@@ -39,14 +39,15 @@ def activity(features: np.ndarray, latents: np.ndarray, exponent: float, thresho
 
 
 def activity_eigenvalues(values: np.ndarray) -> np.ndarray:
-    """Return the min(N, T) eigenvalues of A A^T / (N T), descending, of `values` A [N, T], without centring."""
+    """Return the eigenvalues of A A^T / (N T), descending, [min(N, T)], of `values` A [N, T], without centring."""
     neurons, samples = values.shape
     smaller = values @ values.T if neurons <= samples else values.T @ values
     return np.maximum(eigvalsh(smaller, overwrite_a=True, check_finite=False)[::-1], 0.0) / (neurons * samples)
 
 
 def infinite_neuron_eigenvalues(latents: np.ndarray, exponent: int) -> np.ndarray:
-    """Return the T eigenvalues of the kernel matrix K(z_s, z_t) / T, descending: activity of infinitely many neurons.
+    """Return the eigenvalues of the kernel matrix K(z_s, z_t) / T of `latents` z [T, d], descending, [T]: activity of
+    infinitely many neurons.
 
     The closed kernels exist for p = 0, 1, 2; UserError else.
     """
@@ -55,7 +56,7 @@ def infinite_neuron_eigenvalues(latents: np.ndarray, exponent: int) -> np.ndarra
 
 
 def shuffle_samples(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return `values` [N, T] with the samples of every neuron in an order of its own: activity without latents."""
+    """Return `values` [N, T] with each neuron's samples in an order of their own, [N, T]: activity without latents."""
     return random.permuted(values, axis=1)
 
 

@@ -91,7 +91,7 @@ def principal_components(
 
     Every neuron is scaled to unit variance. Spontaneous activity is first averaged over the window of frames that
     the cross-encoder sees (-L/2 .. L/2 - 1), without which the components would be at a disadvantage.
-    Missing samples count as the neuron's mean.
+    Missing samples count as the neuron's mean. `source`: ids of the neurons, [source].
     """
     events = recording["events"].sel(neuron=source).values.astype(np.float64)
     mean = np.nanmean(events, axis=(0, 1))
@@ -136,7 +136,7 @@ def block_folds(
 
 
 def cross_validated_r2(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Return the R2 of linear regressions of the columns of y on all columns of x, over samples that were left out.
+    """Return the R2 [target] of linear regressions of the columns of y on all of x, over samples that were left out.
 
     R2 = 1 - sum of squared errors / sum of squares about the training folds' mean, both pooled over folds. It does
     not change under invertible affine maps of x, nor when columns of x come twice. NaN where y is constant.
@@ -154,7 +154,10 @@ def cross_validated_r2(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.nda
 
 
 def linear_prediction(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return least-squares predictions for x_test from the fit y ~ x with intercept, and the mean of y."""
+    """Return least-squares predictions from the fit y ~ x with intercept, and the mean of y, [target].
+
+    x [sample, component], y [sample, target], x_test [test sample, component]; predictions [test sample, target].
+    """
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     scale = x.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
@@ -172,7 +175,7 @@ def first_shift(y: np.ndarray, level: float = DECORRELATED) -> int:
 
 
 def shifted(y: np.ndarray, shifts: int = SHIFTS) -> np.ndarray:
-    """Return circularly shifted copies of y [sample] as columns, at even steps beyond its autocorrelation.
+    """Return circularly shifted copies of y [sample], [sample, shift], at even steps beyond its autocorrelation.
 
     Fewer than `shifts` where the session has no more.
     """
@@ -185,7 +188,7 @@ def multiple_r2(x: np.ndarray, y: np.ndarray, time: np.ndarray, shifts: int = SH
     """Return the cross-validated R2 of y [sample] on x [sample, component], and its null from shifted y.
 
     p = (1 + number of shifted R2 at least as large) / (1 + shifts); NaN with fewer than `FEWEST_SHIFTS` shifts or a
-    constant y. Samples with missing values are left out.
+    constant y. Samples with missing values are left out. `time`: of the samples, s, [sample].
 
     Returns:
         r2, null_mean_r2, null_95_r2 (95th percentile), p, shifts, first_shift_s, blocks.
@@ -210,7 +213,7 @@ def multiple_r2(x: np.ndarray, y: np.ndarray, time: np.ndarray, shifts: int = SH
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Pearson's correlation over samples where both are finite; NaN where one is constant."""
+    """Return Pearson's correlation of two series [sample] where both are finite; NaN where one is constant."""
     valid = np.isfinite(first) & np.isfinite(second)
     a, b = first[valid] - first[valid].mean(), second[valid] - second[valid].mean()
     scale = np.sqrt((a @ a) * (b @ b))
@@ -291,7 +294,10 @@ def latent_recovery_table(
 
 
 def affine_r2(x: np.ndarray, y: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the R2 of the columns of y on x for samples of part 2, fitted on parts 0 and 1, and their number."""
+    """Return the R2 [target] of y on x for samples of part 2, fitted on parts 0 and 1, and the number of those samples.
+
+    x [sample, component], y [sample, target], part [sample].
+    """
     valid = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
     training, test = valid & (part < 2), valid & (part == 2)
     if not (training.any() and test.any()):
@@ -319,7 +325,7 @@ def with_baselines(recording: xr.Dataset, runs: Mapping[tuple[str, int], xr.Data
 
 
 def display_smoothing(values: np.ndarray, bin_width_s: float, deviation_s: float = 1.0) -> np.ndarray:
-    """Smooth along the last axis with a Gaussian of standard deviation `deviation_s`, for display only (G.3).
+    """Smooth values [..., sample] with a Gaussian of standard deviation `deviation_s`, for display only (G.3).
 
     Missing samples stay missing and do not spread.
     """

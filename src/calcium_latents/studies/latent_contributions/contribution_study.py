@@ -97,7 +97,7 @@ class LinearModel:
 
     @property
     def summarised(self) -> np.ndarray:
-        """Indices of the frames that the summary is of."""
+        """Indices of the frames that the summary is of, [summarised frame]."""
         return np.arange(len(self.population.inputs))
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
@@ -170,7 +170,8 @@ class EncoderModel:
         return np.concatenate(list(self._blocks(self.population.inputs[frames])))
 
     def shares(self, before: np.ndarray, part: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return shares and early shares, [transition, neuron]: along the straight way from before to after."""
+        """Return shares and early shares, [transition, neuron], from inputs [transition, feature]: along the straight
+        way from before to after."""
         whole, early = (
             self._by_neuron(integrated_gradients(self.encode, to, before, tolerance=self.tolerance, strict=False))
             for to in (after, part)
@@ -230,7 +231,7 @@ def attribute(model, transitions: Sequence[Transition]) -> Attribution:
 
 
 def surrogate_latents(model, count: int, seed: int) -> Iterator[list[np.ndarray]]:
-    """Yield the latents of each piece after each neuron was shifted by itself, around in its piece: `count` times.
+    """Yield each piece's latents [frame, latent] after each neuron was shifted by itself, around in it: `count` times.
 
     What single neurons do stays as it is; what they do together is gone.
     """

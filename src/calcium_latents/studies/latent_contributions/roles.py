@@ -215,7 +215,10 @@ def lag_frames(lags_s: Sequence[float], rate_hz: float) -> list[int]:
 
 
 def frames_near(transitions: np.ndarray, window: tuple[int, int], frames: int, margin: int) -> np.ndarray:
-    """Return frames within `window` of any transition, each once, at least `margin` from the session's ends."""
+    """Return frames within `window` of any transition, each once, at least `margin` from the session's ends.
+
+    `transitions`: frames, [transition]; `window`: (first, end) in frames; all [frame].
+    """
     near = np.zeros(frames, dtype=bool)
     for at in transitions:
         near[max(0, at + window[0]) : max(0, at + window[1])] = True
@@ -248,13 +251,19 @@ def net_influence(activity: np.ndarray, axes: np.ndarray, lag: int, frames: np.n
 
 
 def lagged_correlation_asymmetry(activity: np.ndarray, lag: int, frames: np.ndarray | None = None) -> np.ndarray:
-    """Return sum_j |r(x_i(t), x_j(t + lag))| - |r(x_j(t), x_i(t + lag))|, [neuron]: plain, without latents."""
+    """Return sum_j |r(x_i(t), x_j(t + lag))| - |r(x_j(t), x_i(t + lag))|, [neuron]: plain, without latents.
+
+    `activity` [time, neuron]; `frames` t [frame], all by default.
+    """
     strength = np.abs(lagged_correlation(activity, activity, lag, frames))
     return strength.sum(axis=1) - strength.sum(axis=0)
 
 
 def lagged_correlation(first: np.ndarray, second: np.ndarray, lag: int, frames: np.ndarray | None = None) -> np.ndarray:
-    """Return r(first_i(t), second_j(t + lag)), [neuron, neuron]; 0 for a neuron that is constant."""
+    """Return r(first_i(t), second_j(t + lag)), [neuron, neuron]; 0 for a neuron that is constant.
+
+    `first`, `second` [time, neuron]; `frames` t [frame], all by default.
+    """
     frames = np.arange(len(first) - lag) if frames is None else frames
     a, b = first[frames], second[frames + lag]
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
@@ -267,7 +276,7 @@ def peak_lag(activity: np.ndarray, longest: int) -> np.ndarray:
 
     The lag from -`longest` to `longest` at which |r(x_i(t), x_j(t + lag))| is largest, mean over j with the peak's
     fourth power as weight, so that pairs that have little to do with each other hardly count. 0 for a neuron that is
-    constant.
+    constant. `activity` [time, neuron].
     """
     lags = range(-longest, longest + 1)
     # r at a negative lag is that of the pair the other way round
@@ -290,7 +299,7 @@ def half_rise_latency(
     """Return when a neuron's signed mean over transitions passes half of its way for good, [neuron], s (plain).
 
     The mean is smoothed over `smoothing_s`; from `reach_s` before to `reach_s` after the transition, and that where it
-    is not passed. Way: from `before` to `late`.
+    is not passed. Way: from `before` to `late`. `activity`: centred, [time, neuron].
     """
     width = max(1, round(smoothing_s * rate_hz))
     reach = min(round(reach_s * rate_hz), int(moved.frames.min()), len(activity) - 1 - int(moved.frames.max()))

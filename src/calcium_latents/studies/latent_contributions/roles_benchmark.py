@@ -184,9 +184,9 @@ def detection(found: np.ndarray, true: np.ndarray, any_change: np.ndarray, toler
     """Return detection_rate, false_detections and transitions, from frames.
 
     Args:
-        found: detections.
-        true: transitions as scheduled; the rate is over these.
-        any_change: all changes of basin; a detection that is near none of them is false.
+        found: detections, [detection].
+        true: transitions as scheduled, [transition]; the rate is over these.
+        any_change: all changes of basin, [change]; a detection that is near none of them is false.
         tolerance: frames.
     """
     hits = [bool(np.abs(found - at).min() <= tolerance) if len(found) else False for at in true]
@@ -196,7 +196,8 @@ def detection(found: np.ndarray, true: np.ndarray, any_change: np.ndarray, toler
 
 
 def area_under_curve(truth: np.ndarray, score: np.ndarray) -> float:
-    """Return the area under the ROC curve; NaN when one class is absent or a score is not finite."""
+    """Return the area under the ROC curve of score [neuron] for truth [neuron]; NaN when one class is absent or a score
+    is not finite."""
     if truth.all() or not truth.any() or not np.isfinite(score).all():
         return np.nan
     return float(roc_auc_score(truth, score))

@@ -84,7 +84,8 @@ def noise_covariance(vectors: np.ndarray) -> np.ndarray:
 
 
 def noise_distances(vectors: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Return sqrt(step' covariance^-1 step), [step]: steps in units of their noise, whatever the latents' own units.
+    """Return sqrt(step' covariance^-1 step), [step], of steps [step, latent] and covariance [latent, latent]: steps in
+    units of their noise, whatever the latents' own units.
 
     Directions without noise are left out: those below 1e-9 of the largest eigenvalue of the correlation matrix.
     """
