@@ -71,16 +71,18 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     ):
         panel(axis, box, table[table["panel"] == letter])
         style.panel_letter(axis, letter, x=-0.16, y=1.06)
-    neurons = box.attrs["neurons"]
     handles = [
         Line2D([], [], color=COLOURS[spacing], marker=MARKERS[spacing], label=f"network, {spacing} angles")
         for spacing in COLOURS
     ]
     handles.append(Line2D([], [], **EXACT, label="closed form"))
-    fig.legend(
-        handles=handles, loc="outside lower center", ncols=3, title=f"N = {neurons} neurons (a–e); no fitted parameters"
-    )
+    title = f"N = {box.attrs['neurons']} neurons (a–e); no fitted parameters"
+    fig.legend(handles=handles, loc="outside lower center", ncols=3, title=title)
     return style.save(fig, output_stem)
+
+
+def _marks(axis, x, y, spacing: str, **look) -> None:
+    axis.plot(x, y, MARKERS[spacing], color=COLOURS[spacing], **({"ms": 2.5, "mew": 0} | look))
 
 
 def _activity(axis, box: xr.Dataset, table: pd.DataFrame) -> None:
@@ -93,12 +95,8 @@ def _activity(axis, box: xr.Dataset, table: pd.DataFrame) -> None:
         line = (phase + edge) % (2 * np.pi)
         line[np.abs(np.diff(line, append=line[-1])) > np.pi] = np.nan
         axis.plot(times, line, **EXACT)
-    axis.set(
-        xlabel="time (time constants)",
-        ylabel="neuron's angle (rad)",
-        ylim=(0, 2 * np.pi),
-        title="active neurons (grey)",
-    )
+    axis.set(xlabel="time (time constants)", ylabel="neuron's angle (rad)", title="active neurons (grey)")
+    axis.set_ylim(0, 2 * np.pi)
     axis.set_yticks([0, np.pi, 2 * np.pi], ["0", "π", "2π"])
 
 
@@ -119,20 +117,10 @@ def _correlation(axis, box: xr.Dataset, table: pd.DataFrame) -> None:
     """Pairwise correlations against angular distance, and Eq. 6."""
     for spacing in ("random", "equal"):
         one = box.sel(spacing=spacing)
-        axis.plot(
-            one["angular_distance"],
-            one["correlation"],
-            MARKERS[spacing],
-            color=COLOURS[spacing],
-            ms=2.5,
-            mew=0,
-            alpha=0.7,
-        )
+        _marks(axis, one["angular_distance"], one["correlation"], spacing, alpha=0.7)
     axis.plot(table["x"], table["value"], **EXACT)
-    largest, rms = (
-        float(box[name].sel(spacing=spacing))
-        for name, spacing in (("correlation_error_max", "equal"), ("correlation_error_rms", "random"))
-    )
+    largest = float(box["correlation_error_max"].sel(spacing="equal"))
+    rms = float(box["correlation_error_rms"].sel(spacing="random"))
     axis.set(xlabel="angular distance (rad)", ylabel="correlation", title="Eq. 6 is exact for equal angles")
     if largest > 1e-6:
         axis.set_title("Eq. 6 for equal angles")
@@ -146,16 +134,7 @@ def _spectrum(axis, box: xr.Dataset, table: pd.DataFrame) -> None:
     for spacing in ("random", "equal"):
         values = box["eigenvalue"].sel(spacing=spacing).values
         shown = values > 1e-9
-        axis.plot(
-            rank[shown],
-            values[shown],
-            MARKERS[spacing],
-            color=COLOURS[spacing],
-            ms=2.5,
-            mew=0,
-            alpha=0.8,
-            rasterized=True,
-        )
+        _marks(axis, rank[shown], values[shown], spacing, alpha=0.8, rasterized=True)
     finite = box["finite_eigenvalue"].values
     axis.plot(rank[finite > 1e-12], finite[finite > 1e-12], color=style.GREY, lw=0.9)
     axis.plot(rank, box["infinite_eigenvalue"].values, **EXACT)
@@ -170,20 +149,15 @@ def _share(axis, box: xr.Dataset, table: pd.DataFrame) -> None:
     for spacing in ("random", "equal"):
         part = select(table, quantity="share of variance", spacing=spacing)
         size = 2.5 if spacing == "equal" else 5  # the one behind stays visible
-        axis.plot(part["x"], part["value"], MARKERS[spacing], color=COLOURS[spacing], ms=size, mew=0)
+        _marks(axis, part["x"], part["value"], spacing, ms=size)
     exact = table[table["quantity"] == "closed form"]
     axis.plot(exact["x"], exact["value"], **EXACT)
-    ratios = [
-        f"{spacing}: {float(box['participation_ratio'].sel(spacing=spacing)):.3f}; latents "
-        f"{float(box['latent_participation_ratio'].sel(spacing=spacing)):.3f}"
-        for spacing in COLOURS
-    ]
+    names = ("participation_ratio", "latent_participation_ratio")
+    ratios = {spacing: [float(box[name].sel(spacing=spacing)) for name in names] for spacing in COLOURS}
     axis.set(xscale="log", xlabel="components", ylabel="share of variance", ylim=(None, 1.0))
-    ratio, latents = (
-        float(box[name].sel(spacing="equal")) for name in ("participation_ratio", "latent_participation_ratio")
-    )
-    axis.set_title(f"dimensions: {ratio:.2f} (latents {latents:.2f})")
-    style.note(axis, "participation ratio\n" + "\n".join(ratios), x=0.98, y=0.05, ha="right")
+    axis.set_title("dimensions: {:.2f} (latents {:.2f})".format(*ratios["equal"]))
+    lines = [f"{spacing}: {ratio:.3f}; latents {latents:.3f}" for spacing, (ratio, latents) in ratios.items()]
+    style.note(axis, "\n".join(["participation ratio", *lines]), x=0.98, y=0.05, ha="right")
 
 
 def _periods(axis, box: xr.Dataset, table: pd.DataFrame) -> None:
@@ -192,7 +166,7 @@ def _periods(axis, box: xr.Dataset, table: pd.DataFrame) -> None:
     random = np.abs(box["period_error_random"].values)
     mean = table[table["quantity"] == "mean period error"]
     axis.plot(np.repeat(sizes, random.shape[1]), random.ravel(), ".", color=COLOURS["random"], ms=2.5, mew=0, alpha=0.6)
-    axis.plot(mean["x"], mean["value"], MARKERS["random"], color=COLOURS["random"], ms=4, mec=style.BLACK, mew=0.5)
+    _marks(axis, mean["x"], mean["value"], "random", ms=4, mec=style.BLACK, mew=0.5)
     axis.plot(sizes, box["period_error_equal"].values, MARKERS["equal"], color=COLOURS["equal"])
     middle = np.sqrt(sizes.min() * sizes.max())
     for spacing, (law, function) in LAWS.items():

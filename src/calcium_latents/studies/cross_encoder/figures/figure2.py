@@ -70,8 +70,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     axes = top.subplots(2, len(dimensions), sharex=True, sharey="row", squeeze=False)
     for column, dimension in enumerate(dimensions):
         axes[0, column].set_title(f"d = {dimension} latents")
-        for index, exponent in enumerate(exponents):
-            look = (COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
+        for exponent, *look in zip(exponents, COLOURS * 9, MARKERS * 9, strict=False):
             one = {"dimension": dimension, "exponent": exponent}
             _spectrum(axes[0, column], select(spectra, **one), *look)
             _ratio(axes[1, column], select(table, **one), *look)
@@ -89,20 +88,9 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
 
 
 def _legend(exponents: list) -> list[Line2D]:
-    handles = [
-        Line2D(
-            [],
-            [],
-            ls="",
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKERS[i % len(MARKERS)],
-            ms=3,
-            label=NAMES.get(p, f"p = {p:g}"),
-        )
-        for i, p in enumerate(exponents)
-    ]
+    looks = zip(exponents, COLOURS * 9, MARKERS * 9, strict=False)
     return [
-        *handles,
+        *(Line2D([], [], ls="", color=c, marker=m, ms=3, label=NAMES.get(p, f"p = {p:g}")) for p, c, m in looks),
         Line2D([], [], color=style.BLACK, lw=0.9, ls="--", label="exact spectrum"),
         Line2D([], [], color=style.GREY, lw=0.9, label="N = ∞, same T"),
         Line2D([], [], color=style.GREY, lw=0.9, ls=":", label="shuffled in time (null)"),
