@@ -42,8 +42,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """Return correlations of latents with speed and recovery of true latents (a); multiple R2 and comparisons (b)."""
     speed = read_tables(inputs, "running_speed", rs.SPEED_COLUMNS).rename(columns={"p": "p_value"})
     keys = ["dataset", "model", "seed", "components"]
-    single = speed[speed["latent"].astype(str) != rs.ALL]
-    whole = speed[speed["latent"].astype(str) == rs.ALL]
+    together = speed["latent"].astype(str) == rs.ALL
+    single, whole = speed[~together].astype({"latent": int}), speed[together]
     tables = [
         single[[*keys, "latent", "correlation"]].rename(columns={"correlation": "value"}).assign(quantity=CORRELATION),
         whole[[*keys, "r2", "null_95_r2", "p_value"]].rename(columns={"r2": "value"}).assign(quantity=MULTIPLE),
