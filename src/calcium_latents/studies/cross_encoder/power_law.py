@@ -55,11 +55,6 @@ def infinite_neuron_eigenvalues(latents: np.ndarray, exponent: int) -> np.ndarra
     return np.maximum(eigvalsh(kernel, overwrite_a=True, check_finite=False)[::-1], 0.0) / len(latents)
 
 
-def shuffle_samples(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return `values` [N, T] with each neuron's samples in an order of their own, [N, T]: activity without latents."""
-    return random.permuted(values, axis=1)
-
-
 def power_law_spectra(
     dimensions: Sequence[int],
     exponents: Sequence[float],
@@ -74,7 +69,7 @@ def power_law_spectra(
         Columns dimension, exponent, source, replicate, rank (1-based), eigenvalue, exact_eigenvalue (of the operator,
         at this rank), degree (of that). Sources: "simulated" (finite N and T, every replicate), and of the first
         replicate "infinite neurons" (the kernel matrix of its latents: finite T alone; p = 0, 1, 2 only) and
-        "shuffled" (`shuffle_samples`: the null).
+        "shuffled" (the samples of every neuron in an order of their own: activity without latents, the null).
     """
     tables = []
     pairs = [(dimension, exponent) for dimension in dimensions for exponent in exponents]
@@ -89,7 +84,7 @@ def power_law_spectra(
             if replicate == 0:
                 if exponent in range(LARGEST_CLOSED_EXPONENT + 1):
                     found["infinite neurons"] = infinite_neuron_eigenvalues(latents, int(exponent))[:count]
-                found["shuffled"] = activity_eigenvalues(shuffle_samples(values, random))
+                found["shuffled"] = activity_eigenvalues(random.permuted(values, axis=1))
             for source, eigenvalues in found.items():
                 columns = {"dimension": dimension, "exponent": exponent, "source": source, "replicate": replicate}
                 columns |= {"rank": np.arange(1, count + 1), "eigenvalue": eigenvalues}

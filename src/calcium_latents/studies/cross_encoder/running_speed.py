@@ -7,7 +7,7 @@ of the speed, and with the same score of as many principal components of the sou
 The null keeps the slow course of both series. It does not help against a common drift over the session.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,32 +138,30 @@ def block_folds(
 def cross_validated_r2(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Return the R2 [target] of linear regressions of the columns of y on all of x, over samples that were left out.
 
-    R2 = 1 - sum of squared errors / sum of squares about the training folds' mean, both pooled over folds. It does
-    not change under invertible affine maps of x, nor when columns of x come twice. NaN where y is constant.
+    It does not change under invertible affine maps of x, nor when columns of x come twice. NaN where y is constant.
 
     Args:
         x: [sample, component], y: [sample, target], finite; fold: [sample], -1 is left out altogether.
     """
-    error, total = np.zeros(y.shape[1]), np.zeros(y.shape[1])
-    for number in np.unique(fold[fold >= 0]):
-        training, test = (fold >= 0) & (fold != number), fold == number
-        predicted, mean = linear_prediction(x[training], y[training], x[test])
-        error += ((y[test] - predicted) ** 2).sum(axis=0)
-        total += ((y[test] - mean) ** 2).sum(axis=0)
-    return 1 - np.divide(error, total, out=np.full(len(total), np.nan), where=total > 0)
+    return _held_out_r2(
+        x, y, [((fold >= 0) & (fold != number), fold == number) for number in np.unique(fold[fold >= 0])]
+    )
 
 
-def linear_prediction(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return least-squares predictions from the fit y ~ x with intercept, and the mean of y, [target].
+def _held_out_r2(x: np.ndarray, y: np.ndarray, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return R2 = 1 - sum of squared errors / sum of squares about the training mean, [target], pooled over splits.
 
-    x [sample, component], y [sample, target], x_test [test sample, component]; predictions [test sample, target].
+    Least squares with intercept; `splits`: training and test samples, [sample] each.
     """
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    scale = x.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    # small singular values are directions that x does not have, such as those of a column that comes twice
-    weights = np.linalg.pinv((x - x_mean) / scale, rcond=1e-9) @ (y - y_mean)
-    return (x_test - x_mean) / scale @ weights + y_mean, y_mean
+    error, total = np.zeros((2, y.shape[1]))
+    for training, test in splits:
+        x_mean, y_mean, scale = x[training].mean(axis=0), y[training].mean(axis=0), x[training].std(axis=0)
+        scaled = (x - x_mean) / np.where(scale > 0, scale, 1.0)
+        # small singular values are directions that x does not have, such as those of a column that comes twice
+        weights = np.linalg.pinv(scaled[training], rcond=1e-9) @ (y[training] - y_mean)
+        error += ((y[test] - (scaled[test] @ weights + y_mean)) ** 2).sum(axis=0)
+        total += ((y[test] - y_mean) ** 2).sum(axis=0)
+    return 1 - np.divide(error, total, out=np.full(len(total), np.nan), where=total > 0)
 
 
 def first_shift(y: np.ndarray, level: float = DECORRELATED) -> int:
@@ -302,10 +300,7 @@ def affine_r2(x: np.ndarray, y: np.ndarray, part: np.ndarray) -> tuple[np.ndarra
     training, test = valid & (part < 2), valid & (part == 2)
     if not (training.any() and test.any()):
         return np.full(y.shape[1], np.nan), int(test.sum())
-    predicted, mean = linear_prediction(x[training], y[training], x[test])
-    total = ((y[test] - mean) ** 2).sum(axis=0)
-    error = ((y[test] - predicted) ** 2).sum(axis=0)
-    return 1 - np.divide(error, total, out=np.full(len(total), np.nan), where=total > 0), int(test.sum())
+    return _held_out_r2(x, y, [(training, test)]), int(test.sum())
 
 
 def with_baselines(recording: xr.Dataset, runs: Mapping[tuple[str, int], xr.Dataset]) -> dict[tuple[str, int], Samples]:
