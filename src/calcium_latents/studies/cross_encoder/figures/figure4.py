@@ -15,6 +15,7 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.rows import rows
 from calcium_latents.metrics import explained_variance as ev
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.statistics.intervals import mean_interval
@@ -23,7 +24,6 @@ from calcium_latents.studies.cross_encoder import running_speed as rs
 INPUTS = {"latents": "{spontaneous}/latents.nc", "running_speed": "{spontaneous}/running_speed.csv"}
 OPTIONAL_INPUTS = {"latent_recovery": "{spontaneous}/latent_recovery.csv"}
 MOST_SESSIONS = 4
-MODELS = (ev.MODEL, "linear_encoder", ev.BASELINE, rs.COMPONENTS, rs.TRUTH)
 NAMES = {
     ev.MODEL: "cross-encoder",
     "linear_encoder": "linear encoder",
@@ -44,29 +44,31 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     keys = ["dataset", "model", "seed", "components"]
     together = speed["latent"].astype(str) == rs.ALL
     single, whole = speed[~together].astype({"latent": int}), speed[together]
+    correlation = single.assign(panel="a", quantity=CORRELATION, value=single["correlation"])
+    multiple = whole.assign(panel="b", quantity=MULTIPLE, value=whole["r2"])
     tables = [
-        single[[*keys, "latent", "correlation"]].rename(columns={"correlation": "value"}).assign(quantity=CORRELATION),
-        whole[[*keys, "r2", "null_95_r2", "p_value"]].rename(columns={"r2": "value"}).assign(quantity=MULTIPLE),
-        _means(whole, "null_95_r2", SHIFTED),
+        correlation[["panel", "quantity", *keys, "latent", "value"]],
+        multiple[["panel", "quantity", *keys, "value", "null_95_r2", "p_value"]],
+        _means("b", SHIFTED, whole, "null_95_r2"),
     ]
-    for dataset, rows in whole.groupby("dataset"):
-        r2 = rows.pivot_table(index="seed", columns="model", values="r2")
+    for dataset, part in whole.groupby("dataset"):
+        r2 = part.pivot_table(index="seed", columns="model", values="r2")
         if {ev.MODEL, rs.COMPONENTS} <= set(r2):
-            difference = (r2[ev.MODEL] - r2[rs.COMPONENTS]).dropna()
-            row = dict(zip(("value", "lower", "upper"), mean_interval(difference.to_numpy()), strict=True))
-            tables.append(pd.DataFrame([{"dataset": dataset, "quantity": DIFFERENCE, "n": len(difference)} | row]))
-    table = pd.concat(tables).assign(panel=lambda all_rows: np.where(all_rows["quantity"] == CORRELATION, "a", "b"))
+            difference = (r2[ev.MODEL] - r2[rs.COMPONENTS]).dropna().to_numpy()
+            value, lower, upper = mean_interval(difference)
+            interval = {"lower": lower, "upper": upper, "n": len(difference)}
+            tables.append(rows("b", DIFFERENCE, value, dataset=dataset, **interval))
     recovery = [part for path in inputs.get("latent_recovery", ()) if len(part := pd.read_csv(path))]
     if recovery:
-        table = pd.concat([table, _means(pd.concat(recovery), "r2", RECOVERY).assign(panel="a")])
+        tables.append(_means("a", RECOVERY, pd.concat(recovery), "r2"))
     columns = ["panel", "quantity", *keys, "latent", "value", "lower", "upper", "null_95_r2", "p_value", "n"]
-    return table.reindex(columns=columns)
+    return pd.concat(tables).reindex(columns=columns)
 
 
-def _means(table: pd.DataFrame, value: str, quantity: str) -> pd.DataFrame:
+def _means(panel: str, quantity: str, table: pd.DataFrame, value: str) -> pd.DataFrame:
     """Return the mean over seeds (and latents) of each dataset and model."""
     means = table.groupby(["dataset", "model"], as_index=False)
-    return means.agg(value=(value, "mean"), n=(value, "count")).assign(quantity=quantity)
+    return means.agg(value=(value, "mean"), n=(value, "count")).assign(panel=panel, quantity=quantity)
 
 
 @style.styled
@@ -80,11 +82,11 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     axes = fig.subplots(len(sessions), 2, squeeze=False, width_ratios=[3.2, 1])
     for row, session in zip(axes, sessions, strict=True):
         name = str(session.attrs["dataset"])
-        rows = table[table["dataset"].astype(str) == name]
-        if not (rows["quantity"] == MULTIPLE).any():
+        mine = table[table["dataset"].astype(str) == name]
+        if not (mine["quantity"] == MULTIPLE).any():
             raise UserError(f"input running_speed: expected rows of the dataset {name!r}, found none. Score it again.")
-        _traces(row[0], session, rows)
-        _multiple(row[1], rows)
+        _traces(row[0], session, mine)
+        _multiple(row[1], mine)
     for axis, letter in zip(axes[0], "ab", strict=True):
         style.panel_letter(axis, letter, x=-0.15 if letter == "a" else -0.32, y=1.08)
     axes[-1, 0].set_xlabel("time in the session (s)")
@@ -99,7 +101,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     return style.save(fig, output_stem)
 
 
-def _traces(axis, session: xr.Dataset, rows: pd.DataFrame) -> None:
+def _traces(axis, session: xr.Dataset, table: pd.DataFrame) -> None:
     """Running speed, and below it the latents of one run of the cross-encoder (or of the first model there is)."""
     models = [str(model) for model in session["model"].values]
     model = style.in_order(models)[0] if ev.MODEL not in models else ev.MODEL
@@ -110,7 +112,7 @@ def _traces(axis, session: xr.Dataset, rows: pd.DataFrame) -> None:
     top = max(np.nanmax(speed), 1e-9)
     axis.plot(time, speed / top * (STEP - 0.5) - 0.4 * STEP, color=style.BLACK, lw=0.7)
     latents = rs.display_smoothing(session["latents"].values[run, :, :count].T.astype(float), width)
-    mine = rows[(rows["model"] == model) & (rows["seed"] == seed)].set_index("latent")["value"]
+    mine = table[(table["model"] == model) & (table["seed"] == seed)].set_index("latent")["value"]
     lowest = -STEP * (count + 0.5)
     labels = [f"running speed\n(top {top:.3g} cm/s)"]
     for index, latent in enumerate(latents):
@@ -121,23 +123,23 @@ def _traces(axis, session: xr.Dataset, rows: pd.DataFrame) -> None:
     axis.set_yticks(-STEP * np.arange(count + 1), labels)
     axis.set(xlim=(time[0], time[-1] + width), ylim=(lowest - 0.5, 0.75 * STEP))
     title = f"{session.attrs.get('label', session.attrs['dataset'])}; {style.label(model)}, seed {seed}"
-    axis.set_title(title + _recovered(rows, model), fontsize=6.5)
+    axis.set_title(title + _recovered(table, model), fontsize=6.5)
 
 
-def _recovered(rows: pd.DataFrame, model: str) -> str:
+def _recovered(table: pd.DataFrame, model: str) -> str:
     """Say how well the true latents are recovered by affine regression, where they are known."""
-    mean = rows[rows["quantity"] == RECOVERY].set_index("model")["value"]
+    mean = table[table["quantity"] == RECOVERY].set_index("model")["value"]
     if model not in mean or not np.isfinite(mean[model]):
         return ""
     baseline = f"; principal components {mean[rs.COMPONENTS]:.2f}" if rs.COMPONENTS in mean else ""
     return f"\naffine R² of the true latents on test samples {mean[model]:.2f}{baseline} (mean of seeds)"
 
 
-def _multiple(axis, rows: pd.DataFrame) -> None:
+def _multiple(axis, table: pd.DataFrame) -> None:
     """Multiple R2 of every model and seed, beside the R2 that shifted speed gives."""
-    whole = rows[rows["quantity"] == MULTIPLE]
-    shifted = rows[rows["quantity"] == SHIFTED].set_index("model")["value"]
-    models = [model for model in MODELS if model in set(whole["model"])]
+    whole = table[table["quantity"] == MULTIPLE]
+    shifted = table[table["quantity"] == SHIFTED].set_index("model")["value"]
+    models = [model for model in NAMES if model in set(whole["model"])]
     for place, model in enumerate(models):
         part = whole[whole["model"] == model]
         colour, marker = LOOKS.get(model) or style.appearance(model).values()
@@ -154,7 +156,7 @@ def _multiple(axis, rows: pd.DataFrame) -> None:
     high = np.nanmax([0.05, whole["value"].max(), whole["null_95_r2"].max()])
     axis.set_xlim(max(low, -0.3) - 0.03 * (high - low), high + 0.08 * (high - low))
     axis.xaxis.set_major_locator(style.few_ticks())
-    axis.set_title(_verdict(whole, rows[rows["quantity"] == DIFFERENCE]), fontsize=6.5)
+    axis.set_title(_verdict(whole, table[table["quantity"] == DIFFERENCE]), fontsize=6.5)
 
 
 def _verdict(whole: pd.DataFrame, difference: pd.DataFrame) -> str:
