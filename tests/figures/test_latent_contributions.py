@@ -2,13 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from fake_contributions import PROVENANCE, jumping_recording
 from test_figures import check_layout, texts  # noqa: F401  (a fixture)
 
 from calcium_latents.figures import draw_figure
 from calcium_latents.recordings.netcdf import write_dataset
 from calcium_latents.studies.latent_contributions.contribution_run import run
-from calcium_latents.studies.latent_contributions.figures.latent_contributions import _verdict
+from calcium_latents.studies.latent_contributions.figures.latent_contributions import TOP, _verdict
 
 
 def test_without_transitions(tmp_path, texts):  # noqa: F811
@@ -20,6 +21,12 @@ def test_without_transitions(tmp_path, texts):  # noqa: F811
     draw_figure(
         "latent_contributions", {"contributions": [tmp_path / "c.nc"], "summary": [tmp_path / "s.csv"]}, tmp_path / "f"
     )
+    table = pd.read_csv(tmp_path / "f.csv")
+    top = table[table["quantity"] == TOP]
+    assert list(top["panel"]) == ["b", "c"] and (top["n"] == box.sizes["rank"]).all()
+    shares = box["variance_share"].sel(neuron=box["top_neuron"].values[1]).values[:, 1]
+    assert top["value"].iloc[1] == pytest.approx(shares.sum())
+    assert "transition_share" not in set(table["quantity"]) and "population_share" in set(table["quantity"])
     shown = "\n".join(text for text, _, _ in texts)
     assert "no transition" in shown and shown.count("no transition found") == 2 and "standardised events" in shown
     check_layout(texts)

@@ -6,8 +6,11 @@ import pytest
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import draw_figure
+from calcium_latents.figures.rows import select
 from calcium_latents.studies.latent_contributions import roles
 from calcium_latents.studies.latent_contributions.figures import lagged_influence, transition_roles
+from calcium_latents.studies.latent_contributions.figures.role_scores import DIFFERENCE, SCORE
+from calcium_latents.studies.latent_contributions.roles_benchmark import verdict
 
 ROLES, LEADS = "latent_contributions_transition_roles", "latent_contributions_lagged_influence"
 
@@ -25,7 +28,7 @@ def test_a_nested_layout_gives_the_same_bytes_again(inputs, tmp_path):
 def compared(**verdicts):
     rows = [
         {"role": roles.INITIATOR, "method": method, "difficulty": "observation_noise", "level": level}
-        | {"verdict": verdict, "difference": 0.0}
+        | {"verdict": verdict, "value": 0.0}
         for method, values in verdicts.items()
         for level, verdict in enumerate(values, 1)
     ]
@@ -50,10 +53,25 @@ def test_one_network_and_missing_scores_still_draw(inputs, tmp_path):
     table.loc[table["method"] == "half_rise_latency", "score"] = float("nan")
     table.to_csv(tmp_path / "one.csv", index=False)
     for name in fake_roles.EXPECTED_TEXT:
-        assert len(draw_figure(name, files | {"scores": [tmp_path / "one.csv"]}, tmp_path / name)) == 2
+        assert len(draw_figure(name, files | {"scores": [tmp_path / "one.csv"]}, tmp_path / name)) == 3
     table[table["benchmark"] == "transitions"].to_csv(tmp_path / "half.csv", index=False)
     with pytest.raises(UserError, match="rows of the benchmark 'delays'"):
         draw_figure(LEADS, files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
     with pytest.raises(UserError, match="rows of the benchmark 'transitions'"):
         table[table["benchmark"] == "delays"].to_csv(tmp_path / "half.csv", index=False)
         draw_figure(ROLES, files | {"scores": [tmp_path / "half.csv"]}, tmp_path / "x")
+
+
+def test_tables_hold_means_over_networks_and_paired_differences(inputs):
+    table = transition_roles.tabulate(inputs[ROLES])
+    scores = pd.read_csv(inputs[ROLES]["scores"][0])
+    keys = {"role": roles.INITIATOR, "method": "crossing_share", "difficulty": "observation_noise", "level": 1.0}
+    of = {
+        method: select(scores, **keys | {"method": method})["score"].to_numpy() for method in scores["method"].unique()
+    }
+    (score,) = select(table, panel="d", quantity=SCORE, **keys).itertuples()
+    assert score.value == pytest.approx(of["crossing_share"].mean()) and score.n == 3
+    (difference,) = select(table, panel="f", quantity=DIFFERENCE, **keys).itertuples()
+    assert difference.value == pytest.approx((of["crossing_share"] - of[difference.baseline]).mean())
+    assert difference.verdict == verdict(difference.lower, difference.upper)
+    assert set(lagged_influence.tabulate(inputs[LEADS])["panel"]) == {"a", "c"}

@@ -45,7 +45,7 @@ def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: st
     path = stem.with_name(f"{stem.name}.csv")
     with atomic_path(path) as temporary:
         module.tabulate(given).to_csv(temporary, index=False)
-    return [*module.draw(given, pd.read_csv(path, float_precision="round_trip"), stem), path]
+    return [*module.draw(given, pd.read_csv(path), stem), path]
 
 
 def parse_inputs(pairs: Iterable[str]) -> dict[str, list[Path]]:

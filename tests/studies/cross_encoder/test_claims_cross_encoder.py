@@ -170,7 +170,7 @@ def checks(**changes):
 
 def test_checks_of_the_theory():
     names, table = checks()
-    assert set(names) == set(CHECKS)
+    assert set(names) == {name.replace("_", "-") for name in CHECKS}
     assert (claims(checks=table).loc[list(names), "status"] == REPRODUCED).all()
     for claim, identity in names.items():
         rows = claims(checks=table.assign(holds=(table["identity"] != identity).astype(float)))

@@ -96,3 +96,15 @@ def test_thin_ranks_keep_the_first_and_the_last(spectra):
     ranks = sorted(thin["rank"].unique())
     assert ranks[:30] == list(range(1, 31)) and ranks[-1] == 600
     assert np.diff(np.log10(ranks[30:])).max() < 0.05
+
+
+def test_octave_ratios_and_gaps():
+    rank = np.arange(1, 9)
+    exact = 1.0 / rank**2
+    spectra = pd.DataFrame({"source": "simulated", "replicate": 0, "rank": rank, "exact_eigenvalue": exact})
+    found = power_law.octave_ratios(spectra.assign(eigenvalue=exact * 2 ** np.floor(np.log2(rank))), "simulated")
+    np.testing.assert_allclose(found["ratio"], [1, 2, 4, 8])
+    np.testing.assert_allclose(found["rank"], [1, 6**0.5, (4 * 5 * 6 * 7) ** 0.25, 8])
+    assert power_law.octave_ratios(spectra.assign(eigenvalue=0.0), "simulated").empty
+    checks = pd.DataFrame({"identity": ["a", "a", "b"], "value": [1.0, 4.0, 9.0], "exact": [2.0, 2.0, 0.0]})
+    assert power_law.largest_gap(checks, "a") == 2 and np.isnan(power_law.largest_gap(checks, "c"))

@@ -164,8 +164,6 @@ def test_frames_near_transitions_come_once_and_within_the_session():
 def test_wrong_inputs_are_named():
     activity, frames = alternating(transitions=3)
     axes = principal_axes(activity, 1).axes
-    with pytest.raises(UserError, match="windows.late"):
-        roles.Windows(late=(2.0, 1.0))
     for lags in ([], [0.0], [np.nan]):
         with pytest.raises(UserError, match="lags_s"):
             roles.role_scores(activity, axes, frames, RATE, lags_s=lags)

@@ -34,7 +34,7 @@ class ActivityNoise:
                 raise UserError(f"training.noise.{name}: expected 0 or more, found {getattr(self, name)}.")
 
     def add(self, activity: Tensor, random: torch.Generator) -> Tensor:
-        """Return noisy activity of the same shape: shot, then additive, then multiplicative."""
+        """Return noisy activity `[n, A]` of `activity` `[n, A]`: shot, then additive, then multiplicative."""
 
         def normal() -> Tensor:
             return torch.randn(activity.shape, generator=random, device=activity.device)

@@ -28,7 +28,10 @@ def best_linear(pairs: Pairs, models: LinearModels) -> LinearLatents:
 
 
 def explained_variance(prediction: np.ndarray, outputs: np.ndarray, training_mean: np.ndarray) -> float:
-    """R2: one minus squared error over squares about the training mean, pooled over pairs and target neurons."""
+    """R2: one minus squared error over squares about the training mean, pooled over pairs and target neurons.
+
+    `prediction` and `outputs` `[n, B]`, `training_mean` `[B]`.
+    """
     total = ((outputs - training_mean) ** 2).sum(dtype=np.float64)
     return float(1 - ((prediction - outputs) ** 2).sum(dtype=np.float64) / total)
 

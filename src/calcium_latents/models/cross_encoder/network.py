@@ -168,7 +168,7 @@ class CrossEncoder(nn.Module):
 
     @torch.no_grad()
     def dead_fraction(self, sources: Tensor) -> Tensor:
-        """Return the share of target neurons whose drive is never positive on `sources`, `[P]`."""
+        """Return the share of target neurons whose drive is never positive on `sources` `[T, inputs]`, `[P]`."""
         dead = [(self.drive(self.encode(block)) <= 0).all(1) for block in sources.split(2048)]  # bounds memory
         return torch.stack(dead).all(0).float().mean(1)
 

@@ -103,7 +103,7 @@ class Pairs:
         }
 
     def source_windows(self, samples: np.ndarray) -> np.ndarray:
-        """Scaled source activity `[n, offsets * A]` around `samples`; edges of the session are repeated."""
+        """Scaled source activity `[n, offsets * A]` around `samples` `[n]`; edges of the session are repeated."""
         last = len(self.activity) - 1
         frames = [self.activity[np.clip(samples + offset, 0, last)][:, self.sources] for offset in self.offsets]
         scaled = [(frame - self.source_floor) / self.source_scale for frame in frames]

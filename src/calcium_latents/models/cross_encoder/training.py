@@ -257,7 +257,7 @@ class CrossEncoderTraining(lightning.LightningModule):
 
 @torch.no_grad()
 def explained_variance(model: CrossEncoder, inputs: Tensor, outputs: Tensor, mean: Tensor, block: int = 2048) -> Tensor:
-    """R2 `[P]` of a population on pairs `[n, A]`, `[n, B]`, in blocks of pairs: memory stays bounded."""
+    """R2 `[P]` of a population on pairs `[n, A]`, `[n, B]` (mean `[B]`), in blocks of pairs: memory stays bounded."""
     error = 0.0
     for x, y in zip(inputs.split(block), outputs.split(block), strict=True):
         error = error + (model(x) - y).square().sum((1, 2), dtype=torch.float64)

@@ -39,24 +39,20 @@ def activity(features: np.ndarray, latents: np.ndarray, exponent: float, thresho
 
 
 def activity_eigenvalues(values: np.ndarray) -> np.ndarray:
-    """Return the min(N, T) eigenvalues of A A^T / (N T), descending, of `values` A [N, T], without centring."""
+    """Return the eigenvalues of A A^T / (N T), descending, [min(N, T)], of `values` A [N, T], without centring."""
     neurons, samples = values.shape
     smaller = values @ values.T if neurons <= samples else values.T @ values
     return np.maximum(eigvalsh(smaller, overwrite_a=True, check_finite=False)[::-1], 0.0) / (neurons * samples)
 
 
 def infinite_neuron_eigenvalues(latents: np.ndarray, exponent: int) -> np.ndarray:
-    """Return the T eigenvalues of the kernel matrix K(z_s, z_t) / T, descending: activity of infinitely many neurons.
+    """Return the eigenvalues of the kernel matrix K(z_s, z_t) / T of `latents` z [T, d], descending, [T]: activity of
+    infinitely many neurons.
 
     The closed kernels exist for p = 0, 1, 2; UserError else.
     """
     kernel = random_features.arc_cosine_kernel(latents @ latents.T, exponent)
     return np.maximum(eigvalsh(kernel, overwrite_a=True, check_finite=False)[::-1], 0.0) / len(latents)
-
-
-def shuffle_samples(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return `values` [N, T] with the samples of every neuron in an order of its own: activity without latents."""
-    return random.permuted(values, axis=1)
 
 
 def power_law_spectra(
@@ -73,7 +69,7 @@ def power_law_spectra(
         Columns dimension, exponent, source, replicate, rank (1-based), eigenvalue, exact_eigenvalue (of the operator,
         at this rank), degree (of that). Sources: "simulated" (finite N and T, every replicate), and of the first
         replicate "infinite neurons" (the kernel matrix of its latents: finite T alone; p = 0, 1, 2 only) and
-        "shuffled" (`shuffle_samples`: the null).
+        "shuffled" (the samples of every neuron in an order of their own: activity without latents, the null).
     """
     tables = []
     pairs = [(dimension, exponent) for dimension in dimensions for exponent in exponents]
@@ -88,7 +84,7 @@ def power_law_spectra(
             if replicate == 0:
                 if exponent in range(LARGEST_CLOSED_EXPONENT + 1):
                     found["infinite neurons"] = infinite_neuron_eigenvalues(latents, int(exponent))[:count]
-                found["shuffled"] = activity_eigenvalues(shuffle_samples(values, random))
+                found["shuffled"] = activity_eigenvalues(random.permuted(values, axis=1))
             for source, eigenvalues in found.items():
                 columns = {"dimension": dimension, "exponent": exponent, "source": source, "replicate": replicate}
                 columns |= {"rank": np.arange(1, count + 1), "eigenvalue": eigenvalues}
@@ -120,6 +116,25 @@ def band_ratios(spectra: pd.DataFrame, bands: Sequence[tuple[int, int]] = BANDS)
                 mean = np.exp(np.log(ratio[first - 1 : last]).mean())
                 rows.append((*key, first, last, mean))
     return pd.DataFrame(rows, columns=[*keys, "first_rank", "last_rank", "ratio"])
+
+
+def octave_ratios(spectra: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the geometric mean of eigenvalue / exact over octaves of ranks, of one dimension and exponent.
+
+    Columns replicate, octave (log2 of its first rank), ratio, rank (geometric mean of its ranks).
+    """
+    one = spectra[(spectra["source"] == source) & (spectra["eigenvalue"] > 0)]
+    octave = np.floor(np.log2(one["rank"])).astype(int)
+    ratio, rank = np.log(one["eigenvalue"] / one["exact_eigenvalue"]), np.log(one["rank"])
+    logs = pd.DataFrame({"replicate": one["replicate"], "octave": octave, "ratio": ratio, "rank": rank})
+    mean = logs.groupby(["replicate", "octave"], as_index=False).mean()
+    return mean.assign(ratio=np.exp(mean["ratio"]), rank=np.exp(mean["rank"]))
+
+
+def largest_gap(checks: pd.DataFrame, identity: str) -> float:
+    """Return the largest |value - exact| of an identity of `solvable_checks.checks_table`; NaN without it."""
+    part = checks[checks["identity"] == identity]
+    return float((part["value"] - part["exact"]).abs().max())
 
 
 def slopes(spectra: pd.DataFrame, fit: tuple[int, int] = FIT, degrees: tuple[int, int] = DEGREES) -> pd.DataFrame:

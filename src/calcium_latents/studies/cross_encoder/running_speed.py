@@ -7,7 +7,7 @@ of the speed, and with the same score of as many principal components of the sou
 The null keeps the slow course of both series. It does not help against a common drift over the session.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +92,7 @@ def principal_components(
 
     Every neuron is scaled to unit variance. Spontaneous activity is first averaged over the window of frames that
     the cross-encoder sees (-L/2 .. L/2 - 1), without which the components would be at a disadvantage.
-    Missing samples count as the neuron's mean.
+    Missing samples count as the neuron's mean. `source`: ids of the neurons, [source].
     """
     events = recording["events"].sel(neuron=source).values.astype(np.float64)
     mean = np.nanmean(events, axis=(0, 1))
@@ -137,31 +137,32 @@ def block_folds(
 
 
 def cross_validated_r2(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Return the R2 of linear regressions of the columns of y on all columns of x, over samples that were left out.
+    """Return the R2 [target] of linear regressions of the columns of y on all of x, over samples that were left out.
 
-    R2 = 1 - sum of squared errors / sum of squares about the training folds' mean, both pooled over folds. It does
-    not change under invertible affine maps of x, nor when columns of x come twice. NaN where y is constant.
+    It does not change under invertible affine maps of x, nor when columns of x come twice. NaN where y is constant.
 
     Args:
         x: [sample, component], y: [sample, target], finite; fold: [sample], -1 is left out altogether.
     """
-    error, total = np.zeros(y.shape[1]), np.zeros(y.shape[1])
-    for number in np.unique(fold[fold >= 0]):
-        training, test = (fold >= 0) & (fold != number), fold == number
-        predicted, mean = linear_prediction(x[training], y[training], x[test])
-        error += ((y[test] - predicted) ** 2).sum(axis=0)
-        total += ((y[test] - mean) ** 2).sum(axis=0)
+    return _held_out_r2(
+        x, y, [((fold >= 0) & (fold != number), fold == number) for number in np.unique(fold[fold >= 0])]
+    )
+
+
+def _held_out_r2(x: np.ndarray, y: np.ndarray, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return R2 = 1 - sum of squared errors / sum of squares about the training mean, [target], pooled over splits.
+
+    Least squares with intercept; `splits`: training and test samples, [sample] each.
+    """
+    error, total = np.zeros((2, y.shape[1]))
+    for training, test in splits:
+        x_mean, y_mean, scale = x[training].mean(axis=0), y[training].mean(axis=0), x[training].std(axis=0)
+        scaled = (x - x_mean) / np.where(scale > 0, scale, 1.0)
+        # small singular values are directions that x does not have, such as those of a column that comes twice
+        weights = np.linalg.pinv(scaled[training], rcond=1e-9) @ (y[training] - y_mean)
+        error += ((y[test] - (scaled[test] @ weights + y_mean)) ** 2).sum(axis=0)
+        total += ((y[test] - y_mean) ** 2).sum(axis=0)
     return 1 - np.divide(error, total, out=np.full(len(total), np.nan), where=total > 0)
-
-
-def linear_prediction(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return least-squares predictions for x_test from the fit y ~ x with intercept, and the mean of y."""
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    scale = x.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    # small singular values are directions that x does not have, such as those of a column that comes twice
-    weights = np.linalg.pinv((x - x_mean) / scale, rcond=1e-9) @ (y - y_mean)
-    return (x_test - x_mean) / scale @ weights + y_mean, y_mean
 
 
 def first_shift(y: np.ndarray, level: float = DECORRELATED) -> int:
@@ -173,7 +174,7 @@ def first_shift(y: np.ndarray, level: float = DECORRELATED) -> int:
 
 
 def shifted(y: np.ndarray, shifts: int = SHIFTS) -> np.ndarray:
-    """Return circularly shifted copies of y [sample] as columns, at even steps beyond its autocorrelation.
+    """Return circularly shifted copies of y [sample], [sample, shift], at even steps beyond its autocorrelation.
 
     Fewer than `shifts` where the session has no more.
     """
@@ -186,7 +187,7 @@ def multiple_r2(x: np.ndarray, y: np.ndarray, time: np.ndarray, shifts: int = SH
     """Return the cross-validated R2 of y [sample] on x [sample, component], and its null from shifted y.
 
     p = (1 + number of shifted R2 at least as large) / (1 + shifts); NaN with fewer than `FEWEST_SHIFTS` shifts or a
-    constant y. Samples with missing values are left out.
+    constant y. Samples with missing values are left out. `time`: of the samples, s, [sample].
 
     Returns:
         r2, null_mean_r2, null_95_r2 (95th percentile), p, shifts, first_shift_s, blocks.
@@ -211,7 +212,7 @@ def multiple_r2(x: np.ndarray, y: np.ndarray, time: np.ndarray, shifts: int = SH
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Pearson's correlation over samples where both are finite; NaN where one is constant."""
+    """Return Pearson's correlation of two series [sample] where both are finite; NaN where one is constant."""
     valid = np.isfinite(first) & np.isfinite(second)
     a, b = first[valid] - first[valid].mean(), second[valid] - second[valid].mean()
     scale = np.sqrt((a @ a) * (b @ b))
@@ -292,15 +293,15 @@ def latent_recovery_table(
 
 
 def affine_r2(x: np.ndarray, y: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the R2 of the columns of y on x for samples of part 2, fitted on parts 0 and 1, and their number."""
+    """Return the R2 [target] of y on x for samples of part 2, fitted on parts 0 and 1, and the number of those samples.
+
+    x [sample, component], y [sample, target], part [sample].
+    """
     valid = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
     training, test = valid & (part < 2), valid & (part == 2)
     if not (training.any() and test.any()):
         return np.full(y.shape[1], np.nan), int(test.sum())
-    predicted, mean = linear_prediction(x[training], y[training], x[test])
-    total = ((y[test] - mean) ** 2).sum(axis=0)
-    error = ((y[test] - predicted) ** 2).sum(axis=0)
-    return 1 - np.divide(error, total, out=np.full(len(total), np.nan), where=total > 0), int(test.sum())
+    return _held_out_r2(x, y, [(training, test)]), int(test.sum())
 
 
 def with_baselines(recording: xr.Dataset, runs: Mapping[tuple[str, int], xr.Dataset]) -> dict[tuple[str, int], Samples]:
@@ -320,7 +321,7 @@ def with_baselines(recording: xr.Dataset, runs: Mapping[tuple[str, int], xr.Data
 
 
 def display_smoothing(values: np.ndarray, bin_width_s: float, deviation_s: float = 1.0) -> np.ndarray:
-    """Smooth along the last axis with a Gaussian of standard deviation `deviation_s`, for display only (G.3).
+    """Smooth values [..., sample] with a Gaussian of standard deviation `deviation_s`, for display only (G.3).
 
     Missing samples stay missing and do not spread.
     """

@@ -58,7 +58,8 @@ def last_turn(run: RingTrajectory) -> tuple[float, float]:
 
 
 def simulate_turns(angles: np.ndarray, turns: float, radius: float = 1.0, phase: float = 0.0) -> RingTrajectory:
-    """Simulate the paper's ring from latents at polar (`radius`, `phase`) for so many turns of the infinite network."""
+    """Simulate the paper's ring of neurons at `angles` [N] (rad) from latents at polar (`radius`, `phase`), for so many
+    turns of the infinite network."""
     start = radius * np.array([np.cos(phase), np.sin(phase)])
     # Small networks turn more slowly.
     duration = turns * max(ring.limit_cycle().period, ring.polygon_cycle(angles.size).period)

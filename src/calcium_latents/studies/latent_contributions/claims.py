@@ -7,11 +7,12 @@ Tables (any may be absent):
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from calcium_latents.claims.table import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, Claim
+from calcium_latents.claims.question import Question
+from calcium_latents.claims.table import Claim
 from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.studies.latent_contributions.roles import AS_WRITTEN, DEFAULT, INITIATOR, STABILISER
 from calcium_latents.studies.latent_contributions.roles_benchmark import (
@@ -32,7 +33,7 @@ TABLES = {
     "identities": "{application}/identities.csv",
 }
 
-STUDY = "latent_contributions"
+ROLES, LEADS = "latent_contributions_transition_roles", "latent_contributions_lagged_influence"
 ROUNDING = 1e-9
 SUM = "sum of contributions"
 STATEMENTS = {
@@ -40,6 +41,7 @@ STATEMENTS = {
     STABILISER: "Contributions may tell which neurons stabilise attractor states",
 }
 AUC = "area under the ROC curve (chance 0.5)"
+_question = partial(Question, "latent_contributions")
 
 
 def claims(tables: Mapping[str, pd.DataFrame]) -> Iterable[Claim]:
@@ -51,28 +53,20 @@ def claims(tables: Mapping[str, pd.DataFrame]) -> Iterable[Claim]:
     yield _identity(tables.get("identities"))
     scores = tables.get("roles")
     for role in (INITIATOR, STABILISER):
-        yield _above_chance(scores, role)
-        yield _as_written(scores, role)
-        yield _better_than_plain(scores, role)
-    yield from _leads(scores)
-
-
-def _claim(name, figure, statement, ours=(np.nan,) * 3, status=NOT_TESTED, reason="not run at this scale") -> Claim:
-    head = (f"latent-contributions-{name}", STUDY, figure, statement, "no number")
-    return Claim(*head, *map(float, ours), status, reason)
+        yield from _role(role, _rows(scores, TRANSITIONS, role))
+    yield from _leads(_rows(scores, DELAYS, "lead"))
 
 
 def _identity(table: pd.DataFrame | None) -> Claim:
-    statement = "Contributions of all neurons sum to the latent exactly; ours: largest relative error of the sum"
-    head = ("sum", "latent_contributions", statement)
+    text = "Contributions of all neurons sum to the latent exactly; ours: largest relative error of the sum"
+    question = _question("sum", "latent_contributions", text)
     if table is None or not len(table):
-        return _claim(*head)
+        return question.answer()
     worst, own = table.loc[table["error"].idxmax()], table.loc[table["identity"] == SUM, "error"]
     good = worst["error"] <= ROUNDING
     reason = f"only rounding is left, accepted up to {ROUNDING:g}" if good else f"more than rounding ({ROUNDING:g})"
     reason += f"; the largest of {len(table)} identities checked: {worst['identity']}, {worst['error']:.2g}"
-    ours = own.max() if len(own) else worst["error"]
-    return _claim(*head, (ours, np.nan, np.nan), REPRODUCED if good else NOT_REPRODUCED, reason)
+    return question.answer(own.max() if len(own) else worst["error"], reason, good)
 
 
 def _rows(scores: pd.DataFrame | None, benchmark: str, role: str) -> pd.DataFrame | None:
@@ -82,61 +76,44 @@ def _rows(scores: pd.DataFrame | None, benchmark: str, role: str) -> pd.DataFram
     return rows if len(rows) else None
 
 
-def _by_network(rows: pd.DataFrame, method: str) -> np.ndarray:
-    """Mean over levels of each network's score: a network counts once."""
-    return rows[rows["method"] == method].groupby("network")["score"].mean().to_numpy()
+def _by_network(rows: pd.DataFrame, method: str) -> tuple[float, float, float]:
+    """Mean and interval of a score over networks, each with its mean over levels: a network counts once."""
+    return mean_interval(rows[rows["method"] == method].groupby("network")["score"].mean().to_numpy())
 
 
-def _above_chance(scores: pd.DataFrame | None, role: str) -> Claim:
-    name = DEFAULT[role].replace("_", " ")
-    statement = f"{STATEMENTS[role]}; ours: {AUC} of our default score of contributions, {name}"
-    head = (f"{role}s", "latent_contributions_transition_roles", statement)
-    rows = _rows(scores, TRANSITIONS, role)
+def _role(role: str, rows: pd.DataFrame | None) -> Iterator[Claim]:
+    """Above chance; the same with shares as the essay writes them; better than scores without latents."""
+    default, written = DEFAULT[role], AS_WRITTEN[role]
+    questions = [
+        _question(name, ROLES, text)
+        for name, text in {
+            f"{role}s": f"{STATEMENTS[role]}; ours: {AUC} of our default score of contributions, "
+            f"{default.replace('_', ' ')}",
+            f"{role}s-as-written": f"The same for {role}s with contributions summed up as the essay does; ours: {AUC} "
+            f"of a neuron's share of the latents' change, {written.replace('_', ' ')}",
+            f"{role}s-better-than-plain": f"Test of ours: contributions tell {role}s better than scores without latents"
+            " do; ours: difference in area under the ROC curve, paired",
+        }.items()
+    ]
     if rows is None:
-        return _claim(*head)
-    method = DEFAULT[role]
-    ours = mean_interval(_by_network(rows, method))
-    good = ours[1] > 0.5
-    networks = rows["network"].nunique()
+        yield from (question.answer() for question in questions)
+        return
+    ours = _by_network(rows, default)
     reason = (
-        f"mean over levels of difficulty, interval over {networks} simulated networks with known roles; the score is "
-        "ours, the essay defines none"
+        f"mean over levels of difficulty, interval over {rows['network'].nunique()} simulated networks with known "
+        "roles; the score is ours, the essay defines none"
     )
-    return _claim(*head, ours, REPRODUCED if good else NOT_REPRODUCED, reason)
+    yield questions[0].answer(ours, reason, good=ours[1] > 0.5)
+    ours = _by_network(rows, written)
+    reason = "above chance is all that is asked" if ours[1] > 0.5 else "not above chance"
+    reason += f"; against the best score without latents, by level, it {_counts(rows, written)}"
+    yield questions[1].answer(ours, reason, good=ours[1] > 0.5)
+    yield questions[2].answer(*_against_plain(rows, default))
 
 
-def _as_written(scores: pd.DataFrame | None, role: str) -> Claim:
-    method = AS_WRITTEN[role]
-    statement = (
-        f"The same for {role}s with contributions summed up as the essay does; ours: {AUC} of a neuron's share of the "
-        f"latents' change, {method.replace('_', ' ')}"
-    )
-    head = (f"{role}s-as-written", "latent_contributions_transition_roles", statement)
-    rows = _rows(scores, TRANSITIONS, role)
-    if rows is None:
-        return _claim(*head)
-    ours = mean_interval(_by_network(rows, method))
-    counts = _counts(rows, method)
-    reason = f"above chance is all that is asked; against the best score without latents, by level, it {counts}"
-    if not ours[1] > 0.5:
-        reason = f"not above chance; against the best score without latents, by level, it {counts}"
-    return _claim(*head, ours, REPRODUCED if ours[1] > 0.5 else NOT_REPRODUCED, reason)
-
-
-def _better_than_plain(scores: pd.DataFrame | None, role: str) -> Claim:
-    head = (
-        f"{role}s-better-than-plain",
-        "latent_contributions_transition_roles",
-        f"Test of ours: contributions tell {role}s better than scores without latents do; ours: difference in area "
-        "under the ROC curve, paired",
-    )
-    rows = _rows(scores, TRANSITIONS, role)
-    return _claim(*head) if rows is None else _claim(*head, *_against_plain(rows, DEFAULT[role]))
-
-
-def _against_plain(rows: pd.DataFrame, method: str) -> tuple[tuple[float, float, float], str, str]:
-    """Return the difference to the best plain score of each level, mean over levels, one number a network; and what
-    it says."""
+def _against_plain(rows: pd.DataFrame, method: str) -> tuple[tuple[float, float, float], str, bool]:
+    """Return the difference to the best plain score of each level, mean over levels, one number a network; what it
+    says; and whether it is above zero."""
     paired = paired_differences(rows)
     paired = paired[paired["method"] == method]
     ours = mean_interval(paired.groupby("network")["difference"].mean().to_numpy())
@@ -146,40 +123,31 @@ def _against_plain(rows: pd.DataFrame, method: str) -> tuple[tuple[float, float,
         f"{outcome}: {method} less the best plain score of each level ({best}), mean over levels, interval over "
         f"networks; at single levels it {_counts(rows, method)}"
     )
-    return ours, REPRODUCED if outcome == "better" else NOT_REPRODUCED, reason
+    return ours, reason, outcome == "better"
 
 
-def _leads(scores: pd.DataFrame | None) -> Iterator[Claim]:
-    heads = (
-        (
-            "leads",
-            "latent_contributions_lagged_influence",
-            "Influence maps may show which neurons modulate others later; ours: Spearman correlation of net influence "
-            "with the true lead",
-        ),
-        (
-            "leads-better-than-plain",
-            "latent_contributions_lagged_influence",
-            "Test of ours: lags of activity seen through the latents tell leads better than lags of the activity "
-            "itself; ours: difference in Spearman correlation, paired",
-        ),
+def _leads(rows: pd.DataFrame | None) -> Iterator[Claim]:
+    text = "Influence maps may show which neurons modulate others later; ours: Spearman correlation of net influence "
+    leads = _question("leads", LEADS, text + "with the true lead")
+    text = (
+        "Test of ours: lags of activity seen through the latents tell leads better than lags of the activity itself; "
     )
-    rows = _rows(scores, DELAYS, "lead")
+    better = _question("leads-better-than-plain", LEADS, text + "ours: difference in Spearman correlation, paired")
     if rows is None:
-        yield from (_claim(*head) for head in heads)
+        yield from (leads.answer(), better.answer())
         return
     net = rows[rows["method"] == "net_influence"]
     lag = net["lag_s"].min()
-    ours = mean_interval(_by_network(net[net["lag_s"] == lag], "net_influence"))
+    ours = _by_network(net[net["lag_s"] == lag], "net_influence")
     far = net[net["lag_s"] == net["lag_s"].max()]["score"].mean()
     reason = (
         f"at a lag of {lag:g} s, mean over noise ({far:.2f} at {net['lag_s'].max():g} s), interval over networks; an "
         "association, since no neuron drives another in this simulation"
     )
-    yield _claim(*heads[0], ours, REPRODUCED if ours[1] > 0 else NOT_REPRODUCED, reason)
-    ours, status, reason = _against_plain(rows, DEFAULT_LEAD)
+    yield leads.answer(ours, reason, good=ours[1] > 0)
+    ours, reason, good = _against_plain(rows, DEFAULT_LEAD)
     reason += f"; net influence, the essay's own, {_counts(rows, 'net_influence')} (lags and levels)"
-    yield _claim(*heads[1], ours, status, reason)
+    yield better.answer(ours, reason, good)
 
 
 def _counts(rows: pd.DataFrame, method: str) -> str:

@@ -29,7 +29,7 @@ def identities(activity: np.ndarray, components: int = 5) -> pd.DataFrame:
         "mean of contribution times latent is squared weight times variance": _error(product, axes.axes**2 * variance),
         "shares of a transition sum to one": _error(shares.sum(1), np.ones(1)),
     }
-    degrees = list(influence_degrees(centred, axes.axes, 1, "dot"))
+    degrees = list(influence_degrees(centred, axes.axes, 1))
     totals = np.concatenate([np.atleast_1d(part.total) for part in degrees])
     net = np.concatenate([np.atleast_2d(part.net).sum(1) for part in degrees])
     rows["total influence is the product of the latents"] = _error(totals, (latents[:-1] * latents[1:]).sum(1))

@@ -33,7 +33,7 @@ from calcium_latents.studies.latent_contributions.latent_axes import (
     regression_axes,
     whitened,
 )
-from calcium_latents.studies.latent_contributions.recurrence import detect_transitions, largest_step
+from calcium_latents.studies.latent_contributions.transitions import detect_transitions, largest_step
 
 
 def run(
@@ -147,9 +147,8 @@ def _activity(
         values = box["event_rate"].values
     elif name == "events" and "events" in recording:
         box, values = recording, recording["events"].values
-        flat, _, missing = complete(values.reshape(-1, values.shape[-1]), options["missing"])
-        if missing:
-            values = flat.reshape(values.shape)
+        filled, missing = complete(values, options["missing"])
+        values = filled if missing else values  # as they are, in their own precision, where none is missing
     else:
         found = f"{name!r}; the recording has {sorted(map(str, recording.data_vars))}"
         raise UserError(f"activity: expected event_rate, smoothed_events or events, found {found}.")

@@ -19,7 +19,7 @@ from calcium_latents.studies.latent_contributions.integrated_gradients import (
     integrated_gradients,
 )
 from calcium_latents.studies.latent_contributions.latent_axes import Axes
-from calcium_latents.studies.latent_contributions.recurrence import Transition
+from calcium_latents.studies.latent_contributions.transitions import Transition
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class LinearModel:
 
     @property
     def summarised(self) -> np.ndarray:
-        """Indices of the frames that the summary is of."""
+        """Indices of the frames that the summary is of, [summarised frame]."""
         return np.arange(len(self.population.inputs))
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
@@ -170,14 +170,13 @@ class EncoderModel:
         return np.concatenate(list(self._blocks(self.population.inputs[frames])))
 
     def shares(self, before: np.ndarray, part: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return shares and early shares, [transition, neuron]: along the straight way from before to after."""
+        """Return shares and early shares, [transition, neuron], from inputs [transition, feature]: along the straight
+        way from before to after."""
         whole, early = (
             self._by_neuron(integrated_gradients(self.encode, to, before, tolerance=self.tolerance, strict=False))
             for to in (after, part)
         )
-        dz = whole.sum(axis=1)
-        length = (dz**2).sum(axis=1, keepdims=True)
-        return plain.shares_of_change(whole), np.einsum("nik,nk->ni", early, dz) / np.where(length > 0, length, np.nan)
+        return plain.shares_of_change(whole), plain.shares_of_change(early, whole.sum(axis=1))
 
     def _by_neuron(self, found) -> np.ndarray:
         values = found.contributions
@@ -232,7 +231,7 @@ def attribute(model, transitions: Sequence[Transition]) -> Attribution:
 
 
 def surrogate_latents(model, count: int, seed: int) -> Iterator[list[np.ndarray]]:
-    """Yield the latents of each piece after each neuron was shifted by itself, around in its piece: `count` times.
+    """Yield each piece's latents [frame, latent] after each neuron was shifted by itself, around in it: `count` times.
 
     What single neurons do stays as it is; what they do together is gone.
     """

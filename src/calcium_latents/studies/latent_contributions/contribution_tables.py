@@ -20,7 +20,7 @@ from calcium_latents.studies.latent_contributions.contributions import (
     largest,
     relative_contributions,
 )
-from calcium_latents.studies.latent_contributions.recurrence import Transition
+from calcium_latents.studies.latent_contributions.transitions import Transition
 
 CANCELLATION = "1 - |latent| / sum of |contributions|"
 
@@ -152,7 +152,7 @@ def transition_table(
         transitions: their `trial` is the piece of the population.
         attribution: of these transitions.
         population: that they are of.
-        time, trial: the recording's coordinates.
+        time, trial: the recording's coordinates, [time] (s) and [trial].
     """
     columns = [
         *("transition", "trial", "onset_s", "peak_s", "end_s", "distance", "height", "neurons_for_half"),
@@ -182,7 +182,7 @@ def transition_table(
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Spearman's rank correlation; NaN for less than three values or without variation."""
+    """Return Spearman's rank correlation of two series [value]; NaN for less than three values or without variation."""
     if len(first) < 3 or not np.ptp(first) > 0 or not np.ptp(second) > 0:
         return np.nan
     return float(spearmanr(first, second).statistic)

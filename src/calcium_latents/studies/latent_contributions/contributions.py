@@ -62,24 +62,19 @@ class ContributionSummary:
         return covariance / np.where(variance > 0, variance, np.nan)
 
 
-def contributions(
-    activity: np.ndarray, axes: np.ndarray, mean: np.ndarray | None = None, neurons: np.ndarray | None = None
-) -> np.ndarray:
+def contributions(activity: np.ndarray, axes: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
     """Return C_ik(t) = u_ik (x_i(t) - mean_i), [time, neuron, latent]: as large as it looks.
 
     Args:
         activity: x, [time, neuron].
         axes: u, [neuron, latent].
         mean: [neuron], subtracted; nothing by default.
-        neurons: indices of the neurons that are wanted; all by default.
 
     Raises:
         UserError: shapes that do not fit, or values that are not finite.
     """
     axes, mean = _checked(activity, axes, mean)
-    chosen = slice(None) if neurons is None else np.asarray(neurons)
-    block = finite_block(activity, 0, activity.shape[0])
-    return (block[:, chosen] - mean[chosen])[:, :, None] * axes[chosen][None]
+    return (finite_block(activity, 0, activity.shape[0]) - mean)[:, :, None] * axes[None]
 
 
 def summarise(
@@ -148,7 +143,7 @@ def summarise_blocks(blocks: Iterable[np.ndarray]) -> ContributionSummary:
 
 
 def cancellation_index(latents: np.ndarray, absolute: np.ndarray) -> np.ndarray:
-    """Return 1 - |z| / sum_i |C_i| in [0, 1] from z and sum_i |C_i| of one shape; NaN where no neuron contributes."""
+    """Return 1 - |z| / sum_i |C_i| (0 to 1) from z and sum_i |C_i|, [time, latent]; NaN where no neuron contributes."""
     ratio = np.abs(latents) / np.where(absolute > 0, absolute, np.nan)
     return 1 - np.minimum(ratio, 1.0)  # rounding may push |z| a little above the sum
 
@@ -201,12 +196,16 @@ def transition_shares(before: np.ndarray, after: np.ndarray, axes: np.ndarray) -
     return change * (dz @ axes.T) / _squared(dz)
 
 
-def shares_of_change(change: np.ndarray) -> np.ndarray:
-    """Return <dC_i, dz> / |dz|^2, [transition, neuron], from changes dC [transition, neuron, latent]; dz = sum_i dC_i.
+def shares_of_change(change: np.ndarray, dz: np.ndarray | None = None) -> np.ndarray:
+    """Return <dC_i, dz> / |dz|^2, [transition, neuron], from changes dC [transition, neuron, latent].
 
     For contributions that are not linear, such as integrated gradients from the beginning to the end of a transition.
+
+    Args:
+        change: dC, of the whole transition or of a part of it.
+        dz: change of the latents in the whole transition, [transition, latent]; sum_i dC_i by default.
     """
-    dz = change.sum(axis=1)
+    dz = change.sum(axis=1) if dz is None else dz
     return np.einsum("nik,nk->ni", change, dz) / _squared(dz)
 
 
@@ -214,14 +213,15 @@ def partial_shares(before: np.ndarray, part: np.ndarray, after: np.ndarray, axes
     """Return <u_i (part_i - before_i), dz> / |dz|^2 with dz of the whole transition, [transition, neuron].
 
     What of the transition neuron i has done when the activity is `part` (its early share, for a time soon after the
-    beginning). A row sums to the part of the way that the latents have come by then.
+    beginning). A row sums to the part of the way that the latents have come by then. `before`, `part`, `after`:
+    activity, [transition, neuron]; `axes`: u, [neuron, latent].
     """
     whole = (np.asarray(after, dtype=np.float64) - before) @ axes
     return (np.asarray(part, dtype=np.float64) - before) * (whole @ axes.T) / _squared(whole)
 
 
 def largest(values: np.ndarray, count: int) -> np.ndarray:
-    """Return the indices of the `count` largest of `values` [neuron], largest first; equal ones by index, NaN last."""
+    """Return the indices [count] of the largest of `values` [neuron], largest first; equal ones by index, NaN last."""
     order = np.argsort(-np.where(np.isnan(values), -np.inf, values), kind="stable")
     return order[: min(count, len(values))]
 
@@ -239,7 +239,7 @@ def time_blocks(frames: int, columns: int, block: int | None = None) -> Iterator
 
 
 def finite_block(activity: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Return `activity[start:stop]` in float64; raise a UserError that says where the first value is not finite."""
+    """Return frames start to stop of activity [time, neuron] in float64; UserError says where a value is not finite."""
     values = np.asarray(activity[start:stop], dtype=np.float64)
     _finite(values, "activity", start)
     return values

@@ -49,41 +49,33 @@ class Axes:
     accuracy: float = 0.0
 
 
-def complete(activity: np.ndarray, missing: str = "error") -> tuple[np.ndarray, np.ndarray, float]:
-    """Return activity without NaN, the frames that were kept, and the fraction of samples that were not taken.
+def complete(activity: np.ndarray, missing: str = "error") -> tuple[np.ndarray, float]:
+    """Return activity without NaN, of the same shape in float64, and the fraction of samples that were not taken.
 
     Args:
-        activity: [time, neuron], NaN = not sampled.
-        missing: "error": raise; "drop": leave out frames in which any neuron was not sampled; "mean": a sample that
-            was not taken is the neuron's mean, which contributes nothing to a centred latent (it shrinks variances).
-
-    Returns:
-        Activity [kept time, neuron] in float64, indices of kept frames, the fraction of missing samples.
+        activity: [..., neuron], NaN = not sampled.
+        missing: "error": raise; "mean": a sample that was not taken is the neuron's mean, which contributes nothing to
+            a centred latent (it shrinks variances).
 
     Raises:
-        UserError: samples are missing and `missing` is "error", or nothing is left, or infinite values.
+        UserError: samples are missing and `missing` is "error", a neuron has none, or infinite values.
     """
     values = np.asarray(activity, dtype=np.float64)
     absent = np.isnan(values)
     fraction = float(absent.mean())
-    if missing not in ("error", "drop", "mean") or np.isinf(values).any():
-        raise UserError(f"activity: expected finite values or NaN, and missing = error, drop or mean, not {missing!r}.")
-    frames = np.arange(len(values))
+    if missing not in ("error", "mean") or np.isinf(values).any():
+        raise UserError(f"activity: expected finite values or NaN, and missing = error or mean, not {missing!r}.")
     if not fraction:
-        return values, frames, 0.0
+        return values, 0.0
     if missing == "error":
         raise UserError(
             f"activity: expected every sample, found {fraction:.1%} not taken (NaN). Use a model's event rate, merge "
-            "bins to imaging frames, or choose what to do with missing = drop or mean."
+            "bins to imaging frames, or choose missing = mean."
         )
-    if missing == "drop":
-        frames = frames[~absent.any(axis=1)]
-        if not len(frames):
-            raise UserError("activity: no frame has a sample of every neuron; use missing = mean or a model's rates.")
-        return values[frames], frames, fraction
-    if absent.all(axis=0).any():
-        raise UserError(f"activity: neuron {int(absent.all(axis=0).argmax())} has no sample; leave it out.")
-    return np.where(absent, np.nanmean(values, axis=0), values), frames, fraction
+    sampled = ~absent.reshape(-1, absent.shape[-1]).all(axis=0)
+    if not sampled.all():
+        raise UserError(f"activity: neuron {int(sampled.argmin())} has no sample; leave it out.")
+    return np.where(absent, np.nanmean(values.reshape(-1, values.shape[-1]), axis=0), values), fraction
 
 
 def principal_axes(

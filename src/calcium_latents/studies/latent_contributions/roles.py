@@ -21,7 +21,7 @@ Plain scores use the same transitions, windows and lags, but no latents: a neuro
 Neither kind of score knows anything of causes: both say who is early or late in common activity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,26 +66,14 @@ DEFAULT = {role: next(iter(methods)) for role, methods in METHODS.items()}
 AS_WRITTEN = {INITIATOR: "early_share", STABILISER: "late_share"}
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Windows of time about a transition, (start, end) in s; `around` is where lagged influence is summed."""
-
-    before: tuple[float, float] = (-4.0, -1.5)
-    crossing: tuple[float, float] = (-1.0, 0.5)
-    settled: tuple[float, float] = (0.8, 1.8)
-    late: tuple[float, float] = (2.5, 6.5)
-    around: tuple[float, float] = (-2.0, 2.0)
-
-    def __post_init__(self) -> None:
-        for name, (start, end) in vars(self).items():
-            if not start < end:
-                raise UserError(f"windows.{name}: expected a start before the end (s), found {start} and {end}.")
-
-    def frames(self, name: str, rate_hz: float) -> tuple[int, int]:
-        """Return a window in frames, at least one long."""
-        start, end = getattr(self, name)
-        first = round(start * rate_hz)
-        return first, max(first + 1, round(end * rate_hz))
+#: windows of time about a transition, (start, end) in s; `around` is where lagged influence is summed
+WINDOWS_S = {
+    "before": (-4.0, -1.5),
+    "crossing": (-1.0, 0.5),
+    "settled": (0.8, 1.8),
+    "late": (2.5, 6.5),
+    "around": (-2.0, 2.0),
+}
 
 
 @dataclass(frozen=True)
@@ -104,9 +92,7 @@ class Movements:
     latent_change: np.ndarray
 
 
-def movements(
-    activity: np.ndarray, axes: np.ndarray, transitions: np.ndarray, rate_hz: float, windows: Windows | None = None
-) -> Movements:
+def movements(activity: np.ndarray, axes: np.ndarray, transitions: np.ndarray, rate_hz: float) -> Movements:
     """Measure the activity about transitions.
 
     Args:
@@ -118,22 +104,27 @@ def movements(
     Raises:
         UserError: shapes do not fit, or no transition is left.
     """
-    windows = windows or Windows()
     x = _centred(activity, axes)
-    cuts = {name: windows.frames(name, rate_hz) for name in vars(windows)}
+    cuts = {name: window_frames(name, rate_hz) for name in WINDOWS_S}
     first, last = min(start for start, _ in cuts.values()), max(end for _, end in cuts.values())
     frames = np.asarray(transitions, dtype=int)
     frames = frames[(frames + first >= 0) & (frames + last <= len(x))]
     if not len(frames):
         raise UserError(
             f"transitions: expected at least one with {-first} frames before and {last} after it in the session, found "
-            f"none among {np.size(transitions)}. Shorten the windows, or detect with less strict settings."
+            f"none among {np.size(transitions)}. Give a longer session, or detect with less strict settings."
         )
     total = np.vstack([np.zeros((1, x.shape[1])), np.cumsum(x, axis=0)])
     mean = {name: (total[frames + end] - total[frames + start]) / (end - start) for name, (start, end) in cuts.items()}
     change = mean["late"] - mean["before"]
     parts = {name: mean[name] for name in ("before", "crossing", "settled", "late")}
     return Movements(frames=frames, **parts, change=change, latent_change=change @ axes @ axes.T)
+
+
+def window_frames(name: str, rate_hz: float) -> tuple[int, int]:
+    """Return a window of `WINDOWS_S` in frames, at least one long."""
+    first, end = (round(time * rate_hz) for time in WINDOWS_S[name])
+    return first, max(first + 1, end)
 
 
 def movers(latent_change: np.ndarray, share: float = 0.5) -> np.ndarray:
@@ -156,7 +147,6 @@ def role_scores(
     rate_hz: float,
     *,
     lags_s: Sequence[float] = (0.3, 0.6, 1.0),
-    windows: Windows | None = None,
     seed: int = 0,
 ) -> tuple[dict[str, dict[str, np.ndarray]], Movements]:
     """Return role -> method -> score [neuron] for every method of `METHODS`, and the movements they come from.
@@ -172,11 +162,10 @@ def role_scores(
     Raises:
         UserError: as `movements`; or lags that are no positive numbers.
     """
-    windows = windows or Windows()
-    moved = movements(activity, axes, transitions, rate_hz, windows)
+    moved = movements(activity, axes, transitions, rate_hz)
     x = _centred(activity, axes)
     lags = lag_frames(lags_s, rate_hz)
-    near = frames_near(moved.frames, windows.frames("around", rate_hz), len(x), max(lags))
+    near = frames_near(moved.frames, window_frames("around", rate_hz), len(x), max(lags))
     net = sum(net_influence(x, axes, lag, near) for lag in lags)
     lagged = sum(lagged_correlation_asymmetry(x, lag, near) for lag in lags)
     latency = half_rise_latency(x, moved, rate_hz)
@@ -226,7 +215,10 @@ def lag_frames(lags_s: Sequence[float], rate_hz: float) -> list[int]:
 
 
 def frames_near(transitions: np.ndarray, window: tuple[int, int], frames: int, margin: int) -> np.ndarray:
-    """Return frames within `window` of any transition, each once, at least `margin` from the session's ends."""
+    """Return frames within `window` of any transition, each once, at least `margin` from the session's ends.
+
+    `transitions`: frames, [transition]; `window`: (first, end) in frames; all [frame].
+    """
     near = np.zeros(frames, dtype=bool)
     for at in transitions:
         near[max(0, at + window[0]) : max(0, at + window[1])] = True
@@ -259,13 +251,19 @@ def net_influence(activity: np.ndarray, axes: np.ndarray, lag: int, frames: np.n
 
 
 def lagged_correlation_asymmetry(activity: np.ndarray, lag: int, frames: np.ndarray | None = None) -> np.ndarray:
-    """Return sum_j |r(x_i(t), x_j(t + lag))| - |r(x_j(t), x_i(t + lag))|, [neuron]: plain, without latents."""
+    """Return sum_j |r(x_i(t), x_j(t + lag))| - |r(x_j(t), x_i(t + lag))|, [neuron]: plain, without latents.
+
+    `activity` [time, neuron]; `frames` t [frame], all by default.
+    """
     strength = np.abs(lagged_correlation(activity, activity, lag, frames))
     return strength.sum(axis=1) - strength.sum(axis=0)
 
 
 def lagged_correlation(first: np.ndarray, second: np.ndarray, lag: int, frames: np.ndarray | None = None) -> np.ndarray:
-    """Return r(first_i(t), second_j(t + lag)), [neuron, neuron]; 0 for a neuron that is constant."""
+    """Return r(first_i(t), second_j(t + lag)), [neuron, neuron]; 0 for a neuron that is constant.
+
+    `first`, `second` [time, neuron]; `frames` t [frame], all by default.
+    """
     frames = np.arange(len(first) - lag) if frames is None else frames
     a, b = first[frames], second[frames + lag]
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
@@ -278,7 +276,7 @@ def peak_lag(activity: np.ndarray, longest: int) -> np.ndarray:
 
     The lag from -`longest` to `longest` at which |r(x_i(t), x_j(t + lag))| is largest, mean over j with the peak's
     fourth power as weight, so that pairs that have little to do with each other hardly count. 0 for a neuron that is
-    constant.
+    constant. `activity` [time, neuron].
     """
     lags = range(-longest, longest + 1)
     # r at a negative lag is that of the pair the other way round
@@ -301,7 +299,7 @@ def half_rise_latency(
     """Return when a neuron's signed mean over transitions passes half of its way for good, [neuron], s (plain).
 
     The mean is smoothed over `smoothing_s`; from `reach_s` before to `reach_s` after the transition, and that where it
-    is not passed. Way: from `before` to `late`.
+    is not passed. Way: from `before` to `late`. `activity`: centred, [time, neuron].
     """
     width = max(1, round(smoothing_s * rate_hz))
     reach = min(round(reach_s * rate_hz), int(moved.frames.min()), len(activity) - 1 - int(moved.frames.max()))
@@ -313,11 +311,6 @@ def half_rise_latency(
     # one past the last frame below half of the way
     first = np.where(below.any(axis=0), len(offsets) - below[::-1].argmax(axis=0), 0)
     return np.minimum(first - reach, reach) / rate_hz
-
-
-def kinds() -> Mapping[str, str]:
-    """Return method -> kind over both roles."""
-    return {name: kind for methods in METHODS.values() for name, kind in methods.items()}
 
 
 def _centred(activity: np.ndarray, axes: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ Each contribution score is compared with the best plain score of its level, best
 are reported: that favours the plain side. A difference whose 95 % t interval over networks includes zero is a tie.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,8 @@ from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.studies.latent_contributions import roles
 from calcium_latents.studies.latent_contributions.influence import mean_degrees
 from calcium_latents.studies.latent_contributions.latent_axes import principal_axes
-from calcium_latents.studies.latent_contributions.recurrence import detect_transitions
 from calcium_latents.studies.latent_contributions.roles_benchmark_parameters import RolesBenchmarkParameters
+from calcium_latents.studies.latent_contributions.transitions import detect_transitions
 
 TRANSITIONS, DELAYS, LEAD = "transitions", "delays", "lead"
 COLUMNS = (
@@ -148,9 +148,9 @@ def detection(found: np.ndarray, true: np.ndarray, any_change: np.ndarray, toler
     """Return detection_rate, false_detections and transitions, from frames.
 
     Args:
-        found: detections.
-        true: transitions as scheduled; the rate is over these.
-        any_change: all changes of basin; a detection that is near none of them is false.
+        found: detections, [detection].
+        true: transitions as scheduled, [transition]; the rate is over these.
+        any_change: all changes of basin, [change]; a detection that is near none of them is false.
         tolerance: frames.
     """
     hits = [bool(np.abs(found - at).min() <= tolerance) if len(found) else False for at in true]
@@ -160,7 +160,8 @@ def detection(found: np.ndarray, true: np.ndarray, any_change: np.ndarray, toler
 
 
 def area_under_curve(truth: np.ndarray, score: np.ndarray) -> float:
-    """Return the area under the ROC curve; NaN when one class is absent or a score is not finite."""
+    """Return the area under the ROC curve of score [neuron] for truth [neuron]; NaN when one class is absent or a score
+    is not finite."""
     if truth.all() or not truth.any() or not np.isfinite(score).all():
         return np.nan
     return float(roc_auc_score(truth, score))
@@ -256,10 +257,3 @@ def verdict(lower: float, upper: float) -> str:
     if lower > 0:
         return WINS
     return LOSES if upper < 0 else TIES
-
-
-def check_scores(table: pd.DataFrame, needed: Iterable[str] = COLUMNS) -> None:
-    """Raise a UserError when a column is missing."""
-    missing = [column for column in needed if column not in table]
-    if missing:
-        raise UserError(f"scores of roles: expected the columns {missing}, found {list(table.columns)}.")

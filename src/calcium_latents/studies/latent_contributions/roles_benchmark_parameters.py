@@ -23,9 +23,9 @@ class RolesBenchmarkParameters(ParameterSection):
     latents: Count = 3
     """Principal components (of p patterns: p - 1, where the spectrum drops)."""
     span_s: NotNegative = 2.0
-    """Of `recurrence.detect_transitions`, s."""
+    """Of `transitions.detect_transitions`, s."""
     false_positives: NotNegative = 0.5
-    """Of `recurrence.detect_transitions`."""
+    """Of `transitions.detect_transitions`."""
     smallest_distance: NotNegative = 0.5
     """Detected transitions shorter than this part of the distances' 90 % quantile are left out (moves within a
     state)."""

@@ -1,7 +1,6 @@
 """Score all fits on one dataset: explained variance by latent size, latents against running speed and the truth."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, method_of, run_command
 
@@ -19,13 +18,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--normalised", required=True, help="table (.csv)")
     parser.add_argument("--latents", required=True, help="inferred latents, running speed, true latents (.nc)")
     parser.add_argument("--running-speed", required=True, help="table (.csv); only a header without running speed")
-    parser.add_argument("--latent-recovery", help="table (.csv); only a header without true latents")
+    parser.add_argument("--latent-recovery", required=True, help="table (.csv); only a header without true latents")
     options = parser.parse_args(arguments)
 
     import pandas as pd
 
     from calcium_latents.errors import UserError
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.metrics import explained_variance
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording
@@ -50,13 +49,10 @@ def main(arguments: list[str] | None = None) -> None:
         options.scores: scores,
         options.normalised: explained_variance.normalise(scores),
         options.running_speed: running_speed.running_speed_table(recording, runs, name, label, **options.parameters),
+        options.latent_recovery: running_speed.latent_recovery_table(recording, runs, name, label),
     }
-    if options.latent_recovery:
-        recovery = running_speed.latent_recovery_table(recording, runs, name, label)
-        tables[options.latent_recovery] = recovery
     for path, table in tables.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, path)
     shown = running_speed.latents_for_display(recording, runs)
     shown.attrs |= {"dataset": name, "label": label}
     config = {"dataset": name, "label": label, **options.parameters}

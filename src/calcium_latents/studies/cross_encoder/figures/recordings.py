@@ -11,60 +11,78 @@ import pandas as pd
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.figures.latent_size_panel import draw_sizes, interval_text, seeds_text, size_axis, value_limits
+from calcium_latents.figures.latent_size_panel import size_axis
 from calcium_latents.metrics import explained_variance as ev
+from calcium_latents.studies.cross_encoder.figures.size_panel import (
+    MEAN,
+    difference_row,
+    draw_sizes,
+    interval_text,
+    layout,
+    legend,
+    size_rows,
+    value_limits,
+)
 
 INPUTS = {"scores": "{recordings}/scores.csv"}
 MOST_COLUMNS = 3
 PIECES = {"stimulus": "stimuli", "spontaneous": "chunks"}
+ABOUT = [
+    *("dataset", "label", "paradigm", "source_neurons", "target_neurons", "seconds"),
+    *("training_pieces", "validation_pieces", "test_pieces"),
+]
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return test R2 by latent size (`size_panel.size_rows`), at the best size, and differences, of all recordings."""
+    scores = read_tables(inputs, "scores", ev.SCORE_COLUMNS)
+    tables = []
+    for _, mine in scores.groupby("dataset", sort=False):
+        best = ev.best_fits(mine).groupby("model", as_index=False).agg(value=("test_r2", "mean"), n=("seed", "nunique"))
+        by_size = ev.paired_difference(mine).drop(columns=["dataset", "label"]).rename(columns=MEAN)
+        parts = [
+            size_rows(mine[mine["chosen"] == 1], "test_r2", "a"),
+            best.assign(panel="a", quantity="test_r2 at the best size"),
+            difference_row(mine, "a"),
+            by_size.assign(panel="b", quantity="difference by size"),
+        ]
+        tables.append(pd.concat(parts).assign(**mine.loc[mine["chosen"] == 1, ABOUT].iloc[0]))
+    keys = ["panel", *ABOUT, "quantity", "model", "latent_size", "seed"]
+    return pd.concat(tables)[[*keys, "value", "lower", "upper", "n"]]
 
 
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    scores = read_tables(inputs, "scores", ev.SCORE_COLUMNS)
-    datasets = list(dict.fromkeys(scores["dataset"]))
-    blocks = int(np.ceil(len(datasets) / MOST_COLUMNS))
-    width = int(np.ceil(len(datasets) / blocks))
-    fig = style.figure(3.6 * blocks + 0.5, width_in=style.WIDTH_IN if width > 1 else 4.2)
-    for block, part in enumerate(np.atleast_1d(fig.subfigures(blocks, 1))):
+    blocks, width = layout(table, MOST_COLUMNS)
+    fig = style.figure(3.6 * len(blocks) + 0.5, width_in=style.WIDTH_IN if width > 1 else 4.2)
+    for block, part in enumerate(np.atleast_1d(fig.subfigures(len(blocks), 1))):
         axes = part.subplots(2, width, squeeze=False, sharex="col", height_ratios=[1.5, 1])
-        for column, dataset in enumerate(datasets[block * width : (block + 1) * width]):
-            _recording(axes[:, column], scores[scores["dataset"] == dataset])
-        for axis in axes[:, len(datasets) - block * width :].flat:
+        for column, dataset in enumerate(blocks[block]):
+            _recording(axes[:, column], table[table["dataset"] == dataset])
+        for axis in axes[:, len(blocks[block]) :].flat:
             axis.axis("off")
         axes[0, 0].set_ylabel("test R²")
         axes[1, 0].set_ylabel("difference\n(cross-encoder\n− regression)")
         if block == 0:
             for axis, letter in zip(axes[:, 0], "ab", strict=True):
                 style.panel_letter(axis, letter, x=-0.3)
-    models = style.in_order(scores["model"])
-    handles = dict(zip(*fig.axes[0].get_legend_handles_labels()[::-1], strict=True))
-    known = [style.label(model) for model in models if style.label(model) in handles]
     title = (
-        f"{seeds_text(scores)}\nseeds share one recording; counts of chunks or stimuli: training/validation/test;\n"
+        "\nseeds share one recording; counts of chunks or stimuli: training/validation/test;\n"
         "titles: cross-encoder minus regression in test R², each at its size of best validation R²"
     )
-    legend = fig.legend(
-        [handles[name] for name in known],
-        known,
-        loc="outside lower center",
-        ncols=1 + (width > 1) * 2,
-        title=title,
-        title_fontsize=6,
-    )
-    legend.get_title().set_multialignment("center")
+    legend(fig, table, 3 if width > 1 else 1, title)
     return style.save(fig, output_stem)
 
 
-def _recording(axes, scores: pd.DataFrame) -> None:
-    rows = scores[scores["chosen"] == 1]
+def _recording(axes, table: pd.DataFrame) -> None:
+    rows = table[table["quantity"] == "test_r2"]
     axes[0].axhline(0, color="0.7", lw=0.6, zorder=0)
-    draw_sizes(axes[0], rows, "test_r2")
-    axes[0].set_ylim(value_limits(rows, "test_r2"))
-    axes[0].set_title(f"{rows['label'].iloc[0]}\n{_data(rows)}\n{_verdict(scores)}", fontsize=6.5)
-    difference = ev.paired_difference(scores)
-    mean, sizes = difference["mean"], difference["latent_size"]
+    draw_sizes(axes[0], rows)
+    axes[0].set_ylim(value_limits(rows))
+    axes[0].set_title(f"{rows['label'].iloc[0]}\n{_data(rows)}\n{_verdict(table)}", fontsize=6.5)
+    difference = table[table["quantity"] == "difference by size"]
+    mean, sizes = difference["value"], difference["latent_size"]
     error = np.nan_to_num([mean - difference["lower"], difference["upper"] - mean])
     axes[1].axhline(0, color="0.4", lw=0.8)
     axes[1].errorbar(sizes, mean, yerr=error, fmt="o", color=style.BLACK, ms=3.2, capsize=1.5, elinewidth=0.7)
@@ -86,16 +104,17 @@ def _data(rows: pd.DataFrame) -> str:
     return f"{neurons}\n{length}{counts} {pieces}"
 
 
-def _verdict(scores: pd.DataFrame) -> str:
+def _verdict(table: pd.DataFrame) -> str:
     """Say what the numbers carry: which model predicts better at its validated best size, if any does."""
-    best = ev.best_fits(scores).groupby("model")["test_r2"].mean()
-    compared = ev.compare_best(scores)
+    compared = table[table["quantity"] == "difference"]
     if compared.empty:
         return "no pair to compare"
-    row = next(compared.itertuples())
+    row = compared.iloc[0]
+    best = table[table["quantity"] == "test_r2 at the best size"].set_index("model")["value"]
+    outcome = ev.outcome(row["value"], row["lower"], row["upper"])
     if not (best.reindex([ev.MODEL, ev.BASELINE]) > 0).any():
         return f"neither predicts better than the mean ({interval_text(row)})"
-    if row.outcome == ev.UNRESOLVED:
+    if outcome == ev.UNRESOLVED:
         return f"cross-encoder − regression {interval_text(row)}: one seed, no interval"
     words = {ev.WINS: "predicts better", ev.TIES: "ties with regression", ev.LOSES: "loses to regression"}
-    return f"cross-encoder {words[row.outcome]}:\n{interval_text(row)}"
+    return f"cross-encoder {words[outcome]}:\n{interval_text(row)}"

@@ -1,7 +1,6 @@
 """Trace the latents of a recording back to its neurons: contributions over time, and shares of transitions."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
@@ -23,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--identities", help="exact identities, held against this recording's principal axes (.csv)")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording
     from calcium_latents.recordings.netcdf import write_dataset
@@ -48,12 +47,10 @@ def main(arguments: list[str] | None = None) -> None:
     write_dataset(box, options.output, provenance(config, [__spec__.name], options.seed) | {"seed": options.seed})
     tables = {options.transitions: transitions, options.summary: summary}
     if options.identities:
-        events = recording["events"].values
-        activity, _, _ = complete(events.reshape(-1, events.shape[-1]), "mean")
-        tables[options.identities] = identities(activity)
+        activity, _ = complete(recording["events"].values, "mean")
+        tables[options.identities] = identities(activity.reshape(-1, activity.shape[-1]))
     for path, table in tables.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, path)
 
 
 if __name__ == "__main__":

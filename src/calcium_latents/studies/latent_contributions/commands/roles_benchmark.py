@@ -1,7 +1,6 @@
 """Score roles of neurons in simulated networks whose initiators, stabilisers and leads are known."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
@@ -15,15 +14,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--example", required=True, help="example transition and influence (.nc)")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.netcdf import write_dataset
     from calcium_latents.studies.latent_contributions.roles_benchmark import benchmark
     from calcium_latents.studies.latent_contributions.roles_example import example
 
-    table = benchmark(options.parameters, options.seed)
-    with atomic_path(Path(options.scores)) as temporary:
-        table.to_csv(temporary, index=False)
+    write_table(benchmark(options.parameters, options.seed), options.scores)
     dataset = example(options.parameters, options.seed)
     write_dataset(dataset, options.example, provenance(options.parameters, [__spec__.name], options.seed))
 

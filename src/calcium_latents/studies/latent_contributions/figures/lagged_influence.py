@@ -12,19 +12,17 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from calcium_latents.errors import UserError
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.inputs import Inputs
 from calcium_latents.recordings.netcdf import read_dataset
-from calcium_latents.studies.latent_contributions.roles_benchmark import (
-    COLUMNS,
-    DELAYS,
-    LOSES,
-    TIES,
-    WINS,
-    compare,
-    summarise,
+from calcium_latents.studies.latent_contributions.figures.role_scores import (
+    DIFFERENCE,
+    SCORE,
+    draw_differences,
+    levels_by_verdict,
+    tabulate_scores,
 )
+from calcium_latents.studies.latent_contributions.roles_benchmark import DELAYS
 
 INPUTS = {"scores": "roles/scores.csv", "example": "roles/example.nc"}
 #: method -> label, colour, marker, line style; the peak lags use all lags at once and are drawn as levels.
@@ -47,15 +45,18 @@ REMARK = (
 )
 
 
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return scores (a) and their differences to the best plain score (c); see `tabulate_scores`."""
+    table = tabulate_scores(inputs, DELAYS)
+    table.insert(0, "panel", table["quantity"].map({SCORE: "a", DIFFERENCE: "c"}))
+    return table
+
+
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    table = read_tables(inputs, "scores", COLUMNS)
-    table = table[table["benchmark"] == DELAYS]
-    if not len(table):
-        raise UserError("input scores: expected rows of the benchmark 'delays', found none.")
     shown = read_dataset(inputs["example"][0], ["influence", "lead_s"])
-    summary, compared = summarise(table), compare(table)
+    summary, compared = table[table["quantity"] == SCORE], table[table["quantity"] == DIFFERENCE]
     levels = np.sort(summary["level"].unique())
     fig = style.figure(5.2)
     rows = fig.add_gridspec(2, 1, height_ratios=(1.0, 1.15))
@@ -79,23 +80,15 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
 
 def outcome(compared: pd.DataFrame) -> str:
     """Say for each contribution score, at its best lag of each noise, where it wins, ties or loses against plain."""
-    lines = []
-    for method, name in SHORT.items():
-        best = _best(compared, method)
-        parts = []
-        for verdict in (WINS, TIES, LOSES):
-            levels = [f"{level:g}" for level in best.loc[best["verdict"] == verdict, "level"]]
-            if levels:
-                parts.append(f"{verdict} at noise {', '.join(levels)}")
-        if parts:
-            lines.append(f"{name} {'; '.join(parts)}")
+    said = {name: levels_by_verdict(_best(compared, method), "noise ") for method, name in SHORT.items()}
+    lines = [f"{name} {words}" for name, words in said.items() if words]
     return "Against the best plain score: " + "\n".join(lines) if lines else "Nothing was compared"
 
 
 def _best(compared: pd.DataFrame, method: str) -> pd.DataFrame:
     """Return the rows of a method at its best lag of each level."""
-    rows = compared[(compared["method"] == method) & compared["difference"].notna()]
-    return rows.loc[rows.groupby("level")["difference"].idxmax()].sort_values("level")
+    rows = compared[(compared["method"] == method) & compared["value"].notna()]
+    return rows.loc[rows.groupby("level")["value"].idxmax()].sort_values("level")
 
 
 def _ranks(axes: Axes, rows: pd.DataFrame, level: float) -> None:
@@ -109,8 +102,8 @@ def _ranks(axes: Axes, rows: pd.DataFrame, level: float) -> None:
             x = np.array([lags[0], lags[-1]]) + (lags[-1] - lags[0]) * 0.05 * np.array([-1, 1]) + shift
         else:
             x = part["lag_s"].to_numpy() + shift
-        error = np.stack([part["mean"] - part["lower"], part["upper"] - part["mean"]])
-        axes.errorbar(x, part["mean"], error, color=colour, marker=marker, ls=line, elinewidth=0.6, label=label)
+        error = np.stack([part["value"] - part["lower"], part["upper"] - part["value"]])
+        axes.errorbar(x, part["value"], error, color=colour, marker=marker, ls=line, elinewidth=0.6, label=label)
     axes.axhline(0, color=style.BLACK, lw=0.6, ls=":")
     axes.set(xlabel=f"lag (s)\nn = {int(rows['n'].max())} networks, 95 % t intervals", xticks=lags)
     lowest = rows["lower"].min()
@@ -139,11 +132,7 @@ def _differences(axes: Axes, compared: pd.DataFrame) -> None:
         best = _best(compared, method)
         y = np.array([levels.index(level) for level in best["level"]]) + 0.2 * (order - 1)
         _, colour, marker, _ = LINES[method]
-        error = np.stack([best["difference"] - best["lower"], best["upper"] - best["difference"]])
-        axes.errorbar(best["difference"], y, xerr=error, color=colour, ls="", lw=0.8)
-        tie = best["verdict"].to_numpy() == TIES
-        for keep, face in ((~tie, colour), (tie, "white")):
-            axes.plot(best["difference"][keep], y[keep], marker, color=colour, mfc=face, ls="")
+        draw_differences(axes, best, y, colour, marker)
     axes.axvline(0, color=style.BLACK, lw=0.6)
     axes.set(yticks=range(len(levels)), yticklabels=[f"noise {level:g}" for level in levels])
     axes.set(ylim=(len(levels) - 0.4, -0.6))

@@ -14,6 +14,7 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.rows import number, rows, select
 from calcium_latents.recordings.netcdf import read_dataset
 
 INPUTS = {"contributions": "{application}/contributions.nc", "summary": "{application}/summary.csv"}
@@ -29,33 +30,75 @@ METHODS = {
 }
 # Spearman's correlation with a baseline from which on neurons are ranked "as" or "much as" by it
 SAME, SIMILAR = 0.9, 0.6
+#: our share of a neuron, the plain one, their labels, the plain one's name, the rank correlation in the summary
+BASELINES = [
+    ("population_share", "raw_variance_share", "share of the latents' variance", "share of the raw variance",
+     "raw variance", "spearman_population_share_raw_variance_share"),
+    ("transition_share", "movement_share", "share of transitions", "share of the raw movement (mean)", "raw movement",
+     "spearman_share_movement_share"),
+    ("early_share", "early_movement", "early share of transitions", "early movement, raw activity (mean)",
+     "raw early movement", "spearman_early_share_early_movement"),
+]  # fmt: skip
+TOP, CANCELLED = "share of the latent's variance, top neurons", "mean part of the contributions that cancels"
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return shares of the top neurons, mean cancellation, and each neuron's shares beside the plain ones (x)."""
+    box = _read(inputs)
+    summary = read_tables(inputs, "summary", ("quantity", "latent", "value"))
+    stacks = _stacks(box)
+    tables = []
+    for latent, panel in enumerate("bc"[:stacks]):
+        top = np.isin(box["neuron"].values, box["top_neuron"].values[latent])
+        taken = box["variance_share"].values[top, latent].sum()
+        tables.append(rows(panel, TOP, taken, latent=latent, n=box.sizes["rank"]))
+        residual = select(summary, quantity="held_out_residual", latent=latent)["value"]
+        tables.append(rows(panel, "held_out_residual", residual, latent=latent))
+    cancelled = np.nanmean(box["cancellation"].values[..., 0])
+    tables.append(rows("bcd"[stacks], CANCELLED, cancelled, latent=0))
+    whole = summary[summary["latent"] < 0]
+    for (ours, plain, *_, correlation), panel in zip(BASELINES, "defghi"[stacks:], strict=False):
+        rho = whole.loc[whole["quantity"] == correlation, "value"]
+        tables.append(rows(panel, correlation, rho if len(rho) else np.nan))
+        if "transition" not in box[ours].dims or box.sizes["transition"]:
+            x, y = (box[key].mean("transition") if "transition" in box[key].dims else box[key] for key in (plain, ours))
+            tables.append(rows(panel, ours, y.values, x=x.values, neuron=box["neuron"].values))
+    return pd.concat(tables)[["panel", "quantity", "latent", "neuron", "x", "value", "n"]]
 
 
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    path = inputs["contributions"][0]
-    box = read_dataset(path)
-    if box.attrs.get("schema") != "calcium-latents contributions":
-        raise UserError(f"{path}: expected contributions, found schema {box.attrs.get('schema')!r}.")
-    summary = read_tables(inputs, "summary", ("quantity", "latent", "value"))
-    stacks = min(STACKED_LATENTS, box.sizes["latent"])
+    box = _read(inputs)
+    stacks = _stacks(box)
     heights = [1.1, *[1.25] * stacks, 0.75, 1.1]
     fig = style.figure(3.2 + sum(heights))
     upper, lower = fig.subfigures(2, 1, height_ratios=[sum(heights), 2.3])
     axes = upper.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     _latents(axes[0], box)
     for latent in range(stacks):
-        _stack(axes[1 + latent], box, latent, summary)
-    _cancellation(axes[-2], box)
+        _stack(axes[1 + latent], box, latent, table[table["latent"] == latent])
+    _cancellation(axes[-2], box, number(table, CANCELLED))
     _relative(axes[-1], box)
     time = box["shown_time"]
     label = "time in the trial (s)" if time.attrs["units"] == "s" else time.attrs["long_name"]
     axes[-1].set(xlabel=label, xlim=(float(time[0]), float(time[-1])) if time.size > 1 else None)
     for axis, letter in zip(axes, "abcdef", strict=False):
         style.panel_letter(axis, letter, x=-0.055)
-    _baselines(lower, box, summary, "abcdefghi"[len(heights) :])
+    _baselines(lower, box, table, "abcdefghi"[len(heights) :])
     return style.save(fig, output_stem)
+
+
+def _read(inputs: Inputs) -> xr.Dataset:
+    path = inputs["contributions"][0]
+    box = read_dataset(path)
+    if box.attrs.get("schema") != "calcium-latents contributions":
+        raise UserError(f"{path}: expected contributions, found schema {box.attrs.get('schema')!r}.")
+    return box
+
+
+def _stacks(box: xr.Dataset) -> int:
+    return min(STACKED_LATENTS, box.sizes["latent"])
 
 
 def _model(box: xr.Dataset) -> str:
@@ -94,7 +137,7 @@ def _latents(axis, box: xr.Dataset) -> None:
     axis.legend(title="latent", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _stack(axis, box: xr.Dataset, latent: int, summary: pd.DataFrame) -> None:
+def _stack(axis, box: xr.Dataset, latent: int, table: pd.DataFrame) -> None:
     """Panel: contributions of the top neurons, positive ones upwards and negative ones downwards, and the rest."""
     time = box["shown_time"].values
     values = [*box["shown_contributions"].values[latent], box["shown_rest"].values[latent]]
@@ -106,24 +149,22 @@ def _stack(axis, box: xr.Dataset, latent: int, summary: pd.DataFrame) -> None:
             axis.fill_between(time, base, base + signed, color=colour, lw=0, label=name if base is above else None)
             base += signed
     axis.plot(time, box["shown_latents"].values[latent], color=style.BLACK, lw=0.8, label="sum")
-    share = box["variance_share"].values[:, latent]
-    chosen = np.isin(box["neuron"].values, box["top_neuron"].values[latent])
-    taken = share[chosen].sum()
-    text = f"latent {latent + 1}: the top {len(names)} of {len(share)} neurons make up {taken:.0%} of its variance"
+    taken = number(table, TOP)
+    top = f"the top {len(names)} of {box.sizes['neuron']} neurons"
+    text = f"latent {latent + 1}: {top} make up {taken:.0%} of its variance"
     if taken > 1:
         text += f", the others take {taken - 1:.0%} away"
-    residual = summary[(summary["quantity"] == "held_out_residual") & (summary["latent"] == latent)]["value"]
+    residual = table.loc[table["quantity"] == "held_out_residual", "value"]
     if len(residual):
         text += f"; not explained by neurons: {residual.iloc[0]:.1%}"
     axis.set(ylabel=f"contribution\n({_unit(box)})", title=text)
     axis.legend(title="neuron", loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=5.5, labelspacing=0.2)
 
 
-def _cancellation(axis, box: xr.Dataset) -> None:
+def _cancellation(axis, box: xr.Dataset, mean: float) -> None:
     values = box["shown_cancellation"].values
     for latent in range(min(SHOWN_LATENTS, len(values))):
         axis.plot(box["shown_time"].values, values[latent], color=COLOURS[latent], lw=0.8)
-    mean = np.nanmean(box["cancellation"].values[..., 0])
     axis.set(
         ylim=(0, 1.02),
         ylabel="cancelled",
@@ -152,32 +193,22 @@ def _relative(axis, box: xr.Dataset) -> None:
     )
 
 
-def _baselines(fig, box: xr.Dataset, summary: pd.DataFrame, letters: str) -> None:
+def _baselines(fig, box: xr.Dataset, table: pd.DataFrame, letters: str) -> None:
     """Panels: shares by the latents against the same without latents, one point a neuron."""
-    numbers = summary[summary["latent"] < 0].set_index("quantity")["value"]
-    panels = [
-        ("population_share", "raw_variance_share", "share of the latents' variance", "share of the raw variance",
-         "raw variance", None),
-        ("transition_share", "movement_share", "share of transitions", "share of the raw movement", "raw movement",
-         "spearman_share_movement_share"),
-        ("early_share", "early_movement", "early share of transitions", "early movement, raw activity",
-         "raw early movement", "spearman_early_share_early_movement"),
-    ]  # fmt: skip
-    count = box.sizes["transition"]
-    axes = fig.subplots(1, len(panels))
-    for axis, (ours, plain, ylabel, xlabel, name, quantity), letter in zip(axes, panels, letters, strict=False):
+    axes = fig.subplots(1, len(BASELINES))
+    for axis, (ours, _, ylabel, xlabel, name, correlation), letter in zip(axes, BASELINES, letters, strict=False):
         style.panel_letter(axis, letter, x=-0.12, y=1.08)
-        axis.set(xlabel=f"{xlabel}{'' if quantity is None else ' (mean)'}", ylabel=ylabel)
+        axis.set(xlabel=xlabel, ylabel=ylabel)
         axis.locator_params(nbins=4)
-        if quantity is not None and not count:
+        part = table[table["quantity"] == ours]
+        if part.empty:
             axis.set(xticks=[], yticks=[], title="no transition found")
             continue
-        x, y = (box[key].values if quantity is None else box[key].mean("transition").values for key in (plain, ours))
-        rho = float(numbers.get(quantity or "spearman_population_share_raw_variance_share", np.nan))
         axis.axhline(0, color="0.4", lw=0.6, ls=":", zorder=0)
         axis.ticklabel_format(useOffset=False)
-        axis.plot(x, y, "o", ms=2.2, mew=0, alpha=0.7, color=style.BLUE)
-        axis.set_title(_verdict(rho, name), fontsize=6)
+        axis.plot(part["x"], part["value"], "o", ms=2.2, mew=0, alpha=0.7, color=style.BLUE)
+        axis.set_title(_verdict(number(table, correlation), name), fontsize=6)
+    count = box.sizes["transition"]
     remark = "raw: of z-scored activity; " if box.attrs["standardised"] and count else ""
     remark += "no truth here says which ranking is right"
     fig.supxlabel(

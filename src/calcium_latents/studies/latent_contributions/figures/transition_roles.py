@@ -12,20 +12,18 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from calcium_latents.errors import UserError
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.inputs import Inputs
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.studies.latent_contributions import roles
-from calcium_latents.studies.latent_contributions.roles_benchmark import (
-    COLUMNS,
-    LOSES,
-    TIES,
-    TRANSITIONS,
-    WINS,
-    compare,
-    summarise,
+from calcium_latents.studies.latent_contributions.figures.role_scores import (
+    DIFFERENCE,
+    SCORE,
+    draw_differences,
+    levels_by_verdict,
+    tabulate_scores,
 )
+from calcium_latents.studies.latent_contributions.roles_benchmark import TRANSITIONS
 
 INPUTS = {"scores": "roles/scores.csv", "example": "roles/example.nc"}
 NOISE = "observation_noise"
@@ -64,15 +62,19 @@ NAMES = {
 }
 
 
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return scores (d, e by role) and their differences to the best plain score (f); see `tabulate_scores`."""
+    table = tabulate_scores(inputs, TRANSITIONS)
+    by_role = table["role"].map({roles.INITIATOR: "d", roles.STABILISER: "e"})
+    table.insert(0, "panel", by_role.where(table["quantity"] == SCORE, "f"))
+    return table
+
+
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    table = read_tables(inputs, "scores", COLUMNS)
-    table = table[table["benchmark"] == TRANSITIONS]
-    if not len(table):
-        raise UserError("input scores: expected rows of the benchmark 'transitions', found none.")
     shown = read_dataset(inputs["example"][0], list(NEEDED))
-    summary, compared = summarise(table), compare(table)
+    summary, compared = table[table["quantity"] == SCORE], table[table["quantity"] == DIFFERENCE]
     fig = style.figure(8.0)
     rows = fig.add_gridspec(2, 1, height_ratios=(1.0, 0.9))
     left, right = rows[0].subgridspec(1, 2, width_ratios=(1.05, 1.0))
@@ -97,12 +99,7 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
 def outcome(compared: pd.DataFrame, role: str, method: str) -> str:
     """Say in words where a score of a role wins, ties or loses against the best plain score."""
     rows = compared[(compared["role"] == role) & (compared["method"] == method) & (compared["difficulty"] == NOISE)]
-    parts = []
-    for verdict in (WINS, TIES, LOSES):
-        levels = [f"{level:g}" for level in np.sort(rows.loc[rows["verdict"] == verdict, "level"])]
-        if levels:
-            parts.append(f"{verdict} at {', '.join(levels)}")
-    return f"{method.replace('_', ' ')} " + ("; ".join(parts) if parts else "was not compared")
+    return f"{method.replace('_', ' ')} {levels_by_verdict(rows) or 'was not compared'}"
 
 
 def _latents(axes: Axes, shown: xr.Dataset) -> None:
@@ -147,8 +144,8 @@ def _course(axes: Axes, shown: xr.Dataset) -> None:
         mean, error = shown["course"].values[:, index], shown["course_error"].values[:, index]
         axes.plot(time, mean, color=GROUP_COLOURS[index], label=name)
         axes.fill_between(time, mean - error, mean + error, color=GROUP_COLOURS[index], alpha=0.3, lw=0)
-    windows = roles.Windows()
-    for window, name in ((windows.crossing, "crossing"), (windows.late, "late")):
+    for name in ("crossing", "late"):
+        window = roles.WINDOWS_S[name]
         axes.axvspan(*window, color=style.YELLOW, alpha=0.25, lw=0)
         centre = (window[0] + min(window[1], time[-1])) / 2
         axes.text(centre, 0.03, name, transform=axes.get_xaxis_transform(), ha="center", fontsize=6)
@@ -187,9 +184,9 @@ def _accuracy(axes: Axes, summary: pd.DataFrame, compared: pd.DataFrame, role: s
     for order, (methods, (label, colour, marker, line)) in enumerate(LINES.items()):
         part = rows[rows["method"] == methods[index]].sort_values("level")
         x = part["level"] + 0.035 * (order - len(LINES) / 2) * (np.diff(levels).min() if len(levels) > 1 else 1)
-        error = np.stack([part["mean"] - part["lower"], part["upper"] - part["mean"]])
+        error = np.stack([part["value"] - part["lower"], part["upper"] - part["value"]])
         axes.errorbar(
-            x, part["mean"], error, color=colour, marker=marker, ls=line, lw=0.9, elinewidth=0.5, ms=3.5, label=label
+            x, part["value"], error, color=colour, marker=marker, ls=line, lw=0.9, elinewidth=0.5, ms=3.5, label=label
         )
     axes.axhline(0.5, color=style.BLACK, lw=0.6, ls=":")
     written = roles.AS_WRITTEN[role]
@@ -215,11 +212,7 @@ def _differences(axes: Axes, compared: pd.DataFrame) -> None:
     for shift, (role, (name, colour, marker)) in zip((-0.15, 0.15), marks.items(), strict=True):
         rows = compared[(compared["role"] == role) & (compared["method"] == roles.DEFAULT[role])]
         y = np.array([levels.index([row.difficulty, row.level]) for row in rows.itertuples()]) + shift
-        filled = rows["verdict"] != TIES
-        error = np.stack([rows["difference"] - rows["lower"], rows["upper"] - rows["difference"]])
-        axes.errorbar(rows["difference"], y, xerr=error, color=colour, ls="", lw=0.8, ms=0)
-        for keep, face in ((filled, colour), (~filled, "white")):
-            axes.plot(rows["difference"][keep], y[keep], marker, color=colour, mfc=face, ms=4, ls="")
+        draw_differences(axes, rows, y, colour, marker)
         axes.plot([], [], marker, color=colour, ms=4, label=name)
     axes.axvline(0, color=style.BLACK, lw=0.6)
     texts = [f"{NAMES.get(name, name)} {level:g}" for name, level in levels]

@@ -1,9 +1,7 @@
-"""Returns to earlier states, and transitions between states, from the path of the latents.
+"""Transitions between states: moments at which the latents move farther than noise does.
 
-Recurrence of two moments is the cosine of their latents, z(t) . z(s) / (|z(t)| |z(s)|): the total of the lagged
-influence (`influence`) up to lengths. Transitions are moments at which the latents move farther than noise does. That
-supposes states with noise around them: where latents without noise are always on their way, as a model's smooth latents
-may be, it finds the fastest parts of the path and no switches.
+That supposes states with noise around them: where latents without noise are always on their way, as a model's smooth
+latents may be, it finds the fastest parts of the path and no switches.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +13,6 @@ from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
 from calcium_latents.errors import UserError
-from calcium_latents.studies.latent_contributions.contributions import time_blocks
 
 FALSE_POSITIVES = 0.05  # expected detections in stationary noise, in all trials together
 CHANCES = 8
@@ -50,43 +47,6 @@ class Transition:
     def distance(self) -> float:
         """|displacement|."""
         return float(np.linalg.norm(self.displacement))
-
-    @property
-    def direction(self) -> np.ndarray:
-        """displacement / |displacement|, [latent]."""
-        return self.displacement / self.distance
-
-
-def recurrence(latents: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
-    """Return cos(z(t), z(s)) for all t and s, [time, other time]: as large as it looks; NaN where a latent state is 0.
-
-    Args:
-        latents: z, [time, latent].
-        others: states to compare with, [other time, latent]; the same by default.
-    """
-    return np.clip(_directions(latents) @ _directions(latents if others is None else others).T, -1.0, 1.0)
-
-
-def recurrence_rate(latents: np.ndarray, level: float = 0.9, apart: int = 1, block: int | None = None) -> np.ndarray:
-    """Return for each frame the share of frames at least `apart` away whose recurrence exceeds `level`, [time].
-
-    NaN where no frame is that far away. Goes through blocks of rows of the matrix.
-
-    Raises:
-        UserError: a level outside -1 to 1, or `apart` below 1.
-    """
-    if not -1 <= level < 1 or apart < 1:
-        raise UserError(f"recurrence: expected -1 <= level < 1 and apart >= 1, found {level} and {apart}.")
-    z = _directions(latents)
-    index = np.arange(len(z))
-    rate = np.empty(len(z))
-    for start, stop in time_blocks(len(z), len(z), block):
-        distant = np.abs(index[start:stop, None] - index) >= apart
-        with np.errstate(invalid="ignore"):
-            near = (z[start:stop] @ z.T > level) & distant
-        count = distant.sum(axis=1)
-        rate[start:stop] = near.sum(axis=1) / np.where(count > 0, count, np.nan)
-    return rate
 
 
 def steps(latents: np.ndarray, span: int) -> np.ndarray:
@@ -124,7 +84,8 @@ def noise_covariance(vectors: np.ndarray) -> np.ndarray:
 
 
 def noise_distances(vectors: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Return sqrt(step' covariance^-1 step), [step]: steps in units of their noise, whatever the latents' own units.
+    """Return sqrt(step' covariance^-1 step), [step], of steps [step, latent] and covariance [latent, latent]: steps in
+    units of their noise, whatever the latents' own units.
 
     Directions without noise are left out: those below 1e-9 of the largest eigenvalue of the correlation matrix.
     """
@@ -219,20 +180,6 @@ def detect_transitions(
     return found, threshold
 
 
-def epochs(transitions: Sequence[Transition], frames: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return (trial, start, stop) of the stays between transitions; `frames`: number of frames of each trial."""
-    stays = []
-    for trial, count in enumerate(frames):
-        start = 0
-        for transition in transitions:
-            if transition.trial == trial:
-                if transition.onset >= start:
-                    stays.append((trial, start, transition.onset + 1))
-                start = transition.end
-        stays.append((trial, start, count))
-    return stays
-
-
 def _known_steps(latents: Sequence[np.ndarray], span: int) -> np.ndarray:
     """Return the steps of all trials that are known, [step, latent]."""
     parts = [values[np.isfinite(values[:, 0])] for values in (steps(z, span) for z in latents)]
@@ -256,9 +203,3 @@ def _transition(z: np.ndarray, trial: int, peak: int, between: tuple[int, int], 
     before, after = (max(left, onset + 1 - span), onset + 1), (end, min(right, end + span))
     change = z[slice(*after)].mean(axis=0) - z[slice(*before)].mean(axis=0)
     return Transition(trial, onset, peak, end, before, after, change, float(height))
-
-
-def _directions(latents: np.ndarray) -> np.ndarray:
-    z = np.asarray(latents, dtype=np.float64)
-    length = np.linalg.norm(z, axis=1, keepdims=True)
-    return z / np.where(length > 0, length, np.nan)

@@ -1,21 +1,15 @@
-"""Recurrence, and transitions: found where they are, not found in noise."""
+"""Transitions: found where they are, not found in noise."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from calcium_latents.errors import UserError
-from calcium_latents.studies.latent_contributions.influence import influence_matrix
-from calcium_latents.studies.latent_contributions.recurrence import (
+from calcium_latents.studies.latent_contributions.transitions import (
     detect_transitions,
-    epochs,
     largest_step,
     noise_covariance,
     noise_distances,
-    recurrence,
-    recurrence_rate,
     steps,
 )
 
@@ -36,32 +30,6 @@ def jumps(rng, frames, latents, every, size, ramp=0, memory=0.3):
         )
         path = path.T[ramp:-ramp]
     return path + noise(rng, frames, latents, memory) / 3, times
-
-
-def test_recurrence_is_the_total_influence_up_to_lengths():
-    rng = np.random.default_rng(0)
-    x, u = rng.normal(size=(9, 5)), rng.normal(size=(5, 3))
-    z = x @ u
-    total = influence_matrix(x[2], x[7], u).sum()
-    found = recurrence(z)
-    assert found[2, 7] == pytest.approx(total / np.linalg.norm(z[2]) / np.linalg.norm(z[7]), abs=1e-12)
-    np.testing.assert_allclose(np.diag(found), 1, atol=1e-12)
-    np.testing.assert_allclose(recurrence(z, -z[:4]), -found[:, :4], atol=1e-12)
-    z[3] = 0
-    assert np.isnan(recurrence(z)[3]).all()
-
-
-@settings(max_examples=20, deadline=None)
-@given(frames=st.integers(1, 12), apart=st.integers(1, 14), block=st.integers(1, 5))
-def test_recurrence_rate(frames, apart, block):
-    z = np.random.default_rng(frames).normal(size=(frames, 2))
-    rate = recurrence_rate(z, 0.5, apart, block)
-    far = np.abs(np.subtract.outer(np.arange(frames), np.arange(frames))) >= apart
-    for t in range(frames):
-        if far[t].any():
-            assert rate[t] == pytest.approx((recurrence(z)[t][far[t]] > 0.5).mean())
-        else:
-            assert np.isnan(rate[t])
 
 
 def test_steps():
@@ -129,7 +97,6 @@ def test_jumps_are_found_in_time_and_direction(ramp):
         assert transition.peak <= transition.end == transition.after[0] < transition.after[1] <= len(z)
         change = z[slice(*transition.after)].mean(axis=0) - z[slice(*transition.before)].mean(axis=0)
         np.testing.assert_allclose(transition.displacement, change, atol=1e-12)
-        assert np.linalg.norm(transition.direction) == pytest.approx(1)
         assert transition.height > 1
     durations = np.array([transition.end - transition.onset for transition in found])
     assert np.median(durations) == 1 if ramp == 0 else 3 <= np.median(durations) <= 8
@@ -142,15 +109,11 @@ def test_a_linear_map_of_the_latents_changes_nothing():
     assert len(one) > 8 and [t.peak for t in one] == [t.peak for t in two]
 
 
-def test_trials_are_kept_apart_and_stays_lie_between():
+def test_trials_are_kept_apart():
     rng = np.random.default_rng(5)
     trials = [jumps(rng, 200, 2, 100, 4.0)[0] for _ in range(10)] + [rng.normal(size=(7, 2)) * 9]
     found, _ = detect_transitions(trials, 8)
     assert [t.trial for t in found] == sorted(t.trial for t in found) and {t.trial for t in found} <= set(range(10))
-    stays = epochs(found, [len(z) for z in trials])
-    assert (10, 0, 7) in stays and len(stays) == len(found) + 11
-    for trial, start, stop in stays:
-        assert 0 <= start < stop <= len(trials[trial])
     # all trials but one bring their jump across the border: it must not be seen
     levels = [np.full((60, 1), 10.0 * (i % 2)) + rng.normal(size=(60, 1)) for i in range(20)]
     assert len(detect_transitions(levels, 5)[0]) <= 1
@@ -166,5 +129,3 @@ def test_edges():
         detect_transitions([np.zeros((50, 2))], 0)
     with pytest.raises(UserError, match="positive"):
         detect_transitions([np.eye(50)[:, :2]], 3, false_positives=0)
-    with pytest.raises(UserError, match="level"):
-        recurrence_rate(np.eye(3), 2.0)
