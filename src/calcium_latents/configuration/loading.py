@@ -27,7 +27,7 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     Raises UserError naming file, field, what was expected and what was found.
     """
     sections = ["resources", *study_names()]
-    chosen = check(Workflow, {key: value for key, value in config.items() if key not in sections}, CHOSEN)
+    chosen = check(Workflow, with_types({key: value for key, value in config.items() if key not in sections}), CHOSEN)
     scales = sorted(path.parent.name for path in (root / "config/scale").glob("*/scale.yaml"))
     if chosen.scale not in scales:
         raise UserError(
