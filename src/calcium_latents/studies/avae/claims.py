@@ -25,10 +25,6 @@ from calcium_latents.statistics.partition_contrasts import CELL, NEURON, contras
 from calcium_latents.studies.avae import condition_comparison as cc
 from calcium_latents.studies.avae.claims_clusters import cluster_claims
 from calcium_latents.studies.avae.claims_questions import (
-    BASELINE,
-    NAMES,
-    OURS,
-    PUBLISHED,
     SCOPE,
     SPLITS,
     against_pca,
@@ -38,6 +34,8 @@ from calcium_latents.studies.avae.claims_questions import (
     own_latents,
     question,
 )
+from calcium_latents.studies.avae.study import BASELINE, OURS, PUBLISHED
+from calcium_latents.studies.avae.study import SHORT as NAMES
 
 #: table -> pattern of its files
 TABLES = {

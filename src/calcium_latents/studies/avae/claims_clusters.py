@@ -11,10 +11,6 @@ from calcium_latents.metrics.clustering import FROM_TRAINING, HEADLINE, RELATIVE
 from calcium_latents.metrics.clustering import PUBLISHED as AUTHORS
 from calcium_latents.statistics.partition_contrasts import CELL, NEURON, Contrast, contrast
 from calcium_latents.studies.avae.claims_questions import (
-    BASELINE,
-    NAMES,
-    OURS,
-    PUBLISHED,
     SCOPE,
     SPLITS,
     against_pca,
@@ -25,6 +21,8 @@ from calcium_latents.studies.avae.claims_questions import (
     question,
 )
 from calcium_latents.studies.avae.condition_comparison import ALL
+from calcium_latents.studies.avae.study import BASELINE, OURS, PUBLISHED
+from calcium_latents.studies.avae.study import SHORT as NAMES
 
 TARGET = 0.1  # by which the median ARI is to be higher
 

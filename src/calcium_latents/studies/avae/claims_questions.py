@@ -10,9 +10,9 @@ from calcium_latents.claims.question import Question
 from calcium_latents.claims.table import Claim
 from calcium_latents.statistics.partition_contrasts import NEURON, Contrast, contrast
 from calcium_latents.studies.avae.condition_comparison import IDENTITY
+from calcium_latents.studies.avae.study import BASELINE, OURS, PUBLISHED
+from calcium_latents.studies.avae.study import SHORT as NAMES
 
-PUBLISHED, BASELINE, OURS = "avae", "pca", "avae_plus"
-NAMES = {PUBLISHED: "AVAE", BASELINE: "PCA", OURS: "AVAE+"}
 SPLITS = {NEURON: "as published: random neurons held out", "culture": "held-out cultures"}
 #: What no interval over partitions covers.
 SCOPE = "; simulated, one set of cultures, whose neurons the partitions share: other cultures may differ"

@@ -1,7 +1,6 @@
 """Scores over partitions of the neurons, drawn and put in words: points, corrected intervals, verdicts."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -9,65 +8,52 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from calcium_latents.figures import style
-from calcium_latents.recordings import read_embedding
-from calcium_latents.statistics.partitions import (
-    LEAST,
-    LOSES,
-    TEST_TO_TRAINING,
-    TIES,
-    UNRESOLVED,
-    WINS,
-    over_partitions,
-    ratio_of_parts,
-)
-from calcium_latents.studies.avae.figures.trace_panel import SHORT
+from calcium_latents.statistics.partitions import LEAST, LOSES, TIES, UNRESOLVED, WINS
+from calcium_latents.studies.avae.figures.trace_panel import short
 
 SPLITS = {"neuron": "random neurons", "culture": "held-out cultures"}
 NULL = "training mean"
 STEP = 0.11  # between methods, as a part of the distance between their places on the horizontal axis
 
 
-def split_ratios(paths: Iterable[Path]) -> dict[str, float]:
-    """Return the number of test neurons over that of all others for each split, the largest of all `paths`."""
-    ratios: dict[str, float] = {}
-    for path in paths:
-        box = read_embedding(path, ["part", "split"])
-        for split in np.unique(box["split"].values.astype(str)):
-            part = box["part"].values[box["split"].values == split]
-            ratios[split] = max(ratios.get(split, 0.0), ratio_of_parts(part))
-    return ratios
+def means_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that sum up partitions, where there is something to sum up."""
+    return table[table["partition"].isna() & table["value"].notna()]
 
 
 def draw_partitions(
-    axis: Axes, rows: pd.DataFrame, x: str, value: str, ratio: float, logarithmic: bool = False, filled: bool = True
+    axis: Axes, table: pd.DataFrame, x: str, logarithmic: bool = False, filled: bool = True
 ) -> np.ndarray:
-    """Draw `value` against `x` for every method: partitions as light points, mean with corrected 95 % interval.
+    """Draw rows of `figure_tables.of_partitions` against `x` for every method, and return the means.
 
-    Returns the means.
+    Partitions are light points, means have their corrected 95 % interval.
     """
     means = [np.ones(0)]
-    methods = style.in_order(rows["method"])
-    places = np.sort(rows[x].unique())
+    methods = style.in_order(table["method"])
+    places = np.sort(table[x].unique())
     step = STEP * (np.diff(places).min() if len(places) > 1 else 1.0)
     for index, method in enumerate(methods):
-        part, look = rows[rows["method"] == method], style.appearance(method, methods)
+        part, look = table[table["method"] == method], style.appearance(method, methods)
         offset = index - (len(methods) - 1) / 2
 
         def at(places: pd.Series, offset: float = offset) -> pd.Series:
             return places * 2.0 ** (STEP * offset) if logarithmic else places + step * offset
 
-        points = part.groupby([x, "partition"], as_index=False)[value].mean()
+        points, mean = part[part["partition"].notna()], means_of(part)
         beside = at(points[x], offset - 0.4)
-        axis.scatter(beside, points[value], s=3, color=look["color"], alpha=0.45, linewidths=0, zorder=1)
-        mean = over_partitions(part, value, [x], ratio).dropna(subset=["mean"])
-        error = np.nan_to_num([mean["mean"] - mean["lower"], mean["upper"] - mean["mean"]])
+        axis.scatter(beside, points["value"], s=3, color=look["color"], alpha=0.45, linewidths=0, zorder=1)
         bars = {"capsize": 1.5, "elinewidth": 0.7, "ms": 3.4, "lw": 0.9, "ls": "-" if filled else ":"}
         fill = {} if filled else {"mfc": "white", "mew": 0.7}
-        axis.errorbar(at(mean[x]), mean["mean"], yerr=error, **bars, **fill, **look)
-        means.append(mean["mean"].to_numpy())
+        axis.errorbar(at(mean[x]), mean["value"], yerr=error_bars(mean), **bars, **fill, **look)
+        means.append(mean["value"].to_numpy())
     if len(places) == 1 and not logarithmic:
         axis.margins(x=1.5)  # one place in the middle, not one method at each end
     return np.concatenate(means)
+
+
+def error_bars(rows: pd.DataFrame) -> np.ndarray:
+    """Return [below and above, row] what intervals reach from their values; 0 where there is none."""
+    return np.nan_to_num([rows["value"] - rows["lower"], rows["upper"] - rows["value"]])
 
 
 def relative_axis(axis: Axes, means: np.ndarray, zero: bool = True) -> None:
@@ -88,7 +74,7 @@ def relative_axis(axis: Axes, means: np.ndarray, zero: bool = True) -> None:
 
 def verdict(compared: pd.DataFrame, method: str) -> str:
     """Say at how many of the noise levels of `compared` a method wins, ties and loses against PCA."""
-    name, counts = SHORT.get(method, style.label(method)), compared["outcome"].value_counts()
+    name, counts = short(method), compared["outcome"].value_counts()
     if not len(compared) or UNRESOLVED in counts:
         return f"{name}: {UNRESOLVED}, no interval" if len(compared) else f"{name}: no pair to compare"
     kinds = [kind for kind in (WINS, TIES, LOSES) if kind in counts]
@@ -106,17 +92,20 @@ def legend_handles(methods: Iterable[str], more: Iterable[Line2D] = ()) -> list[
     return [*handles, Line2D([], [], color=grey, lw=0.8, ls="--", label=style.label(NULL)), *more]
 
 
-def interval_note(rows: pd.DataFrame, ratios: Mapping[str, float]) -> str:
-    """Say what points, markers and intervals are, and of how many partitions."""
-    fits = [name for name in ("dataset", "noise_level", "method", "split") if name in rows]
-    counts = rows.groupby(fits, dropna=False)["partition"].nunique()
-    number = " to ".join(dict.fromkeys(f"{value}" for value in (counts.min(), counts.max())))
-    seeds = rows.groupby("method")["seed"].nunique().max()
-    initialisations = "one seed" if seeds == 1 else f"{seeds} seeds, averaged in each partition"
-    shares = sorted({f"{ratios.get(split, TEST_TO_TRAINING):.2g}" for split in set(rows["split"])})
+def interval_note(means: pd.DataFrame) -> str:
+    """Say what points, markers and intervals are, and of how many partitions; `means` is of `means_of`."""
+    fits = [name for name in ("dataset", "noise_level", "method", "split") if name in means]
+    number, seeds = span(means.groupby(fits)["n"].max()), means["seeds"].max()
+    initialisations = "one seed" if seeds == 1 else f"{seeds:.0f} seeds, averaged in each partition"
+    shares = sorted({f"{ratio:.2g}" for ratio in means.groupby("split")["test_to_training"].max()})
     return (
         f"Light: {number} partition{'s' * (number != '1')} ({initialisations}); markers: mean, 95 % interval (of "
         f"{LEAST} or more). Partitions overlap: variance × (1/k + n_test/n_train), n_test/n_train = "
         f"{' and '.join(shares)} (Nadeau & Bengio 2003), each by itself; wins, loses: that of the paired difference "
         "leaves out 0."
     )
+
+
+def span(values: Iterable[float]) -> str:
+    """Print the smallest and the largest of whole numbers."""
+    return " to ".join(dict.fromkeys(f"{value:.0f}" for value in (min(values), max(values))))
