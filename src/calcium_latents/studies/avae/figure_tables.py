@@ -61,7 +61,7 @@ def of_partitions(
     columns = {"seeds": ("seed", "nunique")}
     columns |= {f"test_neurons_{name}": ("test_neurons", f) for name, f in (("least", "min"), ("most", "max"))}
     whole = whole.merge(rows.groupby(by, as_index=False).agg(**columns), on=by).assign(test_to_training=ratio)
-    return _named(pd.concat([points, whole]), panel, value)
+    return named(pd.concat([points, whole]), panel, value)
 
 
 def differences(
@@ -77,10 +77,11 @@ def differences(
         for method in others
     ]
     columns = {"mean_difference": "value"}
-    return _named(pd.concat(found).rename(columns=columns) if found else pd.DataFrame(), panel, DIFFERENCE)
+    return named(pd.concat(found).rename(columns=columns) if found else pd.DataFrame(), panel, DIFFERENCE)
 
 
-def _named(rows: pd.DataFrame, panel: str, quantity: str, unit: str = "1") -> pd.DataFrame:
+def named(rows: pd.DataFrame, panel: str, quantity: str, unit: str = "1") -> pd.DataFrame:
+    """Return rows with the columns that every table of a figure has beside its values."""
     return rows.assign(panel=panel, quantity=quantity, unit=unit)
 
 
@@ -130,7 +131,7 @@ def examples(
         for group, at, count in chosen
         for method, run in runs.items()
     ]
-    return _named(pd.DataFrame(rows), panel, value, SQUARED)
+    return named(pd.DataFrame(rows), panel, value, SQUARED)
 
 
 def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
