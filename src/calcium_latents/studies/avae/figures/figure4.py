@@ -45,17 +45,40 @@ NOTE = (
 )
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return which part of the neurons' neighbours on each map have the same label, and which would by chance."""
+    table = _read(inputs)
+    rows = [
+        {"panel": "ABCDE"[column], "label": name, "method": method, **_neighbours(part, name), "n": len(part)}
+        for column, name in enumerate(_shown(table))
+        for method, part in table.groupby("method")
+        if name not in (*UNITS, "none")
+    ]
+    columns = ["panel", "quantity", "label", "method", "of_other_cultures", "value", "chance", "n"]
+    return pd.DataFrame(rows, columns=columns).assign(quantity="part of the neighbours with the same label")
+
+
+def _read(inputs: Inputs) -> pd.DataFrame:
+    """Return the maps of the first data set, one of each method."""
     table = read_tables(inputs, "tsne", COLUMNS)
     table = table[table["dataset"] == table["dataset"].iloc[0]]
     table = table[table["seed"] == table.groupby("method")["seed"].transform("min")]
     table = table[np.isfinite(table[["x", "y"]]).all(axis=1)]
     if table.empty:
         raise UserError("input tsne: expected finite places x, y, found none. Score the data set again.")
+    return table
+
+
+def _shown(table: pd.DataFrame) -> list[str]:
+    return [name for name in TITLES if table[name].nunique() > 1] or ["none"]
+
+
+@style.styled
+def draw(inputs: Inputs, neighbours: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    table = _read(inputs)
     methods = style.in_order(table["method"])
-    shown = [name for name in TITLES if table[name].nunique() > 1] or ["none"]
+    shown = _shown(table)
     looks = _looks(table)
     fig = style.figure(1.5 * len(methods) + 1.15, width_in=style.WIDTH_IN if len(shown) > 2 else 4.2)
     grid = fig.add_gridspec(len(methods) + 1, len(shown), height_ratios=[1.0] * len(methods) + [0.22])
@@ -65,7 +88,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
             part = table[table["method"] == method]
             colours = _map(axis, part, name, looks, _span(table, name))
             title = [TITLES.get(name, "all neurons")] if row == 0 else []
-            axis.set_title("\n".join([*title, _neighbours(part, name)]), fontsize=6)
+            found = neighbours[(neighbours["label"] == name) & (neighbours["method"] == method)]
+            axis.set_title("\n".join([*title, _words(found)]), fontsize=6)
             if column == 0:
                 colour = style.appearance(method, methods)["color"]
                 axis.set_ylabel(style.label(method), color=colour)
@@ -116,14 +140,20 @@ def same_neighbours(
     return float(np.concatenate(found).mean()), float(np.concatenate(chance).mean())
 
 
-def _neighbours(part: pd.DataFrame, name: str) -> str:
-    """Say how many of a neuron's neighbours have its label; nothing for columns without labels."""
-    if name not in ("group", "inhibitory", "culture"):
-        return ""
+def _neighbours(part: pd.DataFrame, name: str) -> dict[str, float]:
+    """Return how many of a neuron's neighbours have its label; where a culture has one group: of other cultures."""
     nested = name == "group" and (part.groupby("culture")["group"].nunique() == 1).all()
-    apart = part["culture"].to_numpy() if nested and part["culture"].nunique() > part["group"].nunique() else None
+    nested = nested and part["culture"].nunique() > part["group"].nunique()
+    apart = part["culture"].to_numpy() if nested else None
     found, chance = same_neighbours(part[["x", "y"]].to_numpy(), part[name].to_numpy(), apart)
-    return f"same{'*' if apart is not None else ''}: {100 * found:.0f} % (chance {100 * chance:.0f} %)"
+    return {"of_other_cultures": int(nested), "value": found, "chance": chance}
+
+
+def _words(rows: pd.DataFrame) -> str:
+    """Say how many of a neuron's neighbours have its label; nothing for columns without labels."""
+    for row in rows.itertuples():
+        return f"same{'*' * row.of_other_cultures}: {100 * row.value:.0f} % (chance {100 * row.chance:.0f} %)"
+    return ""
 
 
 def _looks(table: pd.DataFrame) -> dict[str, dict]:
