@@ -31,6 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from calcium_latents.errors import UserError
 from calcium_latents.metrics.clustering import RESOLUTION
 from calcium_latents.progress import progress
+from calcium_latents.recordings.embedding import TEST
 from calcium_latents.seeds import generator
 
 NEURONS, HELD_OUT = "neurons", "held-out cultures"
@@ -38,7 +39,7 @@ UNSEEN = "unseen cultures"
 CONDITIONS, NULL = "conditions", "null: one condition"
 DIFFERENCE = "conditions less null"
 ALL, IDENTITY = "all", "identity"
-TEST, BY_CULTURE = 2, "culture"
+BY_CULTURE = "culture"
 
 EFFECT, NO_MORE = "condition effect", "no more than between cultures"
 NOT_CARRIED = "does not carry over to other cultures"
@@ -53,6 +54,7 @@ SEPARABILITY_COLUMNS = (
 HETEROGENEITY_COLUMNS = (*RUN, "latents", "culture", "group", "dispersion", "lower", "upper", "neurons")
 SUMMARY = ["dataset", "label", "method", "latents", "protocol"]
 
+#: (method, seed) -> its Embedding
 Embeddings = Mapping[tuple[str, int], xr.Dataset]
 Options = Mapping[str, Any] | None
 #: neurons "test" or "all"; folds and repeats of the cross-validation; resamples of each bootstrap.

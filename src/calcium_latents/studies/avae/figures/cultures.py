@@ -6,10 +6,10 @@ Inputs:
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase as LETTERS
 from textwrap import fill
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,21 +54,8 @@ MOST_ROWS = 200  # neurons of a raster
 MOST_POINTS = 1000  # of a panel that is drawn as a vector
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A set of cultures.
-
-    Attributes
-    ----------
-    name, orientation
-        Of the set.
-    path
-        Its recording.
-    neurons
-        What is known of the recorded neurons [neuron].
-    statistics
-        A row a culture.
-    """
+class Shown(NamedTuple):
+    """A set of cultures: what is known of the recorded neurons [neuron], and statistics, a row a culture."""
 
     name: str
     orientation: str

@@ -23,19 +23,7 @@ from calcium_latents.figures.latent_size_panel import size_axis
 from calcium_latents.recordings import read_recording
 from calcium_latents.statistics.partitions import TEST_TO_TRAINING, reported_fits
 from calcium_latents.studies.avae.figure_tables import differences, examples, joined, of_partitions, split_ratios
-from calcium_latents.studies.avae.figures.partition_panel import (
-    SPLITS,
-    STEP,
-    draw_partitions,
-    error_bars,
-    interval_note,
-    legend_handles,
-    means_of,
-    relative_axis,
-    span,
-    verdict,
-)
-from calcium_latents.studies.avae.figures.trace_panel import NOISY, TRUE, draw_examples, page_legend, short
+from calcium_latents.studies.avae.figures import panels
 from calcium_latents.studies.avae.study import BASELINE
 
 INPUTS = {
@@ -61,7 +49,7 @@ RELATIVE, SAMPLED = "error / null error", "sampled error / null error"
 def tabulate(inputs: Inputs) -> pd.DataFrame:
     """Return errors of the examples, relative errors over partitions, and their differences to PCA."""
     scores = read_tables(inputs, "reconstruction", COLUMNS)
-    scores = scores[scores["split"].isin(SPLITS) & (scores["null_error"] > 0) & scores["noise_level"].notna()]
+    scores = scores[scores["split"].isin(panels.SPLITS) & (scores["null_error"] > 0) & scores["noise_level"].notna()]
     if scores.empty:
         raise UserError("input reconstruction: expected errors against a noiseless truth, found none.")
     scores = scores.assign(**{RELATIVE: scores["error"] / scores["null_error"]})
@@ -73,7 +61,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     shown = examples("A", recording, path, inputs["embeddings"], recording["group"].values, "error")
     truth = recording["noiseless"].sel(neuron=shown["neuron"].to_numpy()).values[0]
     parts = [shown.assign(part_of_variance=shown["value"] / np.where(np.ptp(truth, 0) > 0, truth.var(0), np.nan))]
-    for split in (split for split in SPLITS if split in set(scores["split"])):
+    for split in (split for split in panels.SPLITS if split in set(scores["split"])):
         rows, ratio = chosen[chosen["split"] == split], ratios.get(split, TEST_TO_TRAINING)
         null = rows.groupby(FIT, as_index=False)["null_error"].mean()
         parts.append(of_partitions("B", rows, RELATIVE, FIT, ratio).merge(null, on=FIT))
@@ -109,7 +97,7 @@ def _varied(scores: pd.DataFrame, chosen: pd.DataFrame, split: str, name: str, l
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     shown, errors, compared, swept = (table[table["panel"] == panel] for panel in "ABCD")
-    splits = [split for split in SPLITS if split in set(errors["split"])]
+    splits = [split for split in panels.SPLITS if split in set(errors["split"])]
     sweeps = [part for _, part in swept.groupby(["split", "against"], sort=False)]
     fig = style.figure(8.8 if sweeps else 7.3)
     heights = (2.9, 1.75, 1.45, 1.5) if sweeps else (2.9, 1.75, 1.45)
@@ -129,15 +117,15 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     below[0].set_ylabel("B less that of PCA\n(below 0: better)")
     lettered += [above[0], below[0]]
     if sweeps:
-        panels = _row(fig, grid[3], len(sweeps))
-        for panel, rows in zip(panels, sweeps, strict=True):
-            _sweep(panel, rows, errors)
-        panels[0].set_ylabel(RELATIVE)
-        _same_top(panels)
-        lettered.append(panels[0])
+        last = _row(fig, grid[3], len(sweeps))
+        for axis, rows in zip(last, sweeps, strict=True):
+            _sweep(axis, rows, errors)
+        last[0].set_ylabel(RELATIVE)
+        _same_top(last)
+        lettered.append(last[0])
     for axis, letter in zip(lettered, "ABCD", strict=False):
         style.panel_letter(axis, letter, x=-0.22 if letter in "AD" else -0.13, y=1.02 if letter == "A" else 1.1)
-    _legend(fig, means_of(errors))
+    _legend(fig, panels.means_of(errors))
     return style.save(fig, output_stem)
 
 
@@ -151,7 +139,7 @@ def _traces(fig, cell, inputs: Inputs, rows: pd.DataFrame) -> Axes:
     recording = read_recording(inputs["traces"][0], ["fluorescence", "noiseless"])
     methods, groups = style.in_order(rows["method"]), list(dict.fromkeys(rows["group"]))[:MOST_GROUPS]
     grid = cell.subgridspec(len(methods), len(groups))
-    axes = draw_examples(
+    axes = panels.draw_examples(
         fig, grid, rows, recording, inputs["embeddings"], groups, methods, note=_error_words, fontsize=5.5
     )
     for axis, group in zip(axes[0], groups, strict=True):
@@ -162,7 +150,7 @@ def _traces(fig, cell, inputs: Inputs, rows: pd.DataFrame) -> Axes:
         low, high = float(np.nanmin(trace)), float(np.nanmax(trace))
         axis.set(ylim=(low, high + 0.22 * (high - low)))
     for axis, method in zip(axes[:, 0], methods, strict=True):
-        axis.set_ylabel(f"{short(method)}\nfluorescence", color=style.appearance(method)["color"])
+        axis.set_ylabel(f"{panels.short(method)}\nfluorescence", color=style.appearance(method)["color"])
     time = recording["time"].values
     axes[0, 0].set_xlim(time[0], time[-1])
     return axes[0, 0]
@@ -186,13 +174,13 @@ def _number(value: float) -> str:
 
 def _errors(axis: Axes, rows: pd.DataFrame, split: str) -> None:
     """Panel B: relative error against noise level on one split."""
-    relative_axis(axis, draw_partitions(axis, rows, "noise_level"))
+    panels.relative_axis(axis, panels.draw_partitions(axis, rows, "noise_level"))
     null = rows["null_error"]
     text = " to ".join(dict.fromkeys(_number(value) for value in (null.min(), null.max())))
-    neurons = span([rows["test_neurons_least"].min(), rows["test_neurons_most"].max()])
+    neurons = panels.span([rows["test_neurons_least"].min(), rows["test_neurons_most"].max()])
     size = int(rows["latent_size"].iloc[0])
     about = f"latent size {size}, {neurons} test neurons, null error {text} (fluorescence²)"
-    axis.set_title(f"{SPLITS[split]}: {SEEN[split]}\n{about}", fontsize=6.5)
+    axis.set_title(f"{panels.SPLITS[split]}: {SEEN[split]}\n{about}", fontsize=6.5)
     axis.set(xticks=np.sort(rows["noise_level"].unique()))
     axis.tick_params(labelbottom=False)
 
@@ -202,11 +190,11 @@ def _differences(axis: Axes, errors: pd.DataFrame, compared: pd.DataFrame) -> tu
     methods = [method for method in style.in_order(errors["method"]) if method != BASELINE]
     lines, means, ends = [], [0.0], [0.0]
     levels = np.sort(errors["noise_level"].unique())
-    step = STEP * (np.diff(levels).min() if len(levels) > 1 else 1.0)
+    step = panels.STEP * (np.diff(levels).min() if len(levels) > 1 else 1.0)
     for index, method in enumerate(methods):
         rows = compared[compared["method"] == method]
-        lines.append(verdict(rows, method))
-        mean, error = rows["value"], error_bars(rows)
+        lines.append(panels.verdict(rows, method))
+        mean, error = rows["value"], panels.error_bars(rows)
         place = rows["noise_level"] + step * (index - (len(methods) - 1) / 2)
         bars = {"capsize": 1.5, "elinewidth": 0.7, "ms": 3.4, "lw": 0.9}
         axis.errorbar(place, mean, yerr=error, **bars, **style.appearance(method, methods))
@@ -224,32 +212,33 @@ def _sweep(axis: Axes, every: pd.DataFrame, errors: pd.DataFrame) -> None:
     """Panel D: relative error against latent size or beta, at one noise level."""
     rows = every[every["quantity"] == RELATIVE]
     split, name, level = (rows[column].iloc[0] for column in ("split", "against", "noise_level"))
-    means = draw_partitions(axis, rows, name, logarithmic=name == "latent_size")
+    means = panels.draw_partitions(axis, rows, name, logarithmic=name == "latent_size")
     if name == "latent_size":
         size_axis(axis, rows["latent_size"])
         axis.set(xlabel="latent size")
     else:
         sampled = every[every["quantity"] == SAMPLED]
-        means = np.append(means, draw_partitions(axis, sampled, name, filled=False))
-        others = means_of(errors[(errors["split"] == split) & (errors["noise_level"] == level)])
+        means = np.append(means, panels.draw_partitions(axis, sampled, name, filled=False))
+        others = panels.means_of(errors[(errors["split"] == split) & (errors["noise_level"] == level)])
         for method in style.in_order(set(others["method"]) - set(rows["method"])):
             mean = others.loc[others["method"] == method, "value"].mean()
             axis.axhline(mean, color=style.appearance(method)["color"], lw=0.9, zorder=0)
         axis.set(xticks=np.sort(rows["beta"].unique()), xlabel="β (weight of the KL term)")
-    relative_axis(axis, means)
+    panels.relative_axis(axis, means)
     fixed = "each at its β" if name == "latent_size" else f"latent size {int(rows['latent_size'].iloc[0])}"
-    number = span(rows["n"].dropna())
-    axis.set_title(f"{SPLITS[split]}, n = {number}\nnoise level {level:g}, {fixed}", fontsize=6.5)
+    number = panels.span(rows["n"].dropna())
+    axis.set_title(f"{panels.SPLITS[split]}, n = {number}\nnoise level {level:g}, {fixed}", fontsize=6.5)
 
 
 def _legend(fig, means: pd.DataFrame) -> None:
     sampled = Line2D([], [], color="0.4", ls=":", marker="o", mfc="white", ms=3.4, lw=0.9, label="one sample of z")
-    more = [Line2D([], [], **NOISY), Line2D([], [], **TRUE), sampled]
+    more = [Line2D([], [], **panels.NOISY), Line2D([], [], **panels.TRUE), sampled]
     betas = means[means["method"] != BASELINE].groupby("method")["beta"].first()
-    fits = ", ".join(f"{short(name)} {betas[name]:g}" for name in style.in_order(betas.index))
+    fits = ", ".join(f"{panels.short(name)} {betas[name]:g}" for name in style.in_order(betas.index))
     note = (
         "A: the neuron of median error under PCA among those of its group that are test neurons for all methods. "
         "Errors: mean squared difference to the noiseless trace in fluorescence units, all methods on one scale; B, D: "
-        f"divided by that of the mean of training traces. β, where it is not the axis: {fits}. {interval_note(means)}"
+        f"divided by that of the mean of training traces. β, where it is not the axis: {fits}. "
+        f"{panels.interval_note(means)}"
     )
-    page_legend(fig, legend_handles(style.in_order(means["method"]), more), note, LINE, ncols=4)
+    panels.page_legend(fig, panels.legend_handles(style.in_order(means["method"]), more), note, LINE, ncols=4)

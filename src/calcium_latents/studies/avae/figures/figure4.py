@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from scipy.spatial import cKDTree
+from sklearn.neighbors import NearestNeighbors
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
@@ -118,20 +118,16 @@ def same_neighbours(
         Means over the points that have a neighbour; NaN if none has.
     """
     labels = np.unique(labels, return_inverse=True)[1]
-    # without `apart`, a point is apart from itself only: one tree, and its nearest point, itself, does not count
-    own = apart is None
-    apart = np.zeros(len(places)) if own else np.unique(apart, return_inverse=True)[1]
+    own = apart is None  # then a point is apart from itself only, which scikit-learn leaves out without being told
+    apart = np.zeros(len(places)) if own else apart
     found, chance = [], []
     for value in np.unique(apart):
         inside = np.flatnonzero(apart == value)
         others = inside if own else np.flatnonzero(apart != value)
         if len(others) <= own:
             continue
-        nearest = others[cKDTree(places[others]).query(places[inside], range(1, min(count + own, len(others)) + 1))[1]]
-        if own:
-            keep = nearest != inside[:, None]
-            keep[keep.all(axis=1), -1] = False  # more neurons than neighbours at the very same place
-            nearest = nearest[keep].reshape(len(inside), -1)
+        tree = NearestNeighbors(n_neighbors=min(count, len(others) - own)).fit(places[others])
+        nearest = others[tree.kneighbors(None if own else places[inside], return_distance=False)]
         found.append((labels[nearest] == labels[inside][:, None]).mean(axis=1))
         counts = np.bincount(labels[others], minlength=labels.max() + 1)
         chance.append((counts[labels[inside]] - own) / (len(others) - own))

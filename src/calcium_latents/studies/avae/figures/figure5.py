@@ -26,8 +26,7 @@ from calcium_latents.figures.latent_size_panel import size_axis
 from calcium_latents.metrics.clustering import HEADLINE, PROTOCOLS, PUBLISHED
 from calcium_latents.statistics.partitions import TEST_TO_TRAINING, UNRESOLVED, reported_fits
 from calcium_latents.studies.avae.figure_tables import DIFFERENCE, differences, joined, named, of_partitions
-from calcium_latents.studies.avae.figures.partition_panel import SPLITS, means_of, span
-from calcium_latents.studies.avae.figures.trace_panel import page_legend, short
+from calcium_latents.studies.avae.figures import panels
 from calcium_latents.studies.avae.latent_parameters import PARAMETERS
 from calcium_latents.studies.avae.study import BASELINE
 from calcium_latents.studies.avae.trace_embedding_scores import (
@@ -78,7 +77,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     scores = read_tables(inputs, "clustering", CLUSTERING_COLUMNS)
     separation = read_tables(inputs, "separation", SEPARATION_COLUMNS)
     correlations = read_tables(inputs, "correlations", CORRELATION_COLUMNS)
-    scores = scores[scores["split"].isin(SPLITS)].dropna(subset=["noise_level", "ari"])
+    scores = scores[scores["split"].isin(panels.SPLITS)].dropna(subset=["noise_level", "ari"])
     correlations = correlations.dropna(subset=["noise_level"])
     _check(scores, correlations)
     level = _nearest(scores["noise_level"], wanted)
@@ -105,7 +104,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     latents = latents[["method", "latent", "parameter", "r", "within_r", "null_upper"]].rename(columns={"r": "value"})
     parts.append(named(latents, "D", "correlation"))
     fits = here[["method", "latent_size", "beta"]].drop_duplicates()
-    rows = separation[(separation["noise_level"] == level) & separation["split"].isin(SPLITS)].merge(fits)
+    rows = separation[(separation["noise_level"] == level) & separation["split"].isin(panels.SPLITS)].merge(fits)
     if len(rows):
         parts.append(of_partitions("E", rows, "score", ["target", "split", *SERIES], median=True))
         parts.append(_null("E", rows, ["target", "split"], "chance"))
@@ -127,17 +126,17 @@ def _series(rows: pd.DataFrame) -> pd.Series:
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     table = table.assign(series=_series(table))
-    splits = [split for split in SPLITS if split in set(table.loc[table["panel"] == "A", "split"])]
+    splits = [split for split in panels.SPLITS if split in set(table.loc[table["panel"] == "A", "split"])]
     fig = style.figure(9.3)
     grid = fig.add_gridspec(4, 1, height_ratios=(1.7, 1.5, 2.5, 2.0))
-    panels = [table[table["panel"] == panel] for panel in "ABCDE"]
-    lettered = _by_noise_and_size(fig, grid, *panels[:2], splits)
-    lettered.append(_protocols(fig, grid[2], panels[2], splits))
-    lettered += _latents(fig, grid[3], *panels[3:], splits)
+    rows = [table[table["panel"] == panel] for panel in "ABCDE"]
+    lettered = _by_noise_and_size(fig, grid, *rows[:2], splits)
+    lettered.append(_protocols(fig, grid[2], rows[2], splits))
+    lettered += _latents(fig, grid[3], *rows[3:], splits)
     places = (-0.16 * len(splits), -0.16 * len(splits), -0.31 * len(splits), -0.2, -0.2)
     for axis, letter, x in zip(lettered, "ABCDE", places, strict=True):
         style.panel_letter(axis, letter, x=x, y=1.05)
-    _legend(fig, *(means_of(rows[rows["method"] != NULL]) for rows in panels[1:3]))
+    _legend(fig, *(panels.means_of(part[part["method"] != NULL]) for part in rows[1:3]))
     return style.save(fig, output_stem)
 
 
@@ -172,17 +171,17 @@ def _look(name: str) -> dict:
 
 
 def _short(name: str) -> str:
-    return "identity" if name.endswith(ALONE) else short(name)
+    return "identity" if name.endswith(ALONE) else panels.short(name)
 
 
 def _by_noise_and_size(fig, grid, above: pd.DataFrame, below: pd.DataFrame, splits: list[str]) -> list[Axes]:
     """Panels A and B: a column for each protocol and split; above against noise, below against latent size."""
-    panels = [(protocol, split) for protocol in SHOWN for split in splits]
-    rows = [cell.subgridspec(1, len(panels)) for cell in (grid[0], grid[1])]
+    columns = [(protocol, split) for protocol in SHOWN for split in splits]
+    rows = [cell.subgridspec(1, len(columns)) for cell in (grid[0], grid[1])]
     compared = above["quantity"] == DIFFERENCE
-    betas = means_of(above[~compared & (above["method"] != NULL)]).groupby("method")["beta"].first()
-    axes = np.empty((2, len(panels)), object)
-    for column, (protocol, split) in enumerate(panels):
+    betas = panels.means_of(above[~compared & (above["method"] != NULL)]).groupby("method")["beta"].first()
+    axes = np.empty((2, len(columns)), object)
+    for column, (protocol, split) in enumerate(columns):
         upper, differing, lower = (
             table[(table["protocol"] == protocol) & (table["split"] == split)]
             for table in (above[~compared], above[compared], below)
@@ -194,7 +193,7 @@ def _by_noise_and_size(fig, grid, above: pd.DataFrame, below: pd.DataFrame, spli
         levels = np.sort(upper["noise_level"].unique())
         margin = 0.3 * (np.diff(levels).min() if len(levels) > 1 else 1.0)
         axis.set(xticks=levels, xlim=(levels[0] - margin, levels[-1] + margin), xlabel="noise level (s.d.)")
-        axis.set_title("\n".join([SHOWN[protocol], SPLITS[split], *_verdicts(differing)]), fontsize=6)
+        axis.set_title("\n".join([SHOWN[protocol], panels.SPLITS[split], *_verdicts(differing)]), fontsize=6)
         axis = axes[1, column]
         of_betas = (lower["beta"] == lower["method"].map(betas)) | (lower["method"] == NULL)
         _curves(axis, lower[of_betas], "latent_size")
@@ -202,7 +201,7 @@ def _by_noise_and_size(fig, grid, above: pd.DataFrame, below: pd.DataFrame, spli
         size_axis(axis, lower["latent_size"])
         axis.set_xlim(lower["latent_size"].min() / 1.3, lower["latent_size"].max() * 1.3)
         axis.set_xlabel("latent size")
-        axis.set_title(f"{SPLITS[split]}, noise level {lower['noise_level'].max():g}", fontsize=6)
+        axis.set_title(f"{panels.SPLITS[split]}, noise level {lower['noise_level'].max():g}", fontsize=6)
     for axis in axes[:, 1:].flat:
         axis.tick_params(labelleft=False)
     shown = pd.concat([above[~compared], below])
@@ -226,7 +225,7 @@ def _curves(axis: Axes, rows: pd.DataFrame, x: str) -> None:
     step = 0.07 * (np.diff(places).min() if len(places) > 1 else 1.0)
     for index, name in enumerate(names):
         shift, own = index - (len(names) - 1) / 2, rows[rows["series"] == name]
-        points, median = own[own["partition"].notna()], means_of(own)
+        points, median = own[own["partition"].notna()], panels.means_of(own)
 
         def at(values, shift=shift):
             return values * 2.0 ** (0.1 * shift) if x == "latent_size" else values + step * shift
@@ -238,7 +237,7 @@ def _curves(axis: Axes, rows: pd.DataFrame, x: str) -> None:
 
 def _other_betas(axis: Axes, rows: pd.DataFrame) -> None:
     """Add medians of a method's other values of beta as thin lines with small markers."""
-    for method, part in means_of(rows).groupby("method"):
+    for method, part in panels.means_of(rows).groupby("method"):
         colour = style.appearance(method)["color"]
         for (line, marker, _), (_, same) in zip(BETA_LINES, part.groupby("beta"), strict=False):
             axis.plot(same["latent_size"], same["value"], color=colour, lw=0.7, ls=line, marker=marker, ms=2)
@@ -259,12 +258,12 @@ def _verdicts(differing: pd.DataFrame) -> list[str]:
 def _medians(here: pd.DataFrame) -> str:
     """Say by how much the median index over partitions differs from PCA's, by the headline's protocol."""
     words = []
-    for split in (split for split in SPLITS if split in set(here["split"])):
+    for split in (split for split in panels.SPLITS if split in set(here["split"])):
         rows = here[(here["protocol"] == HEADLINE) & (here["split"] == split)]
         medians = rows.set_index("series")["value"]
         names = [name for name in _in_order(medians.index) if name != BASELINE and BASELINE in medians]
         told = ", ".join(f"{_short(name)} {medians[name] - medians[BASELINE]:+.2f}" for name in names)
-        words.append(f"{SPLITS[split]} {told or 'no pair'}")
+        words.append(f"{panels.SPLITS[split]} {told or 'no pair'}")
     return "; ".join(words).replace("-0", "−0")
 
 
@@ -288,8 +287,8 @@ def _protocols(fig, cell, here: pd.DataFrame, splits: list[str]) -> Axes:
             axis.axhline(peeking - 0.5, color="0.4", lw=0.6, ls=":")
         axis.axvline(0, color="0.7", lw=0.6, zorder=0)
         count = rows["partition"].nunique()
-        neurons = span([rows["test_neurons_least"].min(), rows["test_neurons_most"].max()])
-        title = f"{SPLITS[split]}: {count} partition{'s' * (count != 1)}, {neurons} test neurons"
+        neurons = panels.span([rows["test_neurons_least"].min(), rows["test_neurons_most"].max()])
+        title = f"{panels.SPLITS[split]}: {count} partition{'s' * (count != 1)}, {neurons} test neurons"
         axis.set_title(title, fontsize=6.5)
         axis.set(xlabel="adjusted Rand index", ylim=(len(names) - 0.45, -0.55))
         if first is None:
@@ -305,7 +304,7 @@ def _protocols(fig, cell, here: pd.DataFrame, splits: list[str]) -> Axes:
 def _range(axis: Axes, rows: pd.DataFrame, at: float, name: str, upright: bool = False) -> None:
     """Draw the median of partitions as a marker, on a line from the least to the largest."""
     look, values = _look(name), rows.loc[rows["partition"].notna(), "value"]
-    ends, middle = ([values.min(), values.max()], [at, at]), (means_of(rows)["value"], at)
+    ends, middle = ([values.min(), values.max()], [at, at]), (panels.means_of(rows)["value"], at)
     for place, looks in ((ends, {"color": look["color"], "lw": 0.6, "alpha": 0.6}), (middle, look | MARKS)):
         axis.plot(*(place[::-1] if upright else place), **looks)
 
@@ -383,7 +382,7 @@ def _legend(fig, of_sizes: pd.DataFrame, here: pd.DataFrame) -> None:
     handles = [Line2D([], [], label=labels[name], **_look(name), **MARKS) for name in names]
     handles.append(Patch(color="0.85", label=f"{style.label(NULL)}: mean to 97.5 % quantile"))
     betas = here[here["method"] != BASELINE].groupby("method")["beta"].first()
-    fits = ", ".join(f"{short(name)} {betas[name]:g}" for name in style.in_order(betas.index))
+    fits = ", ".join(f"{panels.short(name)} {betas[name]:g}" for name in style.in_order(betas.index))
     others = sorted(set(of_sizes.loc[of_sizes["method"] == "avae", "beta"]) - {betas.get("avae")})
     thin = ", ".join(f"{beta:g} {look}" for beta, (_, _, look) in zip(others, BETA_LINES, strict=False))
     seeds, size = int(here["seeds"].max()), int(here["latent_size"].iloc[0])
@@ -396,4 +395,4 @@ def _legend(fig, of_sizes: pd.DataFrame, here: pd.DataFrame) -> None:
         f"Median of the mixture less that of PCA there: {_medians(here)}. * peeks: ε is chosen by the labels scored, "
         "for the null too. D: reported fit, all its neurons. Bold: the protocols of A and B."
     )
-    page_legend(fig, handles, note, LINE, ncols=3)
+    panels.page_legend(fig, handles, note, LINE, ncols=3)

@@ -22,10 +22,10 @@ from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings import read_recording
+from calcium_latents.recordings.embedding import TEST
 from calcium_latents.studies.avae import condition_comparison as cc
 from calcium_latents.studies.avae.figure_tables import examples, joined, named
-from calcium_latents.studies.avae.figures.partition_panel import error_bars, span
-from calcium_latents.studies.avae.figures.trace_panel import NOISY, TRUE, draw_examples, page_legend, short
+from calcium_latents.studies.avae.figures import panels
 
 INPUTS = {
     "traces": "{compared}/traces.nc",
@@ -137,7 +137,7 @@ def _traces(fig, grid, recording, rows: pd.DataFrame, embeddings, methods: list[
     time, conditions = recording["time"].values, conditions[:2]
     shown = recording.isel(time=time < time[0] + SHOWN_S)
     words = {"note": lambda row: f"residual {row['value']:.2g}", "absent": "no test neuron that\nall methods share"}
-    axes = draw_examples(fig, grid, rows, shown, embeddings, conditions, methods, **words)
+    axes = panels.draw_examples(fig, grid, rows, shown, embeddings, conditions, methods, **words)
     for axis, name in zip(axes[0], conditions, strict=True):
         for row in rows[rows["group"] == name].head(1).itertuples():
             trace = shown["fluorescence"].sel(neuron=row.neuron).values[0]
@@ -147,7 +147,7 @@ def _traces(fig, grid, recording, rows: pd.DataFrame, embeddings, methods: list[
     unit = "simulator's units" if "noiseless" in recording else "units of the recording"
     for axis, method in zip(axes[:, 0], methods, strict=True):
         colour = style.appearance(method)["color"]
-        axis.set_ylabel(f"{short(method)}\nfluorescence\n({unit})", color=colour, fontsize=6.5)
+        axis.set_ylabel(f"{panels.short(method)}\nfluorescence\n({unit})", color=colour, fontsize=6.5)
     axes[0, 0].set_xlim(time[0], min(time[-1], time[0] + SHOWN_S))
     return axes[0, 0]
 
@@ -181,7 +181,7 @@ def _maps(
                 continue
             for number, look in zip(pair, _pair_looks(pair, groups, looks), strict=True):
                 points = lowest[(lowest["method"] == method) & (lowest["culture"] == number)]
-                for part, size, alpha in ((points["part"] != cc.TEST, 2, 0.3), (points["part"] == cc.TEST, 9, 0.9)):
+                for part, size, alpha in ((points["part"] != TEST, 2, 0.3), (points["part"] == TEST, 9, 0.9)):
                     place = points.loc[part, ["x", "y"]].to_numpy().T
                     options = {"linewidths": 0, "alpha": alpha, "rasterized": len(points) > 1000}
                     axis.scatter(*place, s=size, color=look[0], marker=look[1], **options)
@@ -210,7 +210,7 @@ def _variants(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _name(method: str, latents: str) -> str:
-    return short(method) + (" identity" if latents == cc.IDENTITY else "")
+    return panels.short(method) + (" identity" if latents == cc.IDENTITY else "")
 
 
 def _areas(axis: Axes, rows: pd.DataFrame) -> None:
@@ -229,7 +229,8 @@ def _areas(axis: Axes, rows: pd.DataFrame) -> None:
                 continue
             row = summary.loc[[(*variant, *kind)]]
             fill_with = {"mfc": "white"} if variant[1] == cc.IDENTITY else {}
-            axis.errorbar(x, row["value"], error_bars(row), capsize=1.5, elinewidth=0.8, ms=4.5, **look, **fill_with)
+            bars = {"capsize": 1.5, "elinewidth": 0.8, "ms": 4.5, **look, **fill_with}
+            axis.errorbar(x, row["value"], panels.error_bars(row), **bars)
     axis.axhline(0.5, color="0.4", lw=0.7, ls="--", zorder=0)
     axis.text(0.005, 0.515, "chance", transform=axis.get_yaxis_transform(), fontsize=6, color="0.3")
     low = min(0.4, areas["value"].min() - 0.03) if areas["value"].notna().any() else 0.4
@@ -279,7 +280,7 @@ def _dispersions(axis: Axes, rows: pd.DataFrame, looks: dict) -> None:
             x = middle + (np.linspace(-0.28, 0.28, len(part)) / len(names) if len(part) > 1 else 0.0)
             colour, marker = looks[name]
             bars = {"ls": "", "ms": 3, "elinewidth": 0.5, "alpha": 0.9}
-            axis.errorbar(x, part["value"], error_bars(part).clip(0), color=colour, marker=marker, **bars)
+            axis.errorbar(x, part["value"], panels.error_bars(part).clip(0), color=colour, marker=marker, **bars)
             for value in mean.loc[mean["group"] == name, "value"]:
                 axis.plot([middle - 0.32 / len(names), middle + 0.32 / len(names)], [value] * 2, color=colour, lw=1.6)
         if len(names) == 2 and variant in compared.index:
@@ -308,9 +309,9 @@ def _legend(fig, methods: list[str], looks: dict, rows: pd.DataFrame, simulated:
     second = [("second culture of the null", SECOND)] if (areas["comparison"] == cc.NULL).any() else []
     for name, (colour, marker) in [*looks.items(), *second]:
         handles.append(Line2D([], [], color=colour, marker=marker, label=name, **marks))
-    handles += [Line2D([], [], **look) for look in ([NOISY, TRUE] if simulated else [NOISY])]
+    handles += [Line2D([], [], **look) for look in ([panels.NOISY, panels.TRUE] if simulated else [panels.NOISY])]
     cultures, seeds = len(set(areas["culture_a"]) | set(areas["culture_b"])), areas["seeds"].max()
-    neurons = span(areas.loc[areas["protocol"] == cc.NEURONS, "n"])
+    neurons = panels.span(areas.loc[areas["protocol"] == cc.NEURONS, "n"])
     origin = "Simulated stand-in: the paper's recordings are not public" if simulated else "Not the paper's recordings"
     identity = " Open: identity latents alone." if (areas["latents"] == cc.IDENTITY).any() else ""
     seeds = "one seed" if seeds == 1 else f"{seeds:.0f} seeds, averaged"
@@ -322,4 +323,4 @@ def _legend(fig, methods: list[str], looks: dict, rows: pd.DataFrame, simulated:
         f"{identity} D: cultures with 95 % bootstrap over neurons; lines: geometric means; ratios: 95 % Welch interval "
         "over cultures."
     )
-    page_legend(fig, handles, note, 165, ncols=4)
+    panels.page_legend(fig, handles, note, 165, ncols=4)

@@ -22,24 +22,8 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.latent_size_panel import size_axis
 from calcium_latents.recordings import read_recording
 from calcium_latents.statistics.partitions import TEST_TO_TRAINING, UNRESOLVED, reported_fits
-from calcium_latents.studies.avae.figure_tables import (
-    DIFFERENCE,
-    SQUARED,
-    differences,
-    examples,
-    joined,
-    of_partitions,
-    split_ratios,
-)
-from calcium_latents.studies.avae.figures.partition_panel import (
-    SPLITS,
-    draw_partitions,
-    interval_note,
-    legend_handles,
-    means_of,
-    relative_axis,
-)
-from calcium_latents.studies.avae.figures.trace_panel import NOISY, draw_examples, page_legend, short
+from calcium_latents.studies.avae import figure_tables as tables
+from calcium_latents.studies.avae.figures import panels
 from calcium_latents.studies.avae.study import BASELINE
 
 LINE = 150  # characters of a note that fit into the page
@@ -52,6 +36,7 @@ COLUMNS = (
     *("dataset", "label", "method", "seed", "split", "partition", "latent_size", "beta", "test_neurons"),
     *("residual", "null_residual", "reported"),
 )
+FIT = ["split", "method", "latent_size", "beta"]
 RELATIVE = "residual / null residual"
 MOST_COLUMNS = 3
 SHOWN_S = 60.0
@@ -63,13 +48,13 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     Data sets in the order of their columns; panels A and B have a split each, the last one the examples.
     """
     scores = read_tables(inputs, "reconstruction", COLUMNS)
-    scores = scores[scores["split"].isin(SPLITS) & (scores["null_residual"] > 0)]
+    scores = scores[scores["split"].isin(panels.SPLITS) & (scores["null_residual"] > 0)]
     relative = scores["residual"] / scores["null_residual"]
     scores = scores.assign(dataset=scores["dataset"].astype(str), **{RELATIVE: relative})
-    splits = [split for split in SPLITS if split in set(scores["split"])]
+    splits = [split for split in panels.SPLITS if split in set(scores["split"])]
     parts = []
     for name, (path, embeddings) in match_files(inputs["traces"], inputs["embeddings"], set(scores["dataset"])).items():
-        own, ratios = scores[scores["dataset"] == name], split_ratios(embeddings)
+        own, ratios = scores[scores["dataset"] == name], tables.split_ratios(embeddings)
         chosen = reported_fits(own)
         betas = chosen.groupby("method")["beta"].first()
         found = []
@@ -77,13 +62,13 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             rows = own[(own["split"] == split) & (own["beta"] == own["method"].map(betas))]
             fits, ratio = chosen[chosen["split"] == split], ratios.get(split, TEST_TO_TRAINING)
             if len(rows):
-                found.append(of_partitions(panel, rows, RELATIVE, ["split", "method", "latent_size", "beta"], ratio))
-                found.append(differences(panel, fits, RELATIVE, ["split", "latent_size"], ratio))
+                found.append(tables.of_partitions(panel, rows, RELATIVE, FIT, ratio))
+                found.append(tables.differences(panel, fits, RELATIVE, ["split", "latent_size"], ratio))
         recording = read_recording(path, ["fluorescence", "group"])
         nameless = [""] * recording.sizes["neuron"]
-        found.append(examples("ABC"[len(splits)], recording, path, embeddings, nameless, "residual"))
+        found.append(tables.examples("ABC"[len(splits)], recording, path, embeddings, nameless, "residual"))
         parts += [part.assign(dataset=name, label=own["label"].iloc[0]) for part in found]
-    return joined(parts)
+    return tables.joined(parts)
 
 
 @style.styled
@@ -91,8 +76,8 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     names = list(dict.fromkeys(table["dataset"].astype(str)))
     files = match_files(inputs["traces"], inputs["embeddings"], set(names))
-    means = means_of(table[table["quantity"] == RELATIVE])
-    splits = [split for split in SPLITS if split in set(means["split"])]
+    means = panels.means_of(table[table["quantity"] == RELATIVE])
+    splits = [split for split in panels.SPLITS if split in set(means["split"])]
     methods = style.in_order(means["method"])
     blocks = int(np.ceil(len(names) / MOST_COLUMNS))
     width = int(np.ceil(len(names) / blocks))
@@ -109,7 +94,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
             lettered = [*axes[: len(splits)], axes[len(splits)]]
         if index % width == 0:
             for axis, method in zip(axes[len(splits) :], methods, strict=True):
-                axis.set_ylabel(short(method), color=style.appearance(method, methods)["color"])
+                axis.set_ylabel(panels.short(method), color=style.appearance(method, methods)["color"])
             for axis in axes[: len(splits)]:
                 axis.set_ylabel(RELATIVE)
     for axis, letter in zip(lettered, "ABCD", strict=False):
@@ -168,7 +153,8 @@ def _recording(
         axes.append(fig.add_subplot(cells[index, 0]))
         title = _residuals(axes[-1], rows[rows["split"] == split], split)
         axes[-1].set_title("\n".join([*(head if index == 0 else []), *title]), fontsize=6.5)
-    return [*axes, *_traces(fig, cells[len(splits) :], recording, rows[rows["unit"] == SQUARED], methods, files[1])]
+    shown = rows[rows["unit"] == tables.SQUARED]
+    return [*axes, *_traces(fig, cells[len(splits) :], recording, shown, methods, files[1])]
 
 
 def _data(recording: xr.Dataset) -> str:
@@ -183,25 +169,25 @@ def _residuals(axis: Axes, rows: pd.DataFrame, split: str) -> list[str]:
     """Draw the relative residual on one split against latent size; return the lines of its title."""
     if rows.empty:
         axis.axis("off")
-        return [f"{SPLITS[split]}: not fitted"]
-    residuals, compared = (rows[rows["quantity"] == name] for name in (RELATIVE, DIFFERENCE))
-    means = draw_partitions(axis, residuals, "latent_size", logarithmic=True)
+        return [f"{panels.SPLITS[split]}: not fitted"]
+    residuals, compared = (rows[rows["quantity"] == name] for name in (RELATIVE, tables.DIFFERENCE))
+    means = panels.draw_partitions(axis, residuals, "latent_size", logarithmic=True)
     size_axis(axis, residuals["latent_size"])
-    relative_axis(axis, means, zero=False)
+    panels.relative_axis(axis, means, zero=False)
     axis.set_xlabel("latent size")
     others = [method for method in style.in_order(residuals["method"]) if method != BASELINE]
     size = compared["latent_size"].iloc[0] if len(compared) else residuals["latent_size"].iloc[0]
-    lines = [f"{SPLITS[split]}, latent size {size:.0f}, against PCA:"]
+    lines = [f"{panels.SPLITS[split]}, latent size {size:.0f}, against PCA:"]
     return [*lines, *(_verdict(compared[compared["method"] == method], method) for method in others)]
 
 
 def _verdict(compared: pd.DataFrame, method: str) -> str:
     """Say whether a method's residual is smaller than that of PCA."""
     if compared.empty:
-        return f"{short(method)}: no pair to compare"
+        return f"{panels.short(method)}: no pair to compare"
     row = compared.iloc[0]
     interval = "" if row["outcome"] == UNRESOLVED else f" [{row['lower']:+.3f}, {row['upper']:+.3f}]"
-    return f"{short(method)} {row['outcome']}: {row['value']:+.3f}{interval}".replace("-", "−")
+    return f"{panels.short(method)} {row['outcome']}: {row['value']:+.3f}{interval}".replace("-", "−")
 
 
 def _traces(
@@ -209,7 +195,7 @@ def _traces(
 ) -> list[Axes]:
     """Draw one neuron's trace with the reconstruction of each method, a row each."""
     row, rows = rows.iloc[0], rows.assign(group="")
-    axes = draw_examples(fig, cells, rows, recording, embeddings, [""], methods, absent="not fitted")[:, 0]
+    axes = panels.draw_examples(fig, cells, rows, recording, embeddings, [""], methods, absent="not fitted")[:, 0]
     one = recording.sel(neuron=row["neuron"])
     trace, time, width = one["fluorescence"].values[0], one["time"].values, float(recording.attrs["bin_width_s"])
     window = liveliest_window(trace, max(int(SHOWN_S / width), 2))
@@ -228,7 +214,7 @@ def _legend(fig, means: pd.DataFrame, methods: list[str], width: int) -> None:
         "traces. It holds the noise, so that 0 is out of reach and less is not always better. Traces: fluorescence, in "
         "units of the recording, of the neuron of median residual under PCA among those that are test neurons for all "
         "methods, over the minute in which it varies most. Titles: difference to PCA (below 0: better). "
-        f"{interval_note(means)}"
+        f"{panels.interval_note(means)}"
     )
-    handles = legend_handles(methods, [Line2D([], [], **NOISY | {"label": "recorded trace"})])
-    page_legend(fig, handles, note, LINE if width > 1 else 84, ncols=5 if width > 1 else 2)
+    handles = panels.legend_handles(methods, [Line2D([], [], **panels.NOISY | {"label": "recorded trace"})])
+    panels.page_legend(fig, handles, note, LINE if width > 1 else 84, ncols=5 if width > 1 else 2)
