@@ -22,18 +22,9 @@ from calcium_latents.claims.paper import read_paper
 from calcium_latents.claims.table import Claim
 from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.statistics.partition_contrasts import CELL, NEURON, contrast
+from calcium_latents.studies.avae import claims_questions as common
 from calcium_latents.studies.avae import condition_comparison as cc
 from calcium_latents.studies.avae.claims_clusters import cluster_claims
-from calcium_latents.studies.avae.claims_questions import (
-    SCOPE,
-    SPLITS,
-    against_pca,
-    answered,
-    by_method,
-    decided,
-    own_latents,
-    question,
-)
 from calcium_latents.studies.avae.study import BASELINE, OURS, PUBLISHED
 from calcium_latents.studies.avae.study import SHORT as NAMES
 
@@ -91,27 +82,27 @@ def _of_types(tables: Mapping[str, pd.DataFrame], name: str, orientation: str = 
 
 
 def _reconstruction(rows: pd.DataFrame | None) -> Iterator[Claim]:
-    for split, method in ((split, method) for split in SPLITS for method in (PUBLISHED, OURS)):
+    for split, method in ((split, method) for split in common.SPLITS for method in (PUBLISHED, OURS)):
         text = f"{NAMES[method]} reconstructs noiseless traces better than PCA of equal latent size; ours: its mean "
-        text += f"squared error over PCA's, {SPLITS[split]}"
-        asked, reason = question(f"{method}-better-than-pca-{split}", "3B", text, side="below", bound=1.0), ""
+        text += f"squared error over PCA's, {common.SPLITS[split]}"
+        asked, reason = common.question(f"{method}-better-than-pca-{split}", "3B", text, side="below", bound=1.0), ""
         if rows is not None:
             mine = rows[rows["split"] == split]
             share = (mine["error"] / mine["null_error"]).groupby(mine["method"]).mean().dropna()
-            reason = f"; errors over that of the mean training trace: {by_method(share)}"
+            reason = f"; errors over that of the mean training trace: {common.by_method(share)}"
             sampled = rows.assign(error=rows["error_sampled"].fillna(rows["error"]))
             sampled = contrast(sampled, "error", split, "method", (method, BASELINE), logarithm=True)
             if method == PUBLISHED and sampled is not None:
                 reason += f"; {sampled.interval[0]:.3g} with sampled latents, as in the authors' script"
             if method == PUBLISHED:
                 reason += "; trained as the authors' code does, with its stopping rule: longer training is not tested"
-        yield against_pca(asked, rows, "error", split, method, True, reason)
+        yield common.against_pca(asked, rows, "error", split, method, True, reason)
 
 
 def _best_of_test_set(rows: pd.DataFrame | None) -> Claim:
     text = "The AVAE of lowest test error is better than the PCA of lowest test error; ours: share of noise levels and "
     text += "latent sizes where it is (as published: fits chosen by their test error; reproduced: all)"
-    asked = question("best-on-the-test-set", "3B", text, side="")
+    asked = common.question("best-on-the-test-set", "3B", text, side="")
     if rows is None:
         return asked.answer()
     fits = rows[rows["split"] == NEURON].groupby([*CELL, "method"])["error"].agg(["min", "count"]).unstack("method")
@@ -128,7 +119,7 @@ def _best_of_test_set(rows: pd.DataFrame | None) -> Claim:
 def _noise(rows: pd.DataFrame | None) -> Claim:
     text = "Reconstructions by all models deteriorate as noise increases; ours: error at the highest noise over that "
     text += "at the lowest, the smaller of AVAE and PCA"
-    asked = question("error-grows-with-noise", "3B", text, bound=1.0)
+    asked = common.question("error-grows-with-noise", "3B", text, bound=1.0)
     levels = np.sort(rows["noise_level"].unique()) if rows is not None else []
     if len(levels) < 2:
         return asked.answer()
@@ -140,29 +131,29 @@ def _noise(rows: pd.DataFrame | None) -> Claim:
     if found[PUBLISHED] is None or found[BASELINE] is None:
         return asked.answer()
     least = min((found[PUBLISHED], found[BASELINE]), key=lambda pair: pair.interval[0])
-    means = by_method({method: pair.interval[0] for method, pair in found.items() if pair is not None})
+    means = common.by_method({method: pair.interval[0] for method, pair in found.items() if pair is not None})
     reason = f"{least.words}; s.d. of the noise {ends[0]:g} against {ends[1]:g}: {means}"
-    return decided(asked, least.interval, reason)
+    return common.decided(asked, least.interval, reason)
 
 
 def _groups(tables: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
     """Firing types, and inhibitory neurons, lie apart in the latents: linear readout of test neurons."""
     texts = {"group": "Neurons group by firing type whatever the phase shift", "inhibitory": "Inhibitory neurons group"}
-    tests = [("types", "4A", "group", split, AS_WRITTEN, split, where) for split, where in SPLITS.items()]
+    tests = [("types", "4A", "group", split, AS_WRITTEN, split, where) for split, where in common.SPLITS.items()]
     tests += [("inhibitory", "4B", "inhibitory", NEURON, name, name, where) for name, where in ORIENTATIONS.items()]
     for what, figure, target, split, orientation, suffix, where in tests:
         rows, reason = _of_types(tables, "separation", orientation), ""
         if rows is not None:
             rows = rows[(rows["target"] == target) & (rows["latents"] == cc.ALL)]
             means = rows[rows["split"] == split].groupby("method")["score"].mean()
-            reason = f"; accuracy {by_method(means)}; chance {rows['chance'].mean():.2g}"
+            reason = f"; accuracy {common.by_method(means)}; chance {rows['chance'].mean():.2g}"
             rows = rows.assign(gain=rows["score"] - rows["chance"])
             if target == "group" and split == NEURON:
                 reason += "; a culture has one type, so telling cultures apart by their bursts is enough here"
-            reason += SCOPE
+            reason += common.SCOPE
         text = f"{texts[target]}; ours: balanced accuracy of a linear readout of AVAE's latents less chance, {where}"
-        asked = question(f"{what}-apart-{suffix}", figure, text)
-        yield answered(asked, contrast(rows, "gain", split, "method", (PUBLISHED,)), reason)
+        asked = common.question(f"{what}-apart-{suffix}", figure, text)
+        yield common.answered(asked, contrast(rows, "gain", split, "method", (PUBLISHED,)), reason)
 
 
 def _parameters(rows: pd.DataFrame | None) -> Iterator[Claim]:
@@ -189,13 +180,13 @@ def _parameters(rows: pd.DataFrame | None) -> Iterator[Claim]:
         ),
     }  # fmt: skip
     for name, (text, printed, statistic, good) in tests.items():
-        asked = question(name, "5B", text, printed, side="")
+        asked = common.question(name, "5B", text, printed, side="")
         if rows is None or PUBLISHED not in set(rows["method"]):
             yield asked.answer()
             continue
         fits = {key: statistic(fit.set_index("parameter")) for key, fit in rows.groupby(["method", "seed"])}
         values, null = pd.Series(fits, dtype=float), rows.loc[rows["method"] == PUBLISHED, "null_upper"].mean()
-        ours, means = mean_interval(values[PUBLISHED].to_numpy()), by_method(values.groupby(level=0).mean())
+        ours, means = mean_interval(values[PUBLISHED].to_numpy()), common.by_method(values.groupby(level=0).mean())
         seeds = len(values[PUBLISHED])
         reason = f"{means}; shuffled neurons: largest |r| below {null:.2g} in 95 %; one reported fit a seed, all its "
         reason += f"neurons; {'interval over ' if seeds > 1 else 'no interval: '}{seeds} seed{'s' * (seeds > 1)}"
@@ -213,8 +204,8 @@ def _conditions(tables: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
     """Figure 6: conditions against cultures, in the first data set that compares conditions."""
     separability, heterogeneity = (tables.get(name) for name in ("separability", "heterogeneity"))
     every = None if separability is None else cc.summarise_comparison(separability)
-    areas = None if separability is None else cc.summarise_comparison(own_latents(separability))
-    ratios = None if heterogeneity is None else cc.compare_heterogeneity(own_latents(heterogeneity))
+    areas = None if separability is None else cc.summarise_comparison(common.own_latents(separability))
+    ratios = None if heterogeneity is None else cc.compare_heterogeneity(common.own_latents(heterogeneity))
     tests = (
         ("separate", PUBLISHED, (cc.NEURONS, cc.CONDITIONS), 0.5,
          "Latents separate control from treated neurons; ours: AUC between two cultures, as published over neurons"),
@@ -233,20 +224,20 @@ def _conditions(tables: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
         rows, value = (areas, "auc") if place else (ratios, "ratio")
         if rows is not None and place:
             rows = rows[(rows["protocol"] == place[0]) & (rows["comparison"] == place[1])]
-        asked = question(f"conditions-{name}", "6B", text, bound=bound)
+        asked = common.question(f"conditions-{name}", "6B", text, bound=bound)
         mine = None if rows is None else rows[(rows["method"] == method) & rows[value].notna()]
         if mine is None or mine.empty:
             yield asked.answer()
             continue
         row = mine.iloc[0]
-        peers = by_method(rows[rows["dataset"] == row["dataset"]].groupby("method")[value].first())
+        peers = common.by_method(rows[rows["dataset"] == row["dataset"]].groupby("method")[value].first())
         identity = " (AVAE+: identity latents)" if cc.IDENTITY in set(rows["latents"]) else ""
         reason = f"{_origin(tables, row['dataset'])}: {peers}{identity}; interval over {row['cultures']} cultures"
         if row["latents"] == cc.IDENTITY:
             whole = every[(every["method"] == method) & (every["latents"] == cc.ALL)]
             for one in whole[(whole["protocol"] == place[0]) & (whole["comparison"] == place[1])].head(1).itertuples():
                 reason += f"; with all its latents {one.auc:.3g} [{one.lower:.3g}, {one.upper:.3g}]"
-        yield decided(asked, (row[value], row["lower"], row["upper"]), reason)
+        yield common.decided(asked, (row[value], row["lower"], row["upper"]), reason)
 
 
 def _origin(tables: Mapping[str, pd.DataFrame], dataset: str) -> str:
@@ -277,7 +268,7 @@ def _cultures(rows: pd.DataFrame | None) -> Iterator[Claim]:
             tests.append((value, kind, number, f"{number:.3g} by {stated.where}", text))
     for value, kind, number, says, text in tests:
         text += f" (accepted within {NEAR[value]:.0%})"
-        asked = question(f"culture-{value}-{kind.lower()}", "2.1", text, says, side="")
+        asked = common.question(f"culture-{value}-{kind.lower()}", "2.1", text, says, side="")
         part = None if rows is None else rows if kind == "all" else rows[rows["group"] == kind]
         if part is None or part.empty:
             yield asked.answer(reason="no such culture of the full size at this scale")
