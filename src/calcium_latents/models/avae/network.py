@@ -52,7 +52,7 @@ class GatedDense(nn.Module):
         self.bias_hidden = nn.Parameter(_uniform(streams, 1, 3 * outputs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return h; its values lie within tanh(1) = 0.76 of zero."""
+        """Return h `[M, n, outputs]` of `[M, n, inputs]`; its values lie within tanh(1) = 0.76 of zero."""
         gates = torch.baddbmm(self.bias_input + self.bias_hidden, x, self.weight)
         entry, candidate, exit_ = gates.chunk(3, -1)
         return exit_.sigmoid() * (entry.sigmoid() * candidate.tanh()).tanh()
@@ -81,11 +81,11 @@ class Avae(nn.Module):
         return self.mean(hidden), self.log_variance(hidden)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return reconstructions `[M, n, T]`."""
+        """Return reconstructions `[M, n, T]` of latents `[M, n, latents]`."""
         return self.decoder(self.expand(z))
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return reconstruction, mean and log variance, with z = mean + noise * exp(log variance / 2)."""
+        """Return reconstruction, mean and log variance, with z = mean + noise `[M, n, D2]` * exp(log variance / 2)."""
         mean, log_variance = self.encode(x)
         return self.decode(mean + noise * (0.5 * log_variance).exp()), mean, log_variance
 

@@ -22,7 +22,7 @@ class Fit:
     Args:
         model: a population; all its parameters and buffers begin with the dimension of members.
         streams: random streams, one a member.
-        betas: weights of the divergence [M].
+        betas: weight of the divergence of each member [M].
         tensors: other tensors that training needs on its device, which become attributes.
     """
 

@@ -33,6 +33,7 @@ from calcium_latents.metrics.clustering import RESOLUTION
 from calcium_latents.progress import progress
 from calcium_latents.recordings.embedding import TEST
 from calcium_latents.seeds import generator
+from calcium_latents.statistics.partitions import TIES, outcome
 
 NEURONS, HELD_OUT = "neurons", "held-out cultures"
 UNSEEN = "unseen cultures"
@@ -41,10 +42,7 @@ DIFFERENCE = "conditions less null"
 ALL, IDENTITY = "all", "identity"
 BY_CULTURE = "culture"
 
-EFFECT, NO_MORE = "condition effect", "no more than between cultures"
-NOT_CARRIED = "does not carry over to other cultures"
-CONFOUNDED = "too few cultures to tell"
-MORE, LESS, TIES = "more heterogeneous", "less heterogeneous", "ties"
+CONFOUNDED, MORE, LESS = "too few cultures", "more", "less"
 
 RUN = ["dataset", "label", "method", "seed"]
 SEPARABILITY_COLUMNS = (
@@ -134,10 +132,9 @@ def summarise_comparison(separability: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns dataset, label, method, latents, protocol, comparison, auc, lower, upper, pairs, cultures, seeds,
-        verdict. For the protocol "neurons" a row "conditions less null" holds the difference. Verdicts: "condition
-        effect" where that difference, or for held-out cultures the AUC less 0.5, lies above 0; "no more than between
-        cultures" or "does not carry over to other cultures" else; "too few cultures to tell" without an interval;
-        empty for the other rows.
+        verdict. For the protocol "neurons" a row "conditions less null" holds the difference. Verdicts: "wins",
+        "ties", "loses", where the interval of that difference, or for held-out cultures of the AUC less 0.5, lies above
+        0, includes it, or lies below; "too few cultures" without an interval; empty for the other rows.
     """
     rows = []
     for key, group in separability.dropna(subset=["auc"]).groupby(SUMMARY, sort=False):
@@ -153,8 +150,8 @@ def summarise_comparison(separability: pd.DataFrame) -> pd.DataFrame:
             mean, lower, upper = over_cultures(part, _above_null if name == DIFFERENCE else _mean_area)
             if name != DIFFERENCE:
                 lower, upper = np.clip([lower, upper], 0, 1)
-            bound, otherwise = (0.0, NO_MORE) if name == DIFFERENCE else (0.5, NOT_CARRIED)
-            verdict = CONFOUNDED if np.isnan(lower) else EFFECT if lower > bound else otherwise
+            bound = 0.0 if name == DIFFERENCE else 0.5
+            verdict = CONFOUNDED if np.isnan(lower) else outcome(lower - bound, upper - bound, lower_is_better=False)
             if name == NULL or (name == CONDITIONS and key[-1] == NEURONS):
                 verdict = ""
             cultures = len(set(part["culture_a"]) | set(part["culture_b"]))
@@ -207,8 +204,8 @@ def compare_heterogeneity(heterogeneity: pd.DataFrame) -> pd.DataFrame:
     the unit, seeds are averaged first. It is NaN where a condition has one culture.
 
     Returns:
-        Columns dataset, label, method, latents, reference, group, ratio, lower, upper, cultures, seeds, verdict ("more
-        heterogeneous", "less heterogeneous", "ties", "too few cultures to tell").
+        Columns dataset, label, method, latents, reference, group, ratio, lower, upper, cultures, seeds, verdict ("more"
+        or "less" heterogeneous, "ties", "too few cultures").
     """
     rows = []
     known = heterogeneity[heterogeneity["dispersion"] > 0].assign(log=lambda table: np.log(table["dispersion"]))
@@ -293,6 +290,13 @@ def within_pair(
     """Return (wins, weights) [neurons of a, neurons of b] of the cross-validated classifier of one pair of cultures.
 
     Folds are stratified by culture. Only neurons of one fold are compared: scores of two classifiers share no scale.
+
+    Args:
+        latents: [neuron, latent].
+        culture, used: number of each neuron's culture, and whether it takes part [neuron].
+        pair: numbers of cultures a and b.
+        options: see `DEFAULTS`.
+        seed: of the folds.
     """
     a, b = (np.flatnonzero(used & (culture == number)) for number in pair)
     wins, weights = np.zeros((2, len(a), len(b)))

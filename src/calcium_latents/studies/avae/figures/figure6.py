@@ -23,6 +23,7 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings import read_recording
 from calcium_latents.recordings.embedding import TEST
+from calcium_latents.statistics.partitions import LOSES, TIES, WINS
 from calcium_latents.studies.avae import condition_comparison as cc
 from calcium_latents.studies.avae.figure_tables import examples, joined, named
 from calcium_latents.studies.avae.figures import panels
@@ -47,7 +48,6 @@ COMPARED = {
     (cc.HELD_OUT, cc.CONDITIONS): "two conditions,\nheld out from\nthe classifier",
     (cc.UNSEEN, cc.CONDITIONS): "two conditions,\nheld out from\nmodel and classifier",
 }
-SAID = {cc.MORE: "more", cc.LESS: "less", cc.TIES: "ties", cc.CONFOUNDED: "too few cultures"}
 
 
 AUC, DISPERSION, MEAN, RATIO = "AUC", "dispersion", "geometric mean of dispersions", "ratio of dispersions"
@@ -245,14 +245,11 @@ def _areas(axis: Axes, rows: pd.DataFrame) -> None:
 
 
 def outcome(summary: pd.DataFrame, variants: Iterable[tuple[str, str]], head: str, kind: tuple[str, str]) -> str:
-    """Say which variants win, tie and lose: where the interval leaves out zero (of an AUC: 0.5)."""
-    said: dict[str, list[str]] = {"wins": [], "ties": [], "loses": [], "too few cultures": []}
+    """Say which variants win, tie and lose."""
+    said: dict[str, list[str]] = {WINS: [], TIES: [], LOSES: [], cc.CONFOUNDED: []}
     for variant in variants:
         if (*variant, *kind) in summary.index:
-            row = summary.loc[(*variant, *kind)]
-            bound = 0.0 if kind[1] == cc.DIFFERENCE else 0.5
-            word = "wins" if row["lower"] > bound else "loses" if row["upper"] < bound else "ties"
-            said[word if np.isfinite(row["lower"]) else "too few cultures"].append(_name(*variant))
+            said[summary.loc[(*variant, *kind), "verdict"]].append(_name(*variant))
     return f"{head}: {_by_word(said)}"
 
 
@@ -286,10 +283,10 @@ def _dispersions(axis: Axes, rows: pd.DataFrame, looks: dict) -> None:
         if len(names) == 2 and variant in compared.index:
             row = compared.loc[variant]
             interval = f" [{row['lower']:.2f}, {row['upper']:.2f}]" if np.isfinite(row["lower"]) else ""
-            lines.append(f"{_name(*variant)} {row['value']:.2f}{interval} {SAID[row['verdict']]}")
+            lines.append(f"{_name(*variant)} {row['value']:.2f}{interval} {row['verdict']}")
     for group in names[1:] if len(names) > 2 else ():
         rows = compared[compared["group"] == group]
-        said = {SAID[verdict]: [_name(*variant) for variant in part.index] for verdict, part in rows.groupby("verdict")}
+        said = {verdict: [_name(*variant) for variant in part.index] for verdict, part in rows.groupby("verdict")}
         lines.append(f"{group}: {_by_word(said)}")
     head = f"Dispersion over that of {names[0]}" if len(names) > 2 else f"Dispersion, {names[1]} over {names[0]}"
     axis.set_title("\n".join([head, *(fill(line, 50) for line in lines)]), fontsize=6.5)
