@@ -7,7 +7,7 @@ import torch
 from synthetic_traces import run_training, trace_recording, write
 
 from calcium_latents.models.avae.family import AvaeFamily
-from calcium_latents.models.avae.network import Avae, AvaeSizes
+from calcium_latents.models.avae.network import Avae
 from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
 from calcium_latents.models.traces import member_queue
 from calcium_latents.models.traces.member_queue import batches_of_equals
@@ -89,7 +89,7 @@ class Published(torch.nn.Module):
 def plain_loop(beta, seed, training, stopping, options):
     """The authors' training, written as they do; random numbers drawn in the same order as ours."""
     values, streams = torch.as_tensor(traces()), Streams([seed])
-    model = Published(Avae(AvaeSizes(1, values.shape[1], 8, 2), streams))
+    model = Published(Avae(values.shape[1], 8, 2, streams))
     random = streams.generators[0]
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, (0.9, 0.999), 1e-6)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, options.learning_rate_decay)
@@ -139,7 +139,7 @@ def test_training_is_the_authors_loop_with_their_layers():
 
 
 def restored(state):
-    model = Avae(AvaeSizes(1, 30, 8, 2), Streams([0]))
+    model = Avae(30, 8, 2, Streams([0]))
     model.load_state_dict(state)
     return model
 
@@ -287,7 +287,7 @@ def test_the_command_writes_what_the_workflow_expects(recording_path, whole):
 def test_scores_follow_from_the_checkpoint(recording_path, whole):
     found = read_embedding(whole / "output.nc")
     saved = torch.load(whole / "checkpoint.pt", weights_only=False)
-    model = Avae(AvaeSizes(1, 60, 8, 2), Streams([0]))
+    model = Avae(60, 8, 2, Streams([0]))
     model.load_state_dict(saved["state"])
     recording = read_recording(recording_path)
     values, truth = (recording[name].values[0].T for name in ("fluorescence", "noiseless"))
@@ -331,7 +331,7 @@ def test_a_member_that_diverges_does_not_cost_the_others(recording_path, whole, 
 
     def loss(self, chosen):
         value = own(self, chosen)
-        return value * torch.nan if self.model.sizes.latents == 1 else value
+        return value * torch.nan if self.model.latents == 1 else value
 
     monkeypatch.setattr(AvaeFit, "_loss", loss)
     run = run_training(recording_path, tmp_path / "run", *WORDS)

@@ -11,7 +11,7 @@ import xarray as xr
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from calcium_latents.models.avae.network import Avae, AvaeSizes
+from calcium_latents.models.avae.network import Avae
 from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
 from calcium_latents.models.traces.member_queue import QueueTraining, batches_of_equals
@@ -101,7 +101,7 @@ class AvaeFamily:
 
 def restore(member: Member, samples: int, state: Mapping[str, Tensor]) -> Avae:
     """Return a trained model as a population of one."""
-    model = Avae(AvaeSizes(1, samples, member.hidden, member.latent_size), Streams([0]))
+    model = Avae(samples, member.hidden, member.latent_size, Streams([0]))
     model.load_state_dict(state)
     return model
 

@@ -9,29 +9,10 @@ a gated dense layer. The gradient of the recurrent weights and of the forget gat
 changes nothing but the time: 97 to 99.7 % of the published parameters are such (a test compares with `torch.nn.LSTM`).
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from calcium_latents.training.streams import Streams
-
-
-@dataclass(frozen=True)
-class AvaeSizes:
-    """Sizes of a population of models that differ in nothing but their weights.
-
-    Attributes:
-        members: number of models, M.
-        samples: of a trace, T.
-        hidden: D1 in the paper.
-        latents: D2 in the paper.
-    """
-
-    members: int
-    samples: int
-    hidden: int
-    latents: int
 
 
 class GatedDense(nn.Module):
@@ -59,21 +40,22 @@ class GatedDense(nn.Module):
 
 
 class Avae(nn.Module):
-    """A population of published models.
+    """A population of M published models that differ in nothing but their weights.
 
     Args:
-        sizes: see `AvaeSizes`.
+        samples: of a trace, T.
+        hidden, latents: D1 and D2 in the paper.
         streams: random streams of the first weights, one a member.
     """
 
-    def __init__(self, sizes: AvaeSizes, streams: Streams):
+    def __init__(self, samples: int, hidden: int, latents: int, streams: Streams):
         super().__init__()
-        self.sizes = sizes
-        self.encoder = GatedDense(sizes.samples, sizes.hidden, streams)
-        self.mean = _Linear(sizes.hidden, sizes.latents, streams)
-        self.log_variance = _Linear(sizes.hidden, sizes.latents, streams)
-        self.expand = _Linear(sizes.latents, sizes.hidden, streams)
-        self.decoder = GatedDense(sizes.hidden, sizes.samples, streams)
+        self.latents = latents
+        self.encoder = GatedDense(samples, hidden, streams)
+        self.mean = _Linear(hidden, latents, streams)
+        self.log_variance = _Linear(hidden, latents, streams)
+        self.expand = _Linear(latents, hidden, streams)
+        self.decoder = GatedDense(hidden, samples, streams)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance `[M, n, latents]` of the posterior of traces `[M, n, T]`."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calcium_latents.models.avae.network import Avae, AvaeSizes, divergence
+from calcium_latents.models.avae.network import Avae, divergence
 from calcium_latents.models.traces.member_queue import Fit
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
@@ -66,7 +66,7 @@ class AvaeFit(Fit):
         self.options, self.epoch = options, 0
         streams = Streams(seeds)
         super().__init__(
-            Avae(AvaeSizes(len(seeds), values.shape[1], hidden, latents), streams),
+            Avae(values.shape[1], hidden, latents, streams),
             streams,
             betas,
             values=torch.as_tensor(values),
@@ -118,7 +118,7 @@ class AvaeFit(Fit):
     def _loss(self, neurons: Tensor) -> Tensor:
         """Squared error plus weighted divergence, summed over traces `[M, b]`: `[M]`."""
         x = self.values[neurons]
-        noise = self.streams.normal(*neurons.shape, self.model.sizes.latents)
+        noise = self.streams.normal(*neurons.shape, self.model.latents)
         reconstruction, mean, log_variance = self.model(x, noise)
         error = (reconstruction - x).square().sum((1, 2))
         return error + self.betas * divergence(mean, log_variance).sum(1)
