@@ -91,6 +91,7 @@ def test_rooms_that_depend_on_each_other_do_not_go_in_circles():
 
 #: What makes intervals, tests and fits. A figure's numbers are made in `tabulate`, so that they stand in a table.
 COMPUTING = ("calcium_latents.statistics.", "scipy.stats.", "scipy.optimize.", "sklearn.")
+ARRANGING = {"scipy.optimize.linear_sum_assignment"}  # of pictures on the page
 
 
 @cache
@@ -128,6 +129,11 @@ def reached_from(module: str, function: str) -> set[str]:
     return reached
 
 
+def is_constant(name: str) -> bool:
+    """Return whether a dotted name ends with one in capitals."""
+    return name.rpartition(".")[2].isupper()
+
+
 def is_module(name: str) -> bool:
     """Return whether this package has a module of that name."""
     path = SOURCE.joinpath(*name.split("."))
@@ -137,7 +143,7 @@ def is_module(name: str) -> bool:
 @pytest.mark.parametrize("figure", sorted(figure_modules()))
 def test_drawing_computes_nothing(figure):
     used = reached_from(figure_modules()[figure][1], "draw")
-    assert not {name for name in used if name.startswith(COMPUTING)}
+    assert not {name for name in used if name.startswith(COMPUTING) and name not in ARRANGING and not is_constant(name)}
 
 
 def test_what_tabulates_is_seen_to_compute():

@@ -26,3 +26,10 @@ def write_table(table, path: str | Path, **options) -> None:
     """Write a DataFrame as CSV without its index, atomically; `options` are those of `DataFrame.to_csv`."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, **options)
+
+
+def read_table(path: str | Path):
+    """Return the DataFrame that `write_table` wrote: only what is empty is missing, so a group may be named "NA"."""
+    import pandas as pd
+
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])

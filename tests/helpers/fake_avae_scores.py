@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from calcium_latents.claims.paper import FOLDER
 from calcium_latents.metrics.clustering import PROTOCOLS
 from calcium_latents.seeds import generator
 from calcium_latents.studies.avae.latent_parameters import PARAMETERS
@@ -59,7 +60,7 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
         for level in NOISE_LEVELS:
             inputs[name].append(folder / f"{name}-{level:g}.csv")
             table(level).to_csv(inputs[name][-1], index=False)
-    return {"avae_figure5": inputs}
+    return {"avae_figure5": inputs | {"paper": [FOLDER / "avae.yaml"]}}
 
 
 def fits(level: float) -> list[dict]:

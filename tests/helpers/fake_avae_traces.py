@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from calcium_latents.claims.paper import FOLDER
 from calcium_latents.recordings import make_embedding, make_recording, write_embedding, write_recording
 from calcium_latents.seeds import generator
 from calcium_latents.studies.avae.trace_embedding_scores import TSNE_COLUMNS, reconstruction_table
@@ -74,6 +75,7 @@ def make(folder: Path) -> dict[str, dict[str, list[Path]]]:
             "traces": [folder / "sigma-1" / "traces.nc"],
             "embeddings": embeddings,
             "reconstruction": tables,
+            "paper": [FOLDER / "avae.yaml"],
         },
         "avae_figure4": {"tsne": [tsne]},
         "avae_recordings": {

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.files import read_table
 from calcium_latents.recordings import read_inferred
 
 Inputs = Mapping[str, Sequence[Path]]
@@ -21,7 +22,7 @@ def read_tables(inputs: Inputs, name: str, columns: Iterable[str]) -> pd.DataFra
     tables = []
     for path in inputs.get(name, ()):
         try:
-            table = pd.read_csv(path)
+            table = read_table(path)
         except (OSError, pd.errors.EmptyDataError) as error:
             raise UserError(f"{path}: expected a CSV table for the input {name}, found none ({error}).") from error
         missing = [column for column in columns if column not in table]

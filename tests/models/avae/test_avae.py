@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from calcium_latents.models.avae.network import Avae, AvaeSizes, GatedDense, divergence
+from calcium_latents.models.avae.network import Avae, GatedDense, divergence
 from calcium_latents.seeds import generator
 from calcium_latents.training.streams import Streams
 
@@ -85,7 +85,7 @@ def test_the_part_of_published_parameters_that_never_learns(hidden, latents, par
     published = sum(p.numel() for layer in (*lstms, *linear) for p in layer.parameters())
 
     def ours(samples):
-        model = Avae(AvaeSizes(1, samples, hidden, latents), Streams([0]))
+        model = Avae(samples, hidden, latents, Streams([0]))
         return sum(p.numel() for p in model.parameters())
 
     live = ours(1) + (samples - 1) * (ours(2) - ours(1))  # linear in the number of samples
@@ -112,7 +112,7 @@ class Literal(torch.nn.Module):
 
 
 def test_the_whole_model_is_the_authors():
-    model = Avae(AvaeSizes(2, 40, 16, 3), Streams([1, 2]))
+    model = Avae(40, 16, 3, Streams([1, 2]))
     x, noise = traces(2, 9, 40), torch.as_tensor(generator(1, "noise").normal(size=(2, 9, 3))).float()
     ours = model(x, noise)
     for member in range(2):
@@ -123,10 +123,10 @@ def test_the_whole_model_is_the_authors():
 
 def test_a_population_is_its_members_one_by_one():
     seeds = [3, 1, 2]
-    together = Avae(AvaeSizes(3, 25, 8, 2), Streams(seeds))
+    together = Avae(25, 8, 2, Streams(seeds))
     x, noise = traces(3, 6, 25), torch.zeros(3, 6, 2)
     for member, seed in enumerate(seeds):
-        alone = Avae(AvaeSizes(1, 25, 8, 2), Streams([seed]))
+        alone = Avae(25, 8, 2, Streams([seed]))
         for name, value in alone.state_dict().items():
             assert torch.equal(value[0], together.state_dict()[name][member]), name
         one = slice(member, member + 1)
@@ -136,7 +136,7 @@ def test_a_population_is_its_members_one_by_one():
 
 
 def test_without_noise_the_reconstruction_is_that_of_the_mean():
-    model = Avae(AvaeSizes(1, 25, 8, 2), Streams([1]))
+    model = Avae(25, 8, 2, Streams([1]))
     x = traces(1, 6, 25)
     reconstruction, mean, log_variance = model(x, torch.zeros(1, 6, 2))
     assert torch.equal(reconstruction, model.decode(mean))
@@ -157,7 +157,7 @@ def test_any_shape_and_outputs_that_cannot_leave_their_range(members, rows, inpu
 
 def test_first_weights_are_uniform_as_pytorchs_are():
     torch.manual_seed(1)
-    model = Avae(AvaeSizes(1, 400, 64, 8), Streams([1]))
+    model = Avae(400, 64, 8, Streams([1]))
     lstm, linear = torch.nn.LSTM(400, 64), torch.nn.Linear(64, 8)
     for ours, theirs in (
         (model.encoder.weight, lstm.weight_ih_l0),
@@ -187,7 +187,7 @@ def test_the_divergence_is_zero_at_the_prior_alone():
 
 
 def test_gradients_of_the_whole_model_against_finite_differences():
-    model = Avae(AvaeSizes(2, 6, 4, 2), Streams([1, 2])).double()
+    model = Avae(6, 4, 2, Streams([1, 2])).double()
     x = traces(2, 3, 6, dtype=torch.float64).requires_grad_()
     noise = traces(2, 3, 2, dtype=torch.float64, seed=3)
     assert torch.autograd.gradcheck(lambda x, *_: model(x, noise), (x, *model.parameters()))

@@ -6,10 +6,11 @@ import pytest
 import torch
 from synthetic_traces import run_training, trace_recording, write
 
-from calcium_latents.models.avae.family import AvaeFamily, batches_of_equals
-from calcium_latents.models.avae.network import Avae, AvaeSizes
+from calcium_latents.models.avae.family import AvaeFamily
+from calcium_latents.models.avae.network import Avae
 from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
 from calcium_latents.models.traces import member_queue
+from calcium_latents.models.traces.member_queue import batches_of_equals
 from calcium_latents.models.traces.neuron_traces import Member, normalise
 from calcium_latents.recordings import read_embedding, read_recording
 from calcium_latents.seeds import generator
@@ -38,7 +39,7 @@ def make_fit(betas, seeds, options=OPTIONS, partitions=None):
 def run(fit):
     """Train until the end as the queue does."""
     fit.start(CPU)
-    for _ in range(fit.most_rounds):
+    for _ in range(fit.options.epochs):
         if fit.round():
             break
     return fit
@@ -88,7 +89,7 @@ class Published(torch.nn.Module):
 def plain_loop(beta, seed, training, stopping, options):
     """The authors' training, written as they do; random numbers drawn in the same order as ours."""
     values, streams = torch.as_tensor(traces()), Streams([seed])
-    model = Published(Avae(AvaeSizes(1, values.shape[1], 8, 2), streams))
+    model = Published(Avae(values.shape[1], 8, 2, streams))
     random = streams.generators[0]
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, (0.9, 0.999), 1e-6)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, options.learning_rate_decay)
@@ -130,7 +131,7 @@ def test_training_is_the_authors_loop_with_their_layers():
         assert own["epoch"].tolist() == list(range(1, len(rows) + 1))
         np.testing.assert_allclose(own[["training_loss", "stopping_loss"]], rows, rtol=2e-4)
         stops.append(len(rows))
-        for name, value in Published(restored(fit.results()[member])).named_parameters():
+        for name, value in Published(restored(fit.results()[member]["state"])).named_parameters():
             if name == "encoder.weight_ih_l0" or not name.startswith(("encoder", "decoder")):
                 theirs = dict(model.named_parameters())[name]
                 torch.testing.assert_close(value, theirs, rtol=2e-3, atol=2e-4, msg=f"{name} of member {member}")
@@ -138,7 +139,7 @@ def test_training_is_the_authors_loop_with_their_layers():
 
 
 def restored(state):
-    model = Avae(AvaeSizes(1, 30, 8, 2), Streams([0]))
+    model = Avae(30, 8, 2, Streams([0]))
     model.load_state_dict(state)
     return model
 
@@ -185,8 +186,8 @@ def test_a_population_is_its_members_one_by_one():
         alone = run(make_fit([beta], [seed], partitions=[member]))
         own, theirs = table[table["member"] == member], pd.DataFrame(alone.rows())
         np.testing.assert_allclose(own.drop(columns="member"), theirs.drop(columns="member"), rtol=1e-3, atol=1e-4)
-        for name, value in alone.results()[0].items():
-            torch.testing.assert_close(together.results()[member][name], value, rtol=1e-3, atol=1e-3)
+        for name, value in alone.results()[0]["state"].items():
+            torch.testing.assert_close(together.results()[member]["state"][name], value, rtol=1e-3, atol=1e-3)
 
 
 def test_stopped_members_keep_their_last_weights():
@@ -196,9 +197,9 @@ def test_stopped_members_keep_their_last_weights():
     while not fit.round():
         (stopped,) = np.nonzero(fit.stopped.numpy())
         if kept is None and len(stopped) == 1:
-            kept = stopped[0], fit.results()[stopped[0]]
+            kept = stopped[0], fit.results()[stopped[0]]["state"]
     assert kept is not None
-    for name, value in fit.results()[kept[0]].items():
+    for name, value in fit.results()[kept[0]]["state"].items():
         assert torch.equal(value, kept[1][name]), name
 
 
@@ -218,7 +219,7 @@ def test_a_member_that_is_not_finite_stops_and_leaves_the_others_alone(since, mo
     table = pd.DataFrame(fit.rows())
     bad = table[table["member"] == 0]
     assert len(bad) == since + OPTIONS.patience and np.isnan(bad["training_loss"].iloc[since:]).all()
-    assert all(value.isfinite().all() for value in fit.results()[0].values())
+    assert all(value.isfinite().all() for value in fit.results()[0]["state"].values())
     np.testing.assert_allclose(
         table[table["member"] == 1][["training_loss", "stopping_loss"]],
         pd.DataFrame(alone.rows())[["training_loss", "stopping_loss"]],
@@ -228,7 +229,7 @@ def test_a_member_that_is_not_finite_stops_and_leaves_the_others_alone(since, mo
 
 def test_results_hold_no_more_than_a_member():
     fit = make_fit([0.5] * 4, range(4))
-    for state in fit.results():
+    for state in (result["state"] for result in fit.results()):
         for name, value in state.items():
             assert value.untyped_storage().nbytes() == value.numel() * 4, name
 
@@ -286,7 +287,7 @@ def test_the_command_writes_what_the_workflow_expects(recording_path, whole):
 def test_scores_follow_from_the_checkpoint(recording_path, whole):
     found = read_embedding(whole / "output.nc")
     saved = torch.load(whole / "checkpoint.pt", weights_only=False)
-    model = Avae(AvaeSizes(1, 60, 8, 2), Streams([0]))
+    model = Avae(60, 8, 2, Streams([0]))
     model.load_state_dict(saved["state"])
     recording = read_recording(recording_path)
     values, truth = (recording[name].values[0].T for name in ("fluorescence", "noiseless"))
@@ -330,7 +331,7 @@ def test_a_member_that_diverges_does_not_cost_the_others(recording_path, whole, 
 
     def loss(self, chosen):
         value = own(self, chosen)
-        return value * torch.nan if self.model.sizes.latents == 1 else value
+        return value * torch.nan if self.model.latents == 1 else value
 
     monkeypatch.setattr(AvaeFit, "_loss", loss)
     run = run_training(recording_path, tmp_path / "run", *WORDS)

@@ -237,7 +237,7 @@ def test_rounds_and_the_learning_rates_course(steps, expected, monkeypatch):
     rounds = 0
     while not fit.round():
         rounds += 1
-    assert rounds + 1 == fit.most_rounds == len(expected)
+    assert rounds + 1 == fit.options.rounds == len(expected)
     assert [row["step"] for row in fit.rows()] == expected
     np.testing.assert_allclose(rates, [1e-2 * schedule.factor(step, steps) for step in range(steps)])
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from calcium_latents.claims.paper import read_paper
 from calcium_latents.claims.table import BEATEN, NOT_REPRODUCED, NOT_TESTED, REPRODUCED, claims_table
 from calcium_latents.metrics.clustering import HEADLINE, RELATIVE
 from calcium_latents.metrics.clustering import PUBLISHED as AUTHORS
 from calcium_latents.statistics.partitions import corrected_interval
-from calcium_latents.studies.avae import claims as claims_avae
 from calcium_latents.studies.avae import condition_comparison as cc
 
 STUDY = {"avae": "calcium_latents.studies.avae.claims"}
@@ -111,7 +111,8 @@ def statistics(rate=1.0, neurons=2250, orientation="published"):
         {"culture": index, "group": kind, "neuron_type": kind, "links": 38_000 * factor}
         | {"excitatory_rate_from_start_hz": rate * rates[0] * factor}
         | {"inhibitory_rate_from_start_hz": rate * rates[1] * factor}
-        for kind, rates in claims_avae.RATES_HZ.items()
+        for kind in ("RS", "IB", "CH")
+        for rates in (read_paper("avae")[f"culture_rates_hz_{kind.lower()}"].value,)
         for index, factor in enumerate((0.97, 1.0, 1.03))
     ]
     return pd.DataFrame(rows).assign(orientation=orientation, neurons=neurons)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ import xarray as xr
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from calcium_latents.models.avae.network import Avae, AvaeSizes
+from calcium_latents.models.avae.network import Avae
 from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
-from calcium_latents.models.traces.member_queue import QueueTraining
-from calcium_latents.models.traces.neuron_traces import Member, TraceOptions, assign_parts, make_members, read_traces
+from calcium_latents.models.traces.member_queue import QueueTraining, batches_of_equals
+from calcium_latents.models.traces.neuron_traces import Member, read_fits
 from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
@@ -44,11 +43,8 @@ class AvaeFamily:
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[QueueTraining, DataLoader, int]:
         """Return the queue of fits and the number of epochs that they may last; see `ModelFamily.prepare`."""
-        options, how = TraceOptions(**data), AvaeOptions(**training)
-        traces = read_traces(recording, path, options.normalisation)
-        sizes = [(size, size * self.hidden_per_latent) for size in self.latent_sizes]
-        members = make_members(traces, options, sizes, self.betas, path)
-        parts = [assign_parts(traces, member, options) for member in members]
+        how, sizes = AvaeOptions(**training), [(size, size * self.hidden_per_latent) for size in self.latent_sizes]
+        traces, options, members, parts = read_fits(recording, path, data, sizes, self.betas)
         noiseless, collector = traces.noiseless_normalised, EmbeddingCollector(traces)
 
         def output(number: int, state: Mapping[str, Tensor]) -> MemberOutput:
@@ -61,11 +57,11 @@ class AvaeFamily:
                 said.latents_of_noiseless = encode(model, noiseless)[0].numpy()
             return said
 
-        def keep(number: int, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        def keep(number: int, result: dict[str, Any]) -> dict[str, Any]:
             # a member of the published sizes has 12 to 92 MB of weights, and there are hundreds
             if number == 0:
-                return {"state": state}
-            return {"scores": collector.score(parts[number], output(number, state))}
+                return result
+            return {"scores": collector.score(parts[number], output(number, result["state"]))}
 
         self._prepared = traces, members, parts, options, seed, collector, output
 
@@ -103,23 +99,9 @@ class AvaeFamily:
         )
 
 
-def batches_of_equals(members: list[Member], parts: list[np.ndarray], together: int) -> list[list[int]]:
-    """Return numbers of members in order, as lists of at most `together` that can be trained as one program."""
-
-    def kind(number: int) -> tuple:
-        member = members[number]
-        return member.latent_size, member.hidden, int((parts[number] == TRAINING).sum())
-
-    found = []
-    for _, group in groupby(range(len(members)), kind):
-        chosen = list(group)
-        found += [chosen[first : first + together] for first in range(0, len(chosen), together)]
-    return found
-
-
 def restore(member: Member, samples: int, state: Mapping[str, Tensor]) -> Avae:
     """Return a trained model as a population of one."""
-    model = Avae(AvaeSizes(1, samples, member.hidden, member.latent_size), Streams([0]))
+    model = Avae(samples, member.hidden, member.latent_size, Streams([0]))
     model.load_state_dict(state)
     return model
 

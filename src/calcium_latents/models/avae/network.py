@@ -9,29 +9,10 @@ a gated dense layer. The gradient of the recurrent weights and of the forget gat
 changes nothing but the time: 97 to 99.7 % of the published parameters are such (a test compares with `torch.nn.LSTM`).
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from calcium_latents.training.streams import Streams
-
-
-@dataclass(frozen=True)
-class AvaeSizes:
-    """Sizes of a population of models that differ in nothing but their weights.
-
-    Attributes:
-        members: number of models, M.
-        samples: of a trace, T.
-        hidden: D1 in the paper.
-        latents: D2 in the paper.
-    """
-
-    members: int
-    samples: int
-    hidden: int
-    latents: int
 
 
 class GatedDense(nn.Module):
@@ -52,28 +33,29 @@ class GatedDense(nn.Module):
         self.bias_hidden = nn.Parameter(_uniform(streams, 1, 3 * outputs, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return h; its values lie within tanh(1) = 0.76 of zero."""
+        """Return h `[M, n, outputs]` of `[M, n, inputs]`; its values lie within tanh(1) = 0.76 of zero."""
         gates = torch.baddbmm(self.bias_input + self.bias_hidden, x, self.weight)
         entry, candidate, exit_ = gates.chunk(3, -1)
         return exit_.sigmoid() * (entry.sigmoid() * candidate.tanh()).tanh()
 
 
 class Avae(nn.Module):
-    """A population of published models.
+    """A population of M published models that differ in nothing but their weights.
 
     Args:
-        sizes: see `AvaeSizes`.
+        samples: of a trace, T.
+        hidden, latents: D1 and D2 in the paper.
         streams: random streams of the first weights, one a member.
     """
 
-    def __init__(self, sizes: AvaeSizes, streams: Streams):
+    def __init__(self, samples: int, hidden: int, latents: int, streams: Streams):
         super().__init__()
-        self.sizes = sizes
-        self.encoder = GatedDense(sizes.samples, sizes.hidden, streams)
-        self.mean = _Linear(sizes.hidden, sizes.latents, streams)
-        self.log_variance = _Linear(sizes.hidden, sizes.latents, streams)
-        self.expand = _Linear(sizes.latents, sizes.hidden, streams)
-        self.decoder = GatedDense(sizes.hidden, sizes.samples, streams)
+        self.latents = latents
+        self.encoder = GatedDense(samples, hidden, streams)
+        self.mean = _Linear(hidden, latents, streams)
+        self.log_variance = _Linear(hidden, latents, streams)
+        self.expand = _Linear(latents, hidden, streams)
+        self.decoder = GatedDense(hidden, samples, streams)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance `[M, n, latents]` of the posterior of traces `[M, n, T]`."""
@@ -81,11 +63,11 @@ class Avae(nn.Module):
         return self.mean(hidden), self.log_variance(hidden)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return reconstructions `[M, n, T]`."""
+        """Return reconstructions `[M, n, T]` of latents `[M, n, latents]`."""
         return self.decoder(self.expand(z))
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return reconstruction, mean and log variance, with z = mean + noise * exp(log variance / 2)."""
+        """Return reconstruction, mean and log variance, with z = mean + noise `[M, n, D2]` * exp(log variance / 2)."""
         mean, log_variance = self.encode(x)
         return self.decode(mean + noise * (0.5 * log_variance).exp()), mean, log_variance
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from calcium_latents.models.avae.network import Avae, AvaeSizes, divergence
+from calcium_latents.models.avae.network import Avae, divergence
+from calcium_latents.models.traces.member_queue import Fit
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 
@@ -40,14 +40,14 @@ class AvaeOptions:
     together: int = 1
 
 
-class AvaeFit:
-    """Trains M models of equal sizes on their own neurons, each until it stops; see `member_queue.Fit`.
+class AvaeFit(Fit):
+    """Trains M models of equal sizes on their own neurons, each until it stops.
 
     Args:
         values: normalised traces [N, T].
         training, stopping: neurons to train on and to stop by, [M, n] and [M, m].
         hidden, latents: sizes.
-        betas: weight of the divergence of each model.
+        betas: weight of the divergence of each model [M].
         seeds: one a model.
         options: see `AvaeOptions`.
     """
@@ -63,24 +63,23 @@ class AvaeFit:
         seeds: Sequence[int],
         options: AvaeOptions,
     ):
-        self.options, self.most_rounds = options, options.epochs
-        self.streams = Streams(seeds)
-        self.model = Avae(AvaeSizes(len(seeds), values.shape[1], hidden, latents), self.streams)
-        self.values = torch.as_tensor(values)
-        self.training, self.stopping = torch.as_tensor(training), torch.as_tensor(stopping)
-        self.betas = torch.tensor(betas)
-        self.epoch = 0
-        self.best = torch.full((len(seeds),), torch.inf)
-        self.worse = torch.zeros(len(seeds), dtype=torch.long)
-        self.stopped = torch.zeros(len(seeds), dtype=torch.bool)
-        self._rows: list[dict[str, Any]] = []
+        self.options, self.epoch = options, 0
+        streams = Streams(seeds)
+        super().__init__(
+            Avae(values.shape[1], hidden, latents, streams),
+            streams,
+            betas,
+            values=torch.as_tensor(values),
+            training=torch.as_tensor(training),
+            stopping=torch.as_tensor(stopping),
+            best=torch.full((len(seeds),), torch.inf),
+            worse=torch.zeros(len(seeds), dtype=torch.long),
+            stopped=torch.zeros(len(seeds), dtype=torch.bool),
+        )
 
     def start(self, device: torch.device) -> None:
         """Move to `device`."""
-        self.model.to(device)
-        for name in ("values", "training", "stopping", "betas", "best", "worse", "stopped"):
-            setattr(self, name, getattr(self, name).to(device))
-        self.streams = self.streams.to(device)
+        super().start(device)
         self.learning_rate = torch.full((len(self.betas),), self.options.learning_rate, device=device)
         betas, clip = tuple(self.options.adam_betas), self.options.gradient_clip
         self.optimizer = PopulationAdam(
@@ -116,20 +115,10 @@ class AvaeFit:
         self.stopped = self.stopped | (self.worse >= options.patience)
         return bool(self.stopped.all())
 
-    def results(self) -> list[dict[str, Any]]:
-        """Weights of each model."""
-        state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
-        # copies: a view would be saved with the weights of all
-        return [{name: value[m : m + 1].clone() for name, value in state.items()} for m in range(len(self.betas))]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Losses of a trace by epoch."""
-        return self._rows
-
     def _loss(self, neurons: Tensor) -> Tensor:
         """Squared error plus weighted divergence, summed over traces `[M, b]`: `[M]`."""
         x = self.values[neurons]
-        noise = self.streams.normal(*neurons.shape, self.model.sizes.latents)
+        noise = self.streams.normal(*neurons.shape, self.model.latents)
         reconstruction, mean, log_variance = self.model(x, noise)
         error = (reconstruction - x).square().sum((1, 2))
         return error + self.betas * divergence(mean, log_variance).sum(1)

@@ -12,21 +12,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.avae.family import batches_of_equals
 from calcium_latents.models.avae_plus.network import AvaePlus, AvaePlusSizes
 from calcium_latents.models.avae_plus.training import AvaePlusFit, AvaePlusOptions
 from calcium_latents.models.traces.bins import BinOptions, TraceBins, fit_bins, samples_per_bin
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
 from calcium_latents.models.traces.latent_inference import Posterior, refine_latents
-from calcium_latents.models.traces.member_queue import QueueTraining
-from calcium_latents.models.traces.neuron_traces import (
-    Member,
-    NeuronTraces,
-    TraceOptions,
-    assign_parts,
-    make_members,
-    read_traces,
-)
+from calcium_latents.models.traces.member_queue import QueueTraining, batches_of_equals
+from calcium_latents.models.traces.neuron_traces import Member, NeuronTraces, read_fits
 from calcium_latents.models.traces.statistics import FEWEST_BINS, STATISTICS
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TRAINING
@@ -64,12 +56,9 @@ class AvaePlusFamily:
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[QueueTraining, DataLoader, int]:
         """Return the queue of fits and the number of rounds that they last; see `ModelFamily.prepare`."""
-        options = TraceOptions(**data)
         how = AvaePlusOptions(**{**training, "schedule": LearningRateSchedule(**training["schedule"])})
-        traces = read_traces(recording, path, options.normalisation)
         sizes = [(size, self.hidden) for size in self.latent_sizes]
-        members = make_members(traces, options, sizes, self.betas, path)
-        parts = [assign_parts(traces, member, options) for member in members]
+        traces, options, members, parts = read_fits(recording, path, data, sizes, self.betas)
         layout = BinOptions(**self.bins)
         _check_length(traces, layout, max(self.latent_sizes), path)
 

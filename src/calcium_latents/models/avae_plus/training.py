@@ -10,6 +10,7 @@ import torch
 from calcium_latents.models.avae_plus.network import AvaePlus, AvaePlusSizes
 from calcium_latents.models.traces.augmentation import join_pieces
 from calcium_latents.models.traces.bins import TraceBins
+from calcium_latents.models.traces.member_queue import Fit
 from calcium_latents.models.traces.pca_family import fit_principal_components
 from calcium_latents.seeds import generator
 from calcium_latents.training.optimizer import PopulationAdam
@@ -56,14 +57,14 @@ class AvaePlusOptions:
         return -(-self.steps // STEPS_PER_ROUND)
 
 
-class AvaePlusFit:
-    """Trains M models of equal sizes on their own neurons; see `member_queue.Fit`.
+class AvaePlusFit(Fit):
+    """Trains M models of equal sizes on their own neurons.
 
     Args:
         bins: for each model, how its traces are binned.
         training: for each model, scaled bins of its training neurons [n, B].
         hidden, latents, identity: see `AvaePlusSizes`.
-        betas: weight of the divergence of each model; 1: the evidence lower bound.
+        betas: weight of the divergence of each model [M]; 1: the evidence lower bound.
         seeds: one a model.
         options: see `AvaePlusOptions`.
     """
@@ -79,28 +80,27 @@ class AvaePlusFit:
         seeds: Sequence[int],
         options: AvaePlusOptions,
     ):
-        self.options, self.most_rounds, self.step = options, options.rounds, 0
+        self.options, self.step = options, 0
         pools = [_pool(x, b, options, seed) for x, b, seed in zip(training, bins, seeds, strict=True)]
         codes = [b.identity(pool) for b, pool in zip(bins, pools, strict=True)]
-        self.pool, self.codes = torch.as_tensor(np.stack(pools)), torch.as_tensor(np.stack(codes))
         starts = [fit_principal_components(pool[:4096], latents - identity) for pool in pools]
         mean, components, scales = (
             torch.as_tensor(np.stack([getattr(start, name) for start in starts]))
             for name in ("mean", "components", "scales")
         )
-        self.streams = Streams(seeds)
-        sizes = AvaePlusSizes(len(seeds), mean.shape[1], hidden, latents, identity)
-        self.model = AvaePlus(sizes, self.streams, mean, components, scales.clamp_min(1e-6))
-        self.betas = torch.tensor(betas, dtype=torch.float32)
-        self.variance = torch.ones(len(seeds))
-        self._rows: list[dict[str, Any]] = []
+        streams, sizes = Streams(seeds), AvaePlusSizes(len(seeds), mean.shape[1], hidden, latents, identity)
+        super().__init__(
+            AvaePlus(sizes, streams, mean, components, scales.clamp_min(1e-6)),
+            streams,
+            betas,
+            pool=torch.as_tensor(np.stack(pools)),
+            codes=torch.as_tensor(np.stack(codes)),
+            variance=torch.ones(len(seeds)),
+        )
 
     def start(self, device: torch.device) -> None:
         """Move to `device`."""
-        self.model.to(device)
-        for name in ("pool", "codes", "betas", "variance"):
-            setattr(self, name, getattr(self, name).to(device))
-        self.streams = self.streams.to(device)
+        super().start(device)
         rates = torch.zeros(len(self.betas), device=device)
         self.optimizer = PopulationAdam(self.model.parameters(), rates, clip=self.options.gradient_clip)
 
@@ -128,15 +128,8 @@ class AvaePlusFit:
         return self.step >= options.steps
 
     def results(self) -> list[dict[str, Any]]:
-        """Weights of each model, and the variance of its residuals."""
-        state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
-        # copies: a view would be saved with the weights of all
-        states = [{name: value[m : m + 1].clone() for name, value in state.items()} for m in range(len(self.betas))]
-        return [{"state": own, "variance": float(v)} for own, v in zip(states, self.variance, strict=True)]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Error (in variances of the training bins) and divergence (nats) while training."""
-        return self._rows
+        """Weights of each model, and the variance of its residuals (in variances of the training bins)."""
+        return [own | {"variance": float(v)} for own, v in zip(super().results(), self.variance, strict=True)]
 
     def _losses(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean squared error of a bin, and divergence of a trace, of each model `[M]`, on a new batch."""

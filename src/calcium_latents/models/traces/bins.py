@@ -39,7 +39,7 @@ class TraceBins:
         mean, sd: of the training bins.
         baseline: scaled value of a trace without events.
         threshold, decay: see `models.traces.statistics.event_statistics`, in scaled units.
-        statistics_mean, statistics_sd: of the training traces' statistics.
+        statistics_mean, statistics_sd: of the training traces' statistics [statistics].
         directions: of the identity code [statistics, identity latents], scaled to variance one.
     """
 
@@ -132,7 +132,7 @@ def samples_per_bin(samples: int, rate_hz: float, options: BinOptions) -> int:
 
 
 def bin_means(values: np.ndarray, factor: int) -> np.ndarray:
-    """Return means [n, ceil(T / factor)] over bins of `factor` samples; the last bin may have fewer."""
+    """Return means [n, ceil(T / factor)] of traces [n, T] over bins of `factor` samples; the last may have fewer."""
     if factor == 1:
         return values
     starts = np.arange(0, values.shape[1], factor)

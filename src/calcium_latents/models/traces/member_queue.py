@@ -3,29 +3,77 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from itertools import groupby
+from typing import Any
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
+from torch import Tensor
+
+from calcium_latents.models.traces.neuron_traces import Member
+from calcium_latents.recordings.embedding import TRAINING
+from calcium_latents.training.streams import Streams
 
 
-class Fit(Protocol):
-    """One or several members that are trained together."""
+class Fit:
+    """One or several members, M, that are trained together.
 
-    model: torch.nn.Module
-    most_rounds: int
+    Args:
+        model: a population; all its parameters and buffers begin with the dimension of members.
+        streams: random streams, one a member.
+        betas: weight of the divergence of each member [M].
+        tensors: other tensors that training needs on its device, which become attributes.
+    """
+
+    def __init__(self, model: torch.nn.Module, streams: Streams, betas: Sequence[float], **tensors: Tensor):
+        self.model, self.streams = model, streams
+        tensors |= {"betas": torch.tensor(betas, dtype=torch.float32)}
+        vars(self).update(tensors)
+        self._moved = tuple(tensors)
+        self._rows: list[dict[str, Any]] = []
 
     def start(self, device: torch.device) -> None:
-        """Make what training needs on `device`."""
+        """Move to `device`; fits make their optimisers here, too."""
+        self.model.to(device)
+        vars(self).update({name: getattr(self, name).to(device) for name in self._moved})
+        self.streams = self.streams.to(device)
 
     def round(self) -> bool:
         """Train for a while (an epoch, some steps); return whether training has ended."""
+        raise NotImplementedError
 
     def results(self) -> list[dict[str, Any]]:
-        """Weights and whatever else belongs to each member, on the CPU."""
+        """Return `state`, the weights of each member, on the CPU, and what else belongs to it."""
+        state = {name: value.detach().cpu() for name, value in self.model.state_dict().items()}
+        # copies: a view would be saved with the weights of all
+        return [
+            {"state": {name: value[m : m + 1].clone() for name, value in state.items()}} for m in range(len(self.betas))
+        ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """What was measured while training."""
+        """Return what was measured while training, a row a member and round."""
+        return self._rows
+
+
+def batches_of_equals(members: list[Member], parts: list[np.ndarray], together: int) -> list[list[int]]:
+    """Return numbers of members in order, as lists of at most `together` that can be trained as one program.
+
+    Args:
+        members: all fits.
+        parts: of each member, the part of each neuron [neuron].
+        together: see above.
+    """
+
+    def kind(number: int) -> tuple:
+        member = members[number]
+        return member.latent_size, member.hidden, int((parts[number] == TRAINING).sum())
+
+    found = []
+    for _, group in groupby(range(len(members)), kind):
+        chosen = list(group)
+        found += [chosen[first : first + together] for first in range(0, len(chosen), together)]
+    return found
 
 
 class QueueTraining(lightning.LightningModule):

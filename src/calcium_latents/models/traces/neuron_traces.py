@@ -115,6 +115,19 @@ class NeuronTraces:
         return self.offset + self.scale * values
 
 
+def read_fits(
+    recording: xr.Dataset, path: str, data: Mapping, sizes: Sequence[tuple[int, int]], betas: Sequence[float]
+) -> tuple[NeuronTraces, TraceOptions, list[Member], list[np.ndarray]]:
+    """Return traces, how they are split (`data`), all fits to them, and the part of each neuron in each fit [N].
+
+    Args and Raises: as in `read_traces` and `make_members`.
+    """
+    options = TraceOptions(**data)
+    traces = read_traces(recording, path, options.normalisation)
+    members = make_members(traces, options, sizes, betas, path)
+    return traces, options, members, [assign_parts(traces, member, options) for member in members]
+
+
 def read_traces(recording: xr.Dataset, path: str, normalisation: str) -> NeuronTraces:
     """Return the recording's traces; recordings without cultures are one culture.
 

@@ -11,7 +11,7 @@ import xarray as xr
 from torch.utils.data import DataLoader
 
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
-from calcium_latents.models.traces.neuron_traces import TraceOptions, assign_parts, make_members, read_traces
+from calcium_latents.models.traces.neuron_traces import read_fits
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
@@ -80,30 +80,27 @@ class PcaFamily:
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[NothingToTrain, DataLoader, int]:
         """Nothing is trained step by step; see `ModelFamily.prepare`."""
-        options = TraceOptions(**data)
-        traces = read_traces(recording, path, options.normalisation)
-        members = make_members(traces, options, [(size, 0) for size in self.latent_sizes], [0.0], path)
-        self._prepared = traces, members, options, seed
+        self._prepared = seed, *read_fits(recording, path, data, [(size, 0) for size in self.latent_sizes], [0.0])
         return NothingToTrain(), DataLoader(torch.zeros(1)), 0
 
     def result(self, module: NothingToTrain, recording: xr.Dataset) -> FitResult:
         """Fit and score every member; see `ModelFamily.result`."""
-        traces, members, options, seed = self._prepared
+        seed, traces, options, members, parts = self._prepared
         collector, fits = EmbeddingCollector(traces), []
         noiseless = traces.noiseless_normalised
-        for member in progress(members, "principal components", unit="fit"):
-            parts = assign_parts(traces, member, options)
-            training = parts == TRAINING
+        pairs = list(zip(members, parts, strict=True))
+        for member, part in progress(pairs, "principal components", unit="fit"):
+            training = part == TRAINING
             fit = fit_principal_components(traces.values[training], member.latent_size)
             scores = fit.encode(traces.values)
             output = MemberOutput(scores, fit.decode(scores))
             if noiseless is not None:
                 ideal = fit_principal_components(noiseless[training], member.latent_size)
                 output.latents_of_noiseless = ideal.encode(noiseless)
-            collector.add(member, parts, output)
+            collector.add(member, part, output)
             fits.append(fit)
         first = {part.name: getattr(fits[0], part.name) for part in fields(fits[0])}
-        seen = traces.values[assign_parts(traces, members[0], options) == TRAINING]
+        seen = traces.values[parts[0] == TRAINING]
         variance = float(np.square(seen - fits[0].decode(fits[0].encode(seen))).mean())
         return FitResult(
             inferred=collector.embedding(recording, self.name, seed),

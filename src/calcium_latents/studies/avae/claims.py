@@ -18,24 +18,15 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from calcium_latents.claims.paper import read_paper
 from calcium_latents.claims.table import Claim
 from calcium_latents.statistics.intervals import mean_interval
 from calcium_latents.statistics.partition_contrasts import CELL, NEURON, contrast
+from calcium_latents.studies.avae import claims_questions as common
 from calcium_latents.studies.avae import condition_comparison as cc
 from calcium_latents.studies.avae.claims_clusters import cluster_claims
-from calcium_latents.studies.avae.claims_questions import (
-    BASELINE,
-    NAMES,
-    OURS,
-    PUBLISHED,
-    SCOPE,
-    SPLITS,
-    Question,
-    against_pca,
-    answered,
-    by_method,
-    own_latents,
-)
+from calcium_latents.studies.avae.study import BASELINE, OURS, PUBLISHED
+from calcium_latents.studies.avae.study import SHORT as NAMES
 
 #: table -> pattern of its files
 TABLES = {
@@ -53,10 +44,6 @@ ORIENTATIONS = {
     AS_WRITTEN: "weights as the authors' code applies them: inhibitory neurons receive inhibition only",
     TRANSPOSED: "weights as the paper describes them: inhibitory neurons inhibit others",
 }
-#: One culture of the authors' notebook has this many links. Rates (Hz) of excitatory and inhibitory neurons are of one
-#: culture with their equations and weights, from its initial state on.
-NEURONS, LINKS = 2250, 37_910
-RATES_HZ = {"RS": (0.75, 0.07), "IB": (1.29, 0.05), "CH": (2.57, 0.08)}
 NEAR = {"links": 0.05, "rate": 0.2, "share": 0.5}  # relative differences that are accepted
 FROM_START = {  # rates are compared over 30 s from the initial state, as the reference's are
     "rate": ", from the initial state, whose burst the recordings leave out",
@@ -95,89 +82,92 @@ def _of_types(tables: Mapping[str, pd.DataFrame], name: str, orientation: str = 
 
 
 def _reconstruction(rows: pd.DataFrame | None) -> Iterator[Claim]:
-    for split, method in ((split, method) for split in SPLITS for method in (PUBLISHED, OURS)):
+    for split, method in ((split, method) for split in common.SPLITS for method in (PUBLISHED, OURS)):
         text = f"{NAMES[method]} reconstructs noiseless traces better than PCA of equal latent size; ours: its mean "
-        text += f"squared error over PCA's, {SPLITS[split]}"
-        question, reason = Question(f"{method}-better-than-pca-{split}", "3B", text, "below", 1.0), ""
+        text += f"squared error over PCA's, {common.SPLITS[split]}"
+        asked, reason = common.question(f"{method}-better-than-pca-{split}", "3B", text, side="below", bound=1.0), ""
         if rows is not None:
             mine = rows[rows["split"] == split]
             share = (mine["error"] / mine["null_error"]).groupby(mine["method"]).mean().dropna()
-            reason = f"; errors over that of the mean training trace: {by_method(share)}"
+            reason = f"; errors over that of the mean training trace: {common.by_method(share)}"
             sampled = rows.assign(error=rows["error_sampled"].fillna(rows["error"]))
             sampled = contrast(sampled, "error", split, "method", (method, BASELINE), logarithm=True)
             if method == PUBLISHED and sampled is not None:
                 reason += f"; {sampled.interval[0]:.3g} with sampled latents, as in the authors' script"
             if method == PUBLISHED:
                 reason += "; trained as the authors' code does, with its stopping rule: longer training is not tested"
-        yield against_pca(question, rows, "error", split, method, True, reason)
+        yield common.against_pca(asked, rows, "error", split, method, True, reason)
 
 
 def _best_of_test_set(rows: pd.DataFrame | None) -> Claim:
     text = "The AVAE of lowest test error is better than the PCA of lowest test error; ours: share of noise levels and "
     text += "latent sizes where it is (as published: fits chosen by their test error; reproduced: all)"
-    question = Question("best-on-the-test-set", "3B", text, "")
+    asked = common.question("best-on-the-test-set", "3B", text, side="")
     if rows is None:
-        return question.answer()
+        return asked.answer()
     fits = rows[rows["split"] == NEURON].groupby([*CELL, "method"])["error"].agg(["min", "count"]).unstack("method")
     fits = fits.reindex(columns=pd.MultiIndex.from_product([["min", "count"], [PUBLISHED, BASELINE]])).dropna()
     if fits.empty:
-        return question.answer()
+        return asked.answer()
     share = (fits["min", PUBLISHED] < fits["min", BASELINE]).mean()
     counts = fits["count"].max().astype(int)
     reason = f"{len(fits)} combinations; lowest of up to {counts[PUBLISHED]} fits (partitions, betas, seeds) against "
     reason += f"{counts[BASELINE]}: choosing on the test set favours the method with more fits"
-    return question.answer((share, np.nan, np.nan), reason, good=bool(share == 1))
+    return asked.answer(share, reason, good=bool(share == 1))
 
 
 def _noise(rows: pd.DataFrame | None) -> Claim:
     text = "Reconstructions by all models deteriorate as noise increases; ours: error at the highest noise over that "
     text += "at the lowest, the smaller of AVAE and PCA"
-    question = Question("error-grows-with-noise", "3B", text, "above", 1.0)
+    asked = common.question("error-grows-with-noise", "3B", text, bound=1.0)
     levels = np.sort(rows["noise_level"].unique()) if rows is not None else []
     if len(levels) < 2:
-        return question.answer()
+        return asked.answer()
     ends, cells = (levels[-1], levels[0]), ("latent_size", "beta")
     found = {
         method: contrast(rows[rows["method"] == method], "error", NEURON, "noise_level", ends, cells, logarithm=True)
         for method in NAMES
     }
     if found[PUBLISHED] is None or found[BASELINE] is None:
-        return question.answer()
+        return asked.answer()
     least = min((found[PUBLISHED], found[BASELINE]), key=lambda pair: pair.interval[0])
-    means = by_method({method: pair.interval[0] for method, pair in found.items() if pair is not None})
+    means = common.by_method({method: pair.interval[0] for method, pair in found.items() if pair is not None})
     reason = f"{least.words}; s.d. of the noise {ends[0]:g} against {ends[1]:g}: {means}"
-    return question.answer(least.interval, reason)
+    return common.decided(asked, least.interval, reason)
 
 
 def _groups(tables: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
     """Firing types, and inhibitory neurons, lie apart in the latents: linear readout of test neurons."""
     texts = {"group": "Neurons group by firing type whatever the phase shift", "inhibitory": "Inhibitory neurons group"}
-    tests = [("types", "4A", "group", split, AS_WRITTEN, split, where) for split, where in SPLITS.items()]
+    tests = [("types", "4A", "group", split, AS_WRITTEN, split, where) for split, where in common.SPLITS.items()]
     tests += [("inhibitory", "4B", "inhibitory", NEURON, name, name, where) for name, where in ORIENTATIONS.items()]
     for what, figure, target, split, orientation, suffix, where in tests:
         rows, reason = _of_types(tables, "separation", orientation), ""
         if rows is not None:
             rows = rows[(rows["target"] == target) & (rows["latents"] == cc.ALL)]
             means = rows[rows["split"] == split].groupby("method")["score"].mean()
-            reason = f"; accuracy {by_method(means)}; chance {rows['chance'].mean():.2g}"
+            reason = f"; accuracy {common.by_method(means)}; chance {rows['chance'].mean():.2g}"
             rows = rows.assign(gain=rows["score"] - rows["chance"])
             if target == "group" and split == NEURON:
                 reason += "; a culture has one type, so telling cultures apart by their bursts is enough here"
-            reason += SCOPE
+            reason += common.SCOPE
         text = f"{texts[target]}; ours: balanced accuracy of a linear readout of AVAE's latents less chance, {where}"
-        question = Question(f"{what}-apart-{suffix}", figure, text)
-        yield answered(question, contrast(rows, "gain", split, "method", (PUBLISHED,)), reason)
+        asked = common.question(f"{what}-apart-{suffix}", figure, text)
+        yield common.answered(asked, contrast(rows, "gain", split, "method", (PUBLISHED,)), reason)
 
 
 def _parameters(rows: pd.DataFrame | None) -> Iterator[Claim]:
-    """Correlations of latents with the parameters of the neurons, at the noise level nearest to 1 (the paper's)."""
+    """Correlations of latents with the parameters of the neurons, at the noise level nearest to the paper's."""
+    paper = read_paper("avae")
+    first_seven = paper["correlated_latents"]
     if rows is not None:
-        rows = rows[rows["dataset"] == rows.loc[(rows["noise_level"] - 1).abs().idxmin(), "dataset"]]
+        distance = (rows["noise_level"] - paper["noise_level"].value).abs()
+        rows = rows[rows["dataset"] == rows.loc[distance.idxmin(), "dataset"]]
     tests = {
         "v0-du-correlate": (
             "v0 and du correlate with latents, antagonistically; ours: share of the AVAE's latents beyond shuffled "
             "neurons for both, with opposite signs (reproduced: at least 7/8; by type, v0 and du oppose each other)",
-            "first seven of eight", _antagonists, lambda share, _: share >= 7 / 8,
+            first_seven.printed, _antagonists, lambda share, _: share >= first_seven.value,
         ),
         "a-b-do-not-correlate": (
             "a and b correlate with no latent; ours: largest |r| (reproduced: not above that of shuffled neurons)",
@@ -189,18 +179,18 @@ def _parameters(rows: pd.DataFrame | None) -> Iterator[Claim]:
             "no number", lambda fit: fit.loc[["v0", "du"], "within_r"].abs().groupby(level=0).max().min(), np.greater,
         ),
     }  # fmt: skip
-    for name, (text, paper, statistic, good) in tests.items():
-        question = Question(name, "5B", text, "", paper=paper)
+    for name, (text, printed, statistic, good) in tests.items():
+        asked = common.question(name, "5B", text, printed, side="")
         if rows is None or PUBLISHED not in set(rows["method"]):
-            yield question.answer()
+            yield asked.answer()
             continue
         fits = {key: statistic(fit.set_index("parameter")) for key, fit in rows.groupby(["method", "seed"])}
         values, null = pd.Series(fits, dtype=float), rows.loc[rows["method"] == PUBLISHED, "null_upper"].mean()
-        ours, means = mean_interval(values[PUBLISHED].to_numpy()), by_method(values.groupby(level=0).mean())
+        ours, means = mean_interval(values[PUBLISHED].to_numpy()), common.by_method(values.groupby(level=0).mean())
         seeds = len(values[PUBLISHED])
         reason = f"{means}; shuffled neurons: largest |r| below {null:.2g} in 95 %; one reported fit a seed, all its "
         reason += f"neurons; {'interval over ' if seeds > 1 else 'no interval: '}{seeds} seed{'s' * (seeds > 1)}"
-        yield question.answer(ours, reason, good=bool(good(ours[0], null)))
+        yield asked.answer(ours, reason, good=bool(good(ours[0], null)))
 
 
 def _antagonists(fit: pd.DataFrame) -> float:
@@ -214,8 +204,8 @@ def _conditions(tables: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
     """Figure 6: conditions against cultures, in the first data set that compares conditions."""
     separability, heterogeneity = (tables.get(name) for name in ("separability", "heterogeneity"))
     every = None if separability is None else cc.summarise_comparison(separability)
-    areas = None if separability is None else cc.summarise_comparison(own_latents(separability))
-    ratios = None if heterogeneity is None else cc.compare_heterogeneity(own_latents(heterogeneity))
+    areas = None if separability is None else cc.summarise_comparison(common.own_latents(separability))
+    ratios = None if heterogeneity is None else cc.compare_heterogeneity(common.own_latents(heterogeneity))
     tests = (
         ("separate", PUBLISHED, (cc.NEURONS, cc.CONDITIONS), 0.5,
          "Latents separate control from treated neurons; ours: AUC between two cultures, as published over neurons"),
@@ -234,20 +224,20 @@ def _conditions(tables: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
         rows, value = (areas, "auc") if place else (ratios, "ratio")
         if rows is not None and place:
             rows = rows[(rows["protocol"] == place[0]) & (rows["comparison"] == place[1])]
-        question = Question(f"conditions-{name}", "6B", text, "above", bound)
+        asked = common.question(f"conditions-{name}", "6B", text, bound=bound)
         mine = None if rows is None else rows[(rows["method"] == method) & rows[value].notna()]
         if mine is None or mine.empty:
-            yield question.answer()
+            yield asked.answer()
             continue
         row = mine.iloc[0]
-        peers = by_method(rows[rows["dataset"] == row["dataset"]].groupby("method")[value].first())
+        peers = common.by_method(rows[rows["dataset"] == row["dataset"]].groupby("method")[value].first())
         identity = " (AVAE+: identity latents)" if cc.IDENTITY in set(rows["latents"]) else ""
         reason = f"{_origin(tables, row['dataset'])}: {peers}{identity}; interval over {row['cultures']} cultures"
         if row["latents"] == cc.IDENTITY:
             whole = every[(every["method"] == method) & (every["latents"] == cc.ALL)]
             for one in whole[(whole["protocol"] == place[0]) & (whole["comparison"] == place[1])].head(1).itertuples():
                 reason += f"; with all its latents {one.auc:.3g} [{one.lower:.3g}, {one.upper:.3g}]"
-        yield question.answer((row[value], row["lower"], row["upper"]), reason)
+        yield common.decided(asked, (row[value], row["lower"], row["upper"]), reason)
 
 
 def _origin(tables: Mapping[str, pd.DataFrame], dataset: str) -> str:
@@ -258,28 +248,31 @@ def _origin(tables: Mapping[str, pd.DataFrame], dataset: str) -> str:
 
 def _cultures(rows: pd.DataFrame | None) -> Iterator[Claim]:
     """Whole cultures of the published size, beside one culture of the authors' code."""
+    paper = read_paper("avae")
+    neurons, links = (paper[f"culture_{name}"] for name in ("neurons", "links"))
     if rows is not None:
-        full = (rows["neurons"] - NEURONS).abs() <= 0.01 * NEURONS
+        full = (rows["neurons"] - neurons.value).abs() <= 0.01 * neurons.value
         rows = rows[(rows["orientation"] == AS_WRITTEN) & (rows["group"] == rows["neuron_type"]) & full]
         rates = rows["excitatory_rate_from_start_hz"]
         rows = rows.assign(rate=rates, share=rows["inhibitory_rate_from_start_hz"] / rates)
-    tests = [("links", "all", LINKS, "Links of a culture; ours: mean")]
-    for kind, (excitatory, inhibitory) in RATES_HZ.items():
-        tests.append(("rate", kind, excitatory, f"Rate (Hz) of excitatory neurons of {kind} cultures; ours: mean"))
-        text = f"Inhibitory neurons of {kind} cultures receive inhibition only; ours: rate over excitatory rate"
-        tests.append(("share", kind, inhibitory / excitatory, text))
-    for value, kind, paper, text in tests:
+    says = f"{links.value} in {links.where}"
+    tests = [("links", "all", links.value, says, "Links of a culture; ours: mean")]
+    for kind in ("RS", "IB", "CH"):
+        stated = paper[f"culture_rates_hz_{kind.lower()}"]
+        excitatory, inhibitory = stated.value
+        for value, number, text in (
+            ("rate", excitatory, f"Rate (Hz) of excitatory neurons of {kind} cultures; ours: mean"),
+            ("share", inhibitory / excitatory, f"Inhibitory neurons of {kind} cultures receive inhibition only; ours: "
+             "rate over excitatory rate"),
+        ):  # fmt: skip
+            tests.append((value, kind, number, f"{number:.3g} by {stated.where}", text))
+    for value, kind, number, says, text in tests:
         text += f" (accepted within {NEAR[value]:.0%})"
-        equations = "by the authors' equations (one culture, 30 s from its initial state); not in the paper"
-        paper_says = (
-            f"{paper:.3g} {equations}" if value in FROM_START else f"{paper} in the authors' notebook (one culture)"
-        )
-        question = Question(f"culture-{value}-{kind.lower()}", "2.1", text, "", paper=paper_says)
+        asked = common.question(f"culture-{value}-{kind.lower()}", "2.1", text, says, side="")
         part = None if rows is None else rows if kind == "all" else rows[rows["group"] == kind]
         if part is None or part.empty:
-            yield question.answer(reason="no such culture of the full size at this scale")
+            yield asked.answer(reason="no such culture of the full size at this scale")
             continue
         ours = mean_interval(part[value].to_numpy())
-        good = bool(abs(ours[0] / paper - 1) <= NEAR[value])
         reason = f"{len(part)} simulated culture(s), weights as in the authors' code{FROM_START.get(value, '')}"
-        yield question.answer(ours, reason, good=good)
+        yield asked.answer(ours, reason, good=bool(abs(ours[0] / number - 1) <= NEAR[value]))

@@ -31,20 +31,19 @@ from sklearn.preprocessing import StandardScaler
 from calcium_latents.errors import UserError
 from calcium_latents.metrics.clustering import RESOLUTION
 from calcium_latents.progress import progress
+from calcium_latents.recordings.fields import TEST
 from calcium_latents.seeds import generator
-from calcium_latents.statistics.intervals import quantile_interval
+from calcium_latents.statistics.partitions import TIES, outcome
+from calcium_latents.studies.avae.neuron_bootstraps import area_with_interval, dispersion_with_interval
 
 NEURONS, HELD_OUT = "neurons", "held-out cultures"
 UNSEEN = "unseen cultures"
 CONDITIONS, NULL = "conditions", "null: one condition"
 DIFFERENCE = "conditions less null"
 ALL, IDENTITY = "all", "identity"
-TEST, BY_CULTURE = 2, "culture"
+BY_CULTURE = "culture"
 
-EFFECT, NO_MORE = "condition effect", "no more than between cultures"
-NOT_CARRIED = "does not carry over to other cultures"
-CONFOUNDED = "too few cultures to tell"
-MORE, LESS, TIES = "more heterogeneous", "less heterogeneous", "ties"
+CONFOUNDED, MORE, LESS = "too few cultures", "more", "less"
 
 RUN = ["dataset", "label", "method", "seed"]
 SEPARABILITY_COLUMNS = (
@@ -54,6 +53,7 @@ SEPARABILITY_COLUMNS = (
 HETEROGENEITY_COLUMNS = (*RUN, "latents", "culture", "group", "dispersion", "lower", "upper", "neurons")
 SUMMARY = ["dataset", "label", "method", "latents", "protocol"]
 
+#: (method, seed) -> its Embedding
 Embeddings = Mapping[tuple[str, int], xr.Dataset]
 Options = Mapping[str, Any] | None
 #: neurons "test" or "all"; folds and repeats of the cross-validation; resamples of each bootstrap.
@@ -133,10 +133,9 @@ def summarise_comparison(separability: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns dataset, label, method, latents, protocol, comparison, auc, lower, upper, pairs, cultures, seeds,
-        verdict. For the protocol "neurons" a row "conditions less null" holds the difference. Verdicts: "condition
-        effect" where that difference, or for held-out cultures the AUC less 0.5, lies above 0; "no more than between
-        cultures" or "does not carry over to other cultures" else; "too few cultures to tell" without an interval;
-        empty for the other rows.
+        verdict. For the protocol "neurons" a row "conditions less null" holds the difference. Verdicts: "wins",
+        "ties", "loses", where the interval of that difference, or for held-out cultures of the AUC less 0.5, lies above
+        0, includes it, or lies below; "too few cultures" without an interval; empty for the other rows.
     """
     rows = []
     for key, group in separability.dropna(subset=["auc"]).groupby(SUMMARY, sort=False):
@@ -152,8 +151,8 @@ def summarise_comparison(separability: pd.DataFrame) -> pd.DataFrame:
             mean, lower, upper = over_cultures(part, _above_null if name == DIFFERENCE else _mean_area)
             if name != DIFFERENCE:
                 lower, upper = np.clip([lower, upper], 0, 1)
-            bound, otherwise = (0.0, NO_MORE) if name == DIFFERENCE else (0.5, NOT_CARRIED)
-            verdict = CONFOUNDED if np.isnan(lower) else EFFECT if lower > bound else otherwise
+            bound = 0.0 if name == DIFFERENCE else 0.5
+            verdict = CONFOUNDED if np.isnan(lower) else outcome(lower - bound, upper - bound, lower_is_better=False)
             if name == NULL or (name == CONDITIONS and key[-1] == NEURONS):
                 verdict = ""
             cultures = len(set(part["culture_a"]) | set(part["culture_b"]))
@@ -206,8 +205,8 @@ def compare_heterogeneity(heterogeneity: pd.DataFrame) -> pd.DataFrame:
     the unit, seeds are averaged first. It is NaN where a condition has one culture.
 
     Returns:
-        Columns dataset, label, method, latents, reference, group, ratio, lower, upper, cultures, seeds, verdict ("more
-        heterogeneous", "less heterogeneous", "ties", "too few cultures to tell").
+        Columns dataset, label, method, latents, reference, group, ratio, lower, upper, cultures, seeds, verdict ("more"
+        or "less" heterogeneous, "ties", "too few cultures").
     """
     rows = []
     known = heterogeneity[heterogeneity["dispersion"] > 0].assign(log=lambda table: np.log(table["dispersion"]))
@@ -255,42 +254,19 @@ def latents_of(embedding: xr.Dataset, member: int) -> Iterator[tuple[str, np.nda
         yield IDENTITY, latents[:, :identity]
 
 
-def area_with_interval(
-    wins: np.ndarray, weights: np.ndarray, resamples: int, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Return an area under the ROC curve with its 95 % percentile bootstrap interval over neurons.
-
-    Args:
-        wins: [neurons of a, neurons of b], how often the second scores above the first (a tie is a half).
-        weights: same shape, how often the two were compared.
-    """
-    if not weights.sum() > 0:
-        return np.nan, np.nan, np.nan
-    counts = [rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float) for n in wins.shape]
-    above, compared = (((counts[0] @ table) * counts[1]).sum(axis=1) for table in (wins, weights))
-    return float(wins.sum() / weights.sum()), *quantile_interval(above[compared > 0] / compared[compared > 0])
-
-
-def dispersion_with_interval(
-    points: np.ndarray, resamples: int, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Return the mean variance of `points` [neuron, latent] over latents, with its bootstrap interval over neurons."""
-    n = len(points)
-    if n < 2:
-        return np.nan, np.nan, np.nan
-    points = points - points.mean(axis=0)
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
-    # Resampled variances are too small by (n - 1) / n on average, so this divides by n - 1 twice.
-    spread = (counts @ (points**2).mean(axis=1) - ((counts @ points) ** 2).mean(axis=1)) * (n / (n - 1)) ** 2
-    return float(points.var(axis=0, ddof=1).mean()), *quantile_interval(spread)
-
-
 def within_pair(
     latents: np.ndarray, culture: np.ndarray, used: np.ndarray, pair: tuple[int, int], options: Mapping, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (wins, weights) [neurons of a, neurons of b] of the cross-validated classifier of one pair of cultures.
 
     Folds are stratified by culture. Only neurons of one fold are compared: scores of two classifiers share no scale.
+
+    Args:
+        latents: [neuron, latent].
+        culture, used: number of each neuron's culture, and whether it takes part [neuron].
+        pair: numbers of cultures a and b.
+        options: see `DEFAULTS`.
+        seed: of the folds.
     """
     a, b = (np.flatnonzero(used & (culture == number)) for number in pair)
     wins, weights = np.zeros((2, len(a), len(b)))

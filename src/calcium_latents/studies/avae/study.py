@@ -12,6 +12,8 @@ LABELS = {
     "training mean": ("mean of training traces", "grey", "x"),
     "shuffled labels": ("shuffled labels", "grey", "x"),
 }
+PUBLISHED, BASELINE, OURS = "avae", "pca", "avae_plus"
+SHORT = {PUBLISHED: "AVAE", BASELINE: "PCA", OURS: "AVAE+"}
 
 
 def groups(plan: Plan) -> dict:

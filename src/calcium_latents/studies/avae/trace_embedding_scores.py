@@ -8,7 +8,7 @@ Tables that make no sense for a recording (no groups, no parameters of the dynam
 Random numbers have the partition as address and not the method: methods share permutations and draws.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,10 @@ from calcium_latents.metrics.clustering import Neurons, Settings, cluster
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TEST
 from calcium_latents.seeds import generator
+from calcium_latents.studies.avae.condition_comparison import ALL, IDENTITY, Embeddings, reported_member
 from calcium_latents.studies.avae.latent_parameters import PARAMETERS, correlations
 from calcium_latents.studies.avae.latent_separation import separation
 
-#: (method, seed) -> its Embedding
-Embeddings = Mapping[tuple[str, int], xr.Dataset]
-
-ALL, IDENTITY = "all", "identity"
 DATASET = ("dataset", "label", "noise_level")
 FIT = ("method", "seed", "split", "partition", "latent_size", "hidden", "beta")
 ERRORS = ("error", "error_sampled", "residual", "null_error", "null_residual")
@@ -60,7 +57,7 @@ def reconstruction_table(recording: xr.Dataset, embeddings: Embeddings, dataset:
                 else np.nan
                 for name in ERRORS
             }
-            reported = int(member == _reported(embedding))
+            reported = int(member == reported_member(embedding))
             rows.append({**fit, "test_neurons": int(test.sum()), **errors, "reported": reported})
     return _table(rows, RECONSTRUCTION_COLUMNS, recording, dataset, label)
 
@@ -149,7 +146,7 @@ def correlation_table(
     tables = []
     if all(name in recording for name in PARAMETERS):
         for run, embedding in embeddings.items():
-            member, fit = list(_members(run, embedding))[_reported(embedding)]
+            member, fit = list(_members(run, embedding))[reported_member(embedding)]
             aligned = _aligned(recording, embedding)
             groups = aligned["group"].values if "group" in aligned else np.zeros(aligned.sizes["neuron"])
             found = correlations(
@@ -172,7 +169,7 @@ def tsne_table(recording: xr.Dataset, embeddings: Embeddings, dataset: str, labe
     """
     tables = []
     for (method, seed), embedding in progress(embeddings.items(), "t-SNE", len(embeddings)):
-        member, fit = list(_members((method, seed), embedding))[_reported(embedding)]
+        member, fit = list(_members((method, seed), embedding))[reported_member(embedding)]
         z = embedding["latents"].values[member, :, : fit["latent_size"]]
         place = np.full((len(z), 2), np.nan)
         finite = np.isfinite(z).all(axis=1)
@@ -218,17 +215,12 @@ def _all_members(
     yield from progress(found, what, len(found), "fit")
 
 
-def _reported(embedding: xr.Dataset) -> int:
-    """Return the index of the reported member."""
-    return int(np.flatnonzero(embedding["member"].values == embedding.attrs["reported_member"])[0])
-
-
 def _latent_choices(embedding: xr.Dataset, latent_size: int) -> list[tuple[str, int]]:
     """Return (name, number of first latents): all, and those of identity where the method tells them apart.
 
     An Embedding says how many there are of the reported latent size; other sizes may have other numbers.
     """
-    is_reported = latent_size == int(embedding["latent_size"].values[_reported(embedding)])
+    is_reported = latent_size == int(embedding["latent_size"].values[reported_member(embedding)])
     identity = int(embedding.attrs.get("identity_latents", 0)) if is_reported else 0
     return [(ALL, latent_size)] + ([(IDENTITY, identity)] if identity > 0 else [])
 

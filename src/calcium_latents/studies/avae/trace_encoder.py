@@ -62,7 +62,6 @@ class TraceEncoder:
     """A trained model of single neurons; see `load_trace_encoder`.
 
     Attributes:
-        kind: "avae", "avae_plus" or "pca".
         name: of the model in results.
         samples, rate_hz: of the traces that it was trained on, T and samples per second.
         shortest: samples at this rate that a trace must have.
@@ -73,7 +72,6 @@ class TraceEncoder:
         infer: see `Inference`.
     """
 
-    kind: str
     name: str
     samples: int
     rate_hz: float
@@ -118,7 +116,7 @@ class TraceEncoder:
         return EmbeddedTraces(latents.astype(np.float32), None if sd is None else sd.astype(np.float32), shown)
 
     def part_outside(self, values: np.ndarray) -> float:
-        """Return which part of the samples lies outside of the training recording's range of values.
+        """Return which part of the samples [n, samples] lies outside of the training recording's range of values.
 
         Always 0 where each trace is normalised by itself.
         """
@@ -171,7 +169,7 @@ def load_trace_encoder(path: str | Path) -> TraceEncoder:
         fail(path, "checkpoint", f"weights of {kind} that fit together", f"others ({error})", RETRAIN)
     numbers = {name: float(checkpoint[name]) for name in ("rate_hz", "minimum", "scale")}
     scope = checkpoint["normalisation"]
-    return TraceEncoder(kind=kind, name=name, normalisation=scope, seed=seed, **numbers, **parts)
+    return TraceEncoder(name=name, normalisation=scope, seed=seed, **numbers, **parts)
 
 
 def expected_scores(fit: PrincipalComponents, variance: float, values: np.ndarray) -> np.ndarray:

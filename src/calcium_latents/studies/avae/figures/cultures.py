@@ -6,9 +6,10 @@ Inputs:
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase as LETTERS
 from textwrap import fill
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.culture.culture_parameters import CultureSet
+from calcium_latents.studies.avae.figure_tables import joined, named
 
 INPUTS = {"sets": "sets/{sets}.nc", "statistics": "sets/{sets}.csv"}
 OF_NEURONS = ["position", "axon_tip", "culture", "group", "inhibitory", "excitatory_inputs", "inhibitory_inputs"]
@@ -40,31 +42,20 @@ DRIVEN = {
 }
 #: colour and marker of the first, second ... set
 SETS = ((style.GREEN, "o"), (style.ORANGE, "s"), (style.SKY, "D"), (style.PURPLE, "v"), (style.YELLOW, "P"))
+#: of the statistics of a culture: title and unit
 BURSTS = {
-    "bursts_per_minute": "network bursts per minute",
-    "burst_participation": "neurons in a burst (part)",
-    "burst_duration_s": "duration of a burst (s)",
+    "bursts_per_minute": ("network bursts per minute", "1/min"),
+    "burst_participation": ("neurons in a burst (part)", "1"),
+    "burst_duration_s": ("duration of a burst (s)", "s"),
 }
+WITHOUT, RATIO = "part of the inhibitory neurons without excitation", "rate of inhibitory over excitatory neurons"
 MOST_GROUPS = 3
 MOST_ROWS = 200  # neurons of a raster
 MOST_POINTS = 1000  # of a panel that is drawn as a vector
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A set of cultures.
-
-    Attributes
-    ----------
-    name, orientation
-        Of the set.
-    path
-        Its recording.
-    neurons
-        What is known of the recorded neurons [neuron].
-    statistics
-        A row a culture.
-    """
+class Shown(NamedTuple):
+    """A set of cultures: what is known of the recorded neurons [neuron], and statistics, a row a culture."""
 
     name: str
     orientation: str
@@ -78,15 +69,34 @@ class Shown:
         return list(dict.fromkeys(self.statistics["group"]))
 
 
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return what the titles say of each set, and means of the bursts' statistics over cultures of a group."""
+    sets, parts = _read(inputs), []
+    for index, shown in enumerate(sets):
+        _, inputs_panel, rates_panel = LETTERS[3 * index : 3 * index + 3]
+        inhibitory = shown.neurons["inhibitory"].values == 1
+        without = shown.neurons["excitatory_inputs"].values[inhibitory] == 0
+        if len(without):
+            rows = pd.DataFrame({"set": [shown.name], "value": [without.mean()], "n": [len(without)]})
+            parts.append(named(rows, inputs_panel, WITHOUT))
+        ratios = shown.statistics["inhibitory_rate_hz"] / shown.statistics["excitatory_rate_hz"]
+        rows = pd.DataFrame({"set": [shown.name], "value": [ratios.mean()], "n": [ratios.count()]})
+        parts.append(named(rows, rates_panel, RATIO))
+        for panel, (name, (_, unit)) in zip(LETTERS[3 * len(sets) + 1 :], BURSTS.items(), strict=False):
+            means = shown.statistics.groupby("group", as_index=False)[name].agg(value="mean", n="count")
+            parts.append(named(means, panel, name, unit).assign(set=shown.name))
+    return joined(parts)
+
+
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     sets = _read(inputs)
     groups = list(dict.fromkeys(group for shown in sets for group in shown.groups[:MOST_GROUPS]))
     columns = max(len(shown.groups[:MOST_GROUPS]) for shown in sets)
     fig = style.figure(1.75 * len(sets) + 2.6)
     grid = fig.add_gridspec(len(sets) + 1, 1, height_ratios=[1.75] * len(sets) + [2.0])
-    letters = iter("abcdefghijklmnopqrstuvwxyz")
+    letters = iter(LETTERS)
     links = rates = None
     for index, shown in enumerate(sets):
         *cells, left, right = grid[index].subgridspec(1, columns + 2, width_ratios=[1.25] * columns + [1, 1])
@@ -96,17 +106,18 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
         rasters[0].set_ylabel(f"{shown.name}:\n{DRIVEN[shown.orientation]}")
         links = fig.add_subplot(left, sharex=links, sharey=links)
         rates = fig.add_subplot(right, sharey=rates)
-        _inputs(links, shown)
+        own = table[table["set"].astype(str) == shown.name]
+        _inputs(links, shown, own)
         links.tick_params(labelbottom=index == len(sets) - 1)
         links.set_xlabel("exciting inputs" if index == len(sets) - 1 else "")
-        _rates(rates, shown)
+        _rates(rates, shown, own)
         style.panel_letter(rasters[0], next(letters), x=-0.04 * columns)
         for axis in (links, rates):
             style.panel_letter(axis, next(letters), x=-0.12)
     below = [fig.add_subplot(cell) for cell in grid[-1].subgridspec(1, 4, width_ratios=[1.3, 1, 1, 1])]
     _map(below[0], sets[0])
     for axis, name in zip(below[1:], BURSTS, strict=True):
-        _bursts(axis, sets, groups, name)
+        _bursts(axis, sets, groups, name, table[table["quantity"] == name])
     for axis in below:
         style.panel_letter(axis, next(letters), x=-0.24 if axis is below[0] else -0.12)
     _key(fig, sets)
@@ -170,7 +181,7 @@ def _raster(axis: Axes, shown: Shown, group: str, bottom: bool) -> None:
         axis.set_xlabel("time (s)")
 
 
-def _inputs(axis: Axes, shown: Shown) -> None:
+def _inputs(axis: Axes, shown: Shown, rows: pd.DataFrame) -> None:
     """Draw how many neurons excite and inhibit each recorded neuron."""
     random = generator(0, "avae_cultures", "jitter")
     neurons = shown.neurons
@@ -184,18 +195,17 @@ def _inputs(axis: Axes, shown: Shown) -> None:
             marker,
             color=colour, ms=1.8, mew=0, alpha=0.5, label=name, rasterized=own.sizes["neuron"] > MOST_POINTS,
         )  # fmt: skip
-    inhibitory = neurons.isel(neuron=neurons["inhibitory"].values == 1)
-    if inhibitory.sizes["neuron"]:
-        without = float((inhibitory["excitatory_inputs"].values == 0).mean())
+    for without in rows.loc[rows["quantity"] == WITHOUT, "value"]:
         axis.set_title(f"I without excitation:\n{100 * without:.0f} %")
     axis.set_ylabel("inhibiting inputs")
     axis.xaxis.set_major_locator(style.few_ticks(integer=True))
     axis.yaxis.set_major_locator(style.few_ticks(integer=True))
 
 
-def _rates(axis: Axes, shown: Shown) -> None:
+def _rates(axis: Axes, shown: Shown, rows: pd.DataFrame) -> None:
     """Draw the rates of excitatory and inhibitory neurons of every culture; lines join those of one culture."""
-    ratios = shown.statistics["inhibitory_rate_hz"] / shown.statistics["excitatory_rate_hz"]
+    for ratio in rows.loc[rows["quantity"] == RATIO, "value"].dropna():
+        axis.set_title(f"rates, I / E:\n{ratio:.2f}")
     for place, group in enumerate(shown.groups):
         rows = shown.statistics[shown.statistics["group"] == group]
         across = np.array([place - 0.17, place + 0.17])
@@ -206,8 +216,6 @@ def _rates(axis: Axes, shown: Shown) -> None:
             axis.plot(np.full(len(rates), across[sign]), rates, marker, color=colour, ms=3, mew=0)
     axis.set(yscale="log", ylabel="rate (Hz)")
     _name_groups(axis, shown.groups)
-    if ratios.notna().any():
-        axis.set_title(f"rates, I / E:\n{ratios.mean():.2f}")
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter(NullFormatter())
 
@@ -215,7 +223,7 @@ def _rates(axis: Axes, shown: Shown) -> None:
 def _map(axis: Axes, shown: Shown) -> None:
     """Draw where the recorded neurons of the first culture lie, and how far their axons go."""
     settings = CultureSet.from_mapping(json.loads(shown.neurons.attrs["simulation_parameters"]))
-    group = settings.members[0]
+    group = settings.groups[0]
     parameters = settings.culture_parameters(group)
     own = shown.neurons.isel(neuron=shown.neurons["culture"].values == 0)
     position, tip = own["position"].values, own["axon_tip"].values
@@ -237,7 +245,7 @@ def _map(axis: Axes, shown: Shown) -> None:
     axis.set_yticks([0, half, 2 * half])
 
 
-def _bursts(axis: Axes, sets: list[Shown], groups: list[str], name: str) -> None:
+def _bursts(axis: Axes, sets: list[Shown], groups: list[str], name: str, means: pd.DataFrame) -> None:
     """Draw one number of network bursts: a point a culture, and the mean, by group and set."""
     width = 0.6 / len(sets)
     for index, shown in enumerate(sets):
@@ -246,10 +254,11 @@ def _bursts(axis: Axes, sets: list[Shown], groups: list[str], name: str) -> None
             values = shown.statistics.loc[shown.statistics["group"] == group, name].to_numpy()
             at = place + (index - (len(sets) - 1) / 2) * width
             axis.plot(np.full(len(values), at), values, marker, color=colour, ms=3, mew=0)
-            if np.isfinite(values).any():
-                axis.plot([at - 0.35 * width, at + 0.35 * width], [np.nanmean(values)] * 2, color=style.BLACK, lw=0.9)
+            mean = means[(means["set"].astype(str) == shown.name) & (means["group"] == group)]
+            for value in mean["value"].dropna():
+                axis.plot([at - 0.35 * width, at + 0.35 * width], [value] * 2, color=style.BLACK, lw=0.9)
     largest = pd.concat([shown.statistics[name] for shown in sets]).max()
-    axis.set(title=BURSTS[name], ylim=(0, 1.1 * largest if largest > 0 else 1))
+    axis.set(title=BURSTS[name][0], ylim=(0, 1.1 * largest if largest > 0 else 1))
     _name_groups(axis, groups)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -17,6 +18,7 @@ from calcium_latents.figures.inputs import Inputs
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.culture.izhikevich import NEURON_TYPES
+from calcium_latents.studies.avae.figure_tables import joined, named
 
 INPUTS = {"traces": "{examples}/traces.nc"}
 PARAMETERS = {"a": "a (1/ms)", "b": "b (1/ms)", "v0": "v₀ (mV)", "du": "Δu (mV/ms)"}
@@ -27,16 +29,30 @@ MOST_POINTS = 3000  # of a line that is drawn as a vector
 MOST_NEURONS = 2000
 
 
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return which part of the neurons is nearest to the median of their own group, of each parameter."""
+    traces = read_dataset(inputs["traces"][0], NEEDED)
+    groups, labels = _groups(traces), traces["group"].values
+    known = np.isin(labels, groups)
+    rows = [(name, nearest_median(traces[name].values[known], labels[known])) for name in PARAMETERS]
+    table = pd.DataFrame(rows, columns=["parameter", "value"]).assign(chance=1 / len(groups), n=int(known.sum()))
+    return joined([named(table, "A", "part nearest to the median of their own group")])
+
+
+def _groups(traces: xr.Dataset) -> list[str]:
+    return list(dict.fromkeys(traces["group"].values))[:MOST_GROUPS]
+
+
 @style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     traces = read_dataset(inputs["traces"][0], NEEDED)
-    groups = list(dict.fromkeys(traces["group"].values))[:MOST_GROUPS]
+    groups = _groups(traces)
     fig = style.figure(6.3)
     rows = fig.add_gridspec(2, 1, height_ratios=(1.5, 3.6))
     above = [fig.add_subplot(cell) for cell in rows[0].subgridspec(1, len(PARAMETERS))]
     for axis, name in zip(above, PARAMETERS, strict=True):
-        _parameter(axis, traces, groups, name)
+        _parameter(axis, traces, groups, name, table[table["parameter"] == name].iloc[0])
     below = rows[1].subgridspec(TRACES, len(groups)).subplots(sharex=True, sharey="col", squeeze=False)
     for column, group in enumerate(groups):
         _traces(below[:, column], traces, group, style.GROUPS[column][0])
@@ -62,14 +78,14 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
 
 
 def nearest_median(values: np.ndarray, labels: np.ndarray) -> float:
-    """Return which part of `values` [neuron] is nearest to the median of its own label, averaged over labels."""
+    """Return which part of `values` [neuron] is nearest to its own label's median, over labels [neuron]."""
     names = np.unique(labels)
     medians = np.array([np.median(values[labels == name]) for name in names])
     nearest = names[np.abs(values[:, None] - medians).argmin(axis=1)]
     return float(np.mean([(nearest[labels == name] == name).mean() for name in names]))
 
 
-def _parameter(axis: Axes, traces: xr.Dataset, groups: list[str], name: str) -> None:
+def _parameter(axis: Axes, traces: xr.Dataset, groups: list[str], name: str, nearest: pd.Series) -> None:
     """Draw one parameter of the neurons of all groups, beside the value of their type."""
     random = generator(0, "avae_figure1", "places")
     chosen = random.permutation(traces.sizes["neuron"])[:MOST_NEURONS]
@@ -84,9 +100,7 @@ def _parameter(axis: Axes, traces: xr.Dataset, groups: list[str], name: str) -> 
             axis.plot([place - 0.38, place + 0.38], [value, value], color=style.BLACK, lw=1.5)
     axis.set(ylabel=PARAMETERS[name], xlim=(-0.6, len(groups) - 0.4))
     if len(groups) > 1:
-        known = np.isin(labels, groups)
-        percent = 100 * nearest_median(values[known], labels[known])
-        axis.set_title(f"{percent:.0f} % nearest own\n(chance {100 / len(groups):.0f} %)")
+        axis.set_title(f"{100 * nearest['value']:.0f} % nearest own\n(chance {100 * nearest['chance']:.0f} %)")
     axis.set_xticks(range(len(groups)), groups)
     axis.yaxis.set_major_locator(style.few_ticks())
 

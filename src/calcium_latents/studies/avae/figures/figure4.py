@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from scipy.spatial import cKDTree
+from sklearn.neighbors import NearestNeighbors
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
@@ -45,17 +45,40 @@ NOTE = (
 )
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return which part of the neurons' neighbours on each map have the same label, and which would by chance."""
+    table = _read(inputs)
+    rows = [
+        {"panel": "ABCDE"[column], "label": name, "method": method, **_neighbours(part, name), "n": len(part)}
+        for column, name in enumerate(_shown(table))
+        for method, part in table.groupby("method")
+        if name not in (*UNITS, "none")
+    ]
+    columns = ["panel", "quantity", "label", "method", "of_other_cultures", "value", "chance", "n"]
+    return pd.DataFrame(rows, columns=columns).assign(quantity="part of the neighbours with the same label")
+
+
+def _read(inputs: Inputs) -> pd.DataFrame:
+    """Return the maps of the first data set, one of each method."""
     table = read_tables(inputs, "tsne", COLUMNS)
     table = table[table["dataset"] == table["dataset"].iloc[0]]
     table = table[table["seed"] == table.groupby("method")["seed"].transform("min")]
     table = table[np.isfinite(table[["x", "y"]]).all(axis=1)]
     if table.empty:
         raise UserError("input tsne: expected finite places x, y, found none. Score the data set again.")
+    return table
+
+
+def _shown(table: pd.DataFrame) -> list[str]:
+    return [name for name in TITLES if table[name].nunique() > 1] or ["none"]
+
+
+@style.styled
+def draw(inputs: Inputs, neighbours: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    table = _read(inputs)
     methods = style.in_order(table["method"])
-    shown = [name for name in TITLES if table[name].nunique() > 1] or ["none"]
+    shown = _shown(table)
     looks = _looks(table)
     fig = style.figure(1.5 * len(methods) + 1.15, width_in=style.WIDTH_IN if len(shown) > 2 else 4.2)
     grid = fig.add_gridspec(len(methods) + 1, len(shown), height_ratios=[1.0] * len(methods) + [0.22])
@@ -65,7 +88,8 @@ def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
             part = table[table["method"] == method]
             colours = _map(axis, part, name, looks, _span(table, name))
             title = [TITLES.get(name, "all neurons")] if row == 0 else []
-            axis.set_title("\n".join([*title, _neighbours(part, name)]), fontsize=6)
+            found = neighbours[(neighbours["label"] == name) & (neighbours["method"] == method)]
+            axis.set_title("\n".join([*title, _words(found)]), fontsize=6)
             if column == 0:
                 colour = style.appearance(method, methods)["color"]
                 axis.set_ylabel(style.label(method), color=colour)
@@ -94,20 +118,16 @@ def same_neighbours(
         Means over the points that have a neighbour; NaN if none has.
     """
     labels = np.unique(labels, return_inverse=True)[1]
-    # without `apart`, a point is apart from itself only: one tree, and its nearest point, itself, does not count
-    own = apart is None
-    apart = np.zeros(len(places)) if own else np.unique(apart, return_inverse=True)[1]
+    own = apart is None  # then a point is apart from itself only, which scikit-learn leaves out without being told
+    apart = np.zeros(len(places)) if own else apart
     found, chance = [], []
     for value in np.unique(apart):
         inside = np.flatnonzero(apart == value)
         others = inside if own else np.flatnonzero(apart != value)
         if len(others) <= own:
             continue
-        nearest = others[cKDTree(places[others]).query(places[inside], range(1, min(count + own, len(others)) + 1))[1]]
-        if own:
-            keep = nearest != inside[:, None]
-            keep[keep.all(axis=1), -1] = False  # more neurons than neighbours at the very same place
-            nearest = nearest[keep].reshape(len(inside), -1)
+        tree = NearestNeighbors(n_neighbors=min(count, len(others) - own)).fit(places[others])
+        nearest = others[tree.kneighbors(None if own else places[inside], return_distance=False)]
         found.append((labels[nearest] == labels[inside][:, None]).mean(axis=1))
         counts = np.bincount(labels[others], minlength=labels.max() + 1)
         chance.append((counts[labels[inside]] - own) / (len(others) - own))
@@ -116,14 +136,20 @@ def same_neighbours(
     return float(np.concatenate(found).mean()), float(np.concatenate(chance).mean())
 
 
-def _neighbours(part: pd.DataFrame, name: str) -> str:
-    """Say how many of a neuron's neighbours have its label; nothing for columns without labels."""
-    if name not in ("group", "inhibitory", "culture"):
-        return ""
+def _neighbours(part: pd.DataFrame, name: str) -> dict[str, float]:
+    """Return how many of a neuron's neighbours have its label; where a culture has one group: of other cultures."""
     nested = name == "group" and (part.groupby("culture")["group"].nunique() == 1).all()
-    apart = part["culture"].to_numpy() if nested and part["culture"].nunique() > part["group"].nunique() else None
+    nested = nested and part["culture"].nunique() > part["group"].nunique()
+    apart = part["culture"].to_numpy() if nested else None
     found, chance = same_neighbours(part[["x", "y"]].to_numpy(), part[name].to_numpy(), apart)
-    return f"same{'*' if apart is not None else ''}: {100 * found:.0f} % (chance {100 * chance:.0f} %)"
+    return {"of_other_cultures": int(nested), "value": found, "chance": chance}
+
+
+def _words(rows: pd.DataFrame) -> str:
+    """Say how many of a neuron's neighbours have its label; nothing for columns without labels."""
+    for row in rows.itertuples():
+        return f"same{'*' * row.of_other_cultures}: {100 * row.value:.0f} % (chance {100 * row.chance:.0f} %)"
+    return ""
 
 
 def _looks(table: pd.DataFrame) -> dict[str, dict]:

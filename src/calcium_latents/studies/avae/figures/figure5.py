@@ -4,10 +4,11 @@ Inputs:
     clustering: clustering.csv of the data sets of all noise levels.
     separation: separation.csv of the same data sets; the one at the noise level that is shown is used.
     correlations: correlations.csv of the same data sets; as separation.
+    paper: config/papers/avae.yaml.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -17,16 +18,19 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from calcium_latents.claims.paper import read_paper
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.latent_size_panel import size_axis
 from calcium_latents.metrics.clustering import HEADLINE, PROTOCOLS, PUBLISHED
-from calcium_latents.statistics.partitions import UNRESOLVED, paired_partitions, reported_fits
-from calcium_latents.studies.avae.figures.partition_panel import SPLITS
-from calcium_latents.studies.avae.figures.trace_panel import BASELINE, SHORT
+from calcium_latents.statistics.partitions import TEST_TO_TRAINING, UNRESOLVED, reported_fits
+from calcium_latents.studies.avae.figure_tables import DIFFERENCE, differences, joined, named, of_partitions
+from calcium_latents.studies.avae.figures import panels
 from calcium_latents.studies.avae.latent_parameters import PARAMETERS
+from calcium_latents.studies.avae.study import BASELINE
 from calcium_latents.studies.avae.trace_embedding_scores import (
+    ALL,
     CLUSTERING_COLUMNS,
     CORRELATION_COLUMNS,
     IDENTITY,
@@ -37,8 +41,8 @@ INPUTS = {
     "clustering": "{levels}/clustering.csv",
     "separation": "{levels}/separation.csv",
     "correlations": "{examples}/correlations.csv",
+    "paper": "config/papers/avae.yaml",
 }
-LEVEL = 1.0  # noise level of the paper's Figure 5B
 NULL = "shuffled labels"
 ALONE = " identity"  # after a method's name: its identity latents alone
 SHOWN = {PUBLISHED: "published DBSCAN (peeks)", HEADLINE: "mixture, known number"}
@@ -60,42 +64,80 @@ TARGETS = {"group": "group", "inhibitory": "inhibitory"}
 BETA_LINES = ((":", "v", "▾ dotted"), ("--", "^", "▴ dashed"), ("-.", "d", "⬩ dash-dotted"))
 MARKS = {"ms": 3.6, "lw": 0.9}
 LINE = 128  # characters of a note that fit into the page
+SERIES = ["method", "latents"]
+FIT = ["protocol", "split", *SERIES, "noise_level", "latent_size", "beta"]
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
-    scores = _named(read_tables(inputs, "clustering", CLUSTERING_COLUMNS))
-    separation = _named(read_tables(inputs, "separation", SEPARATION_COLUMNS))
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return indices over partitions, differences to PCA, correlations with parameters, and linear readouts.
+
+    Rows of the method "shuffled labels" have the mean of the null (of panel E: chance) and its upper quantile.
+    """
+    wanted = read_paper("avae", inputs["paper"][0].parent)["noise_level"].value
+    scores = read_tables(inputs, "clustering", CLUSTERING_COLUMNS)
+    separation = read_tables(inputs, "separation", SEPARATION_COLUMNS)
     correlations = read_tables(inputs, "correlations", CORRELATION_COLUMNS)
-    scores = scores[scores["split"].isin(SPLITS)].dropna(subset=["noise_level", "ari"])
+    scores = scores[scores["split"].isin(panels.SPLITS)].dropna(subset=["noise_level", "ari"])
     correlations = correlations.dropna(subset=["noise_level"])
     _check(scores, correlations)
-    level = _nearest(scores["noise_level"])
-    correlations = correlations[correlations["noise_level"] == _nearest(correlations["noise_level"])]
+    level = _nearest(scores["noise_level"], wanted)
+    correlations = correlations[correlations["noise_level"] == _nearest(correlations["noise_level"], wanted)]
     reported = set(zip(correlations["method"], correlations["latent_size"], correlations["beta"], strict=True))
     marked = [key in reported for key in zip(scores["method"], scores["latent_size"], scores["beta"], strict=True)]
     chosen = reported_fits(scores.assign(reported=np.array(marked, int)))
-    splits = [split for split in SPLITS if split in set(chosen["split"])]
-    neurons = float(correlations["neurons"].max())
+    here = chosen[chosen["noise_level"] == level]
+    parts, betas = [], chosen.groupby("method")["beta"].first()
+    for panel, rows, x in (("A", chosen, "noise_level"), ("B", scores[scores["noise_level"] == level], "latent_size")):
+        rows = rows[rows["protocol"].isin(SHOWN)]
+        parts.append(of_partitions(panel, rows, "ari", FIT, median=True))
+        rows = rows[rows["beta"] == rows["method"].map(betas)]
+        parts.append(_null(panel, rows, ["protocol", "split", x], "null_ari"))
+    for _, rows in here[here["protocol"].isin(SHOWN)].groupby(["protocol", "split"]):
+        test, neurons = rows["test_neurons"].mean(), float(correlations["neurons"].max())
+        ratio = test / (neurons - test) if neurons > test else TEST_TO_TRAINING
+        found = differences("A", rows.assign(method=_series(rows)), "ari", ["protocol", "split"], ratio, False)
+        own = found["method"].str.endswith(ALONE)
+        found = found.assign(latents=np.where(own, IDENTITY, ALL), method=found["method"].str.removesuffix(ALONE))
+        parts.append(found)
+    parts += [of_partitions("C", here, "ari", FIT, median=True), _null("C", here, ["protocol", "split"], "null_ari")]
+    latents = correlations[correlations["seed"] == correlations.groupby("method")["seed"].transform("min")]
+    latents = latents[["method", "latent", "parameter", "r", "within_r", "null_upper"]].rename(columns={"r": "value"})
+    parts.append(named(latents, "D", "correlation"))
+    fits = here[["method", "latent_size", "beta"]].drop_duplicates()
+    rows = separation[(separation["noise_level"] == level) & separation["split"].isin(panels.SPLITS)].merge(fits)
+    if len(rows):
+        parts.append(of_partitions("E", rows, "score", ["target", "split", *SERIES], median=True))
+        parts.append(_null("E", rows, ["target", "split"], "chance"))
+    return joined(parts)
 
+
+def _null(panel: str, rows: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
+    """Return the mean of `value` and of the upper quantile of shuffled labels."""
+    means = rows.groupby(by, as_index=False)[[value, "null_upper"]].mean()
+    return named(means.rename(columns={value: "value"}).assign(method=NULL), panel, value)
+
+
+def _series(rows: pd.DataFrame) -> pd.Series:
+    """Return the method, and " identity" where only those latents were used."""
+    return rows["method"] + np.where(rows["latents"] == IDENTITY, ALONE, "")
+
+
+@style.styled
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    table = table.assign(series=_series(table))
+    splits = [split for split in panels.SPLITS if split in set(table.loc[table["panel"] == "A", "split"])]
     fig = style.figure(9.3)
     grid = fig.add_gridspec(4, 1, height_ratios=(1.7, 1.5, 2.5, 2.0))
-    lettered = _by_noise_and_size(fig, grid, scores, chosen, splits, level, neurons)
-    here = chosen[chosen["noise_level"] == level]
-    lettered.append(_protocols(fig, grid[2], here, splits))
-    size = int(here["latent_size"].iloc[0])
-    lettered += _latents(fig, grid[3], correlations, _at(separation, here, level), splits)
+    rows = [table[table["panel"] == panel] for panel in "ABCDE"]
+    lettered = _by_noise_and_size(fig, grid, *rows[:2], splits)
+    lettered.append(_protocols(fig, grid[2], rows[2], splits))
+    lettered += _latents(fig, grid[3], *rows[3:], splits)
     places = (-0.16 * len(splits), -0.16 * len(splits), -0.31 * len(splits), -0.2, -0.2)
     for axis, letter, x in zip(lettered, "ABCDE", places, strict=True):
         style.panel_letter(axis, letter, x=x, y=1.05)
-    _legend(fig, scores, here, level, size)
+    _legend(fig, *(panels.means_of(part[part["method"] != NULL]) for part in rows[1:3]))
     return style.save(fig, output_stem)
-
-
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the column `series`: the method, and " identity" where only those latents were used."""
-    return table.assign(series=table["method"] + np.where(table["latents"] == IDENTITY, ALONE, ""))
 
 
 def _check(scores: pd.DataFrame, correlations: pd.DataFrame) -> None:
@@ -110,21 +152,14 @@ def _check(scores: pd.DataFrame, correlations: pd.DataFrame) -> None:
         )
 
 
-def _nearest(levels: pd.Series) -> float:
+def _nearest(levels: pd.Series, wanted: float) -> float:
     values = np.sort(levels.unique())
-    return float(values[np.argmin(np.abs(values - LEVEL))])
+    return float(values[np.argmin(np.abs(values - wanted))])
 
 
-def _at(table: pd.DataFrame, here: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Return rows of `table` of the noise level that is shown and of the fits of `here`."""
-    fits = set(zip(here["method"], here["latent_size"], here["beta"], strict=True))
-    keys = zip(table["method"], table["latent_size"], table["beta"], strict=True)
-    return table[np.array([key in fits for key in keys], bool) & (table["noise_level"] == level)]
-
-
-def _series(names) -> list[str]:
-    """Sort series as their methods in legends, identity latents after all latents."""
-    names = set(names)
+def _in_order(series: Iterable[str]) -> list[str]:
+    """Sort series as their methods in legends, identity latents after all latents; the null is none."""
+    names = set(series) - {NULL}
     return [name for method in style.in_order(n.removesuffix(ALONE) for n in names)
             for name in (method, method + ALONE) if name in names]  # fmt: skip
 
@@ -136,40 +171,41 @@ def _look(name: str) -> dict:
 
 
 def _short(name: str) -> str:
-    return "identity" if name.endswith(ALONE) else SHORT.get(name, style.label(name))
+    return "identity" if name.endswith(ALONE) else panels.short(name)
 
 
-def _by_noise_and_size(fig, grid, scores, chosen, splits, level: float, neurons: float) -> list[Axes]:
+def _by_noise_and_size(fig, grid, above: pd.DataFrame, below: pd.DataFrame, splits: list[str]) -> list[Axes]:
     """Panels A and B: a column for each protocol and split; above against noise, below against latent size."""
-    panels = [(protocol, split) for protocol in SHOWN for split in splits]
-    upper = grid[0].subgridspec(1, len(panels))
-    lower = grid[1].subgridspec(1, len(panels))
-    betas = chosen.groupby("method")["beta"].first()
-    first = None
-    axes = np.empty((2, len(panels)), object)
-    for column, (protocol, split) in enumerate(panels):
-        rows, every = (table[(table["protocol"] == protocol) & (table["split"] == split)] for table in (chosen, scores))
-        axis = axes[0, column] = fig.add_subplot(upper[column], sharey=first)
-        first = first or axis
-        _curves(axis, rows, "noise_level")
-        levels = np.sort(rows["noise_level"].unique())
+    columns = [(protocol, split) for protocol in SHOWN for split in splits]
+    rows = [cell.subgridspec(1, len(columns)) for cell in (grid[0], grid[1])]
+    compared = above["quantity"] == DIFFERENCE
+    betas = panels.means_of(above[~compared & (above["method"] != NULL)]).groupby("method")["beta"].first()
+    axes = np.empty((2, len(columns)), object)
+    for column, (protocol, split) in enumerate(columns):
+        upper, differing, lower = (
+            table[(table["protocol"] == protocol) & (table["split"] == split)]
+            for table in (above[~compared], above[compared], below)
+        )
+        for row in range(2):
+            axes[row, column] = fig.add_subplot(rows[row][column], sharey=axes[0, 0])
+        axis = axes[0, column]
+        _curves(axis, upper, "noise_level")
+        levels = np.sort(upper["noise_level"].unique())
         margin = 0.3 * (np.diff(levels).min() if len(levels) > 1 else 1.0)
         axis.set(xticks=levels, xlim=(levels[0] - margin, levels[-1] + margin), xlabel="noise level (s.d.)")
-        here = rows[rows["noise_level"] == level]
-        axis.set_title("\n".join([SHOWN[protocol], SPLITS[split], *_verdicts(here, neurons)]), fontsize=6)
-        below = axes[1, column] = fig.add_subplot(lower[column], sharey=first)
-        every = every[every["noise_level"] == level]
-        of_betas = every["beta"] == every["method"].map(betas)
-        _curves(below, every[of_betas], "latent_size")
-        _other_betas(below, every[~of_betas & ~every["series"].str.endswith(ALONE)])
-        size_axis(below, every["latent_size"])
-        below.set_xlim(every["latent_size"].min() / 1.3, every["latent_size"].max() * 1.3)
-        below.set_xlabel("latent size")
-        below.set_title(f"{SPLITS[split]}, noise level {level:g}", fontsize=6)
+        axis.set_title("\n".join([SHOWN[protocol], panels.SPLITS[split], *_verdicts(differing)]), fontsize=6)
+        axis = axes[1, column]
+        of_betas = (lower["beta"] == lower["method"].map(betas)) | (lower["method"] == NULL)
+        _curves(axis, lower[of_betas], "latent_size")
+        _other_betas(axis, lower[~of_betas & ~lower["series"].str.endswith(ALONE)])
+        size_axis(axis, lower["latent_size"])
+        axis.set_xlim(lower["latent_size"].min() / 1.3, lower["latent_size"].max() * 1.3)
+        axis.set_xlabel("latent size")
+        axis.set_title(f"{panels.SPLITS[split]}, noise level {lower['noise_level'].max():g}", fontsize=6)
     for axis in axes[:, 1:].flat:
         axis.tick_params(labelleft=False)
-    shown = pd.concat([chosen, scores[scores["noise_level"] == level]])
-    shown = shown[shown["protocol"].isin(SHOWN)]["ari"]
+    shown = pd.concat([above[~compared], below])
+    shown = shown.loc[shown["partition"].notna(), "value"]
     low, high = min(shown.min(), 0), max(shown.max(), 0.1)
     axes[0, 0].set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     for axis in axes[:, 0]:
@@ -177,72 +213,57 @@ def _by_noise_and_size(fig, grid, scores, chosen, splits, level: float, neurons:
     return list(axes[:, 0])
 
 
-def _partitions(rows: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
-    """Return `value` of every partition, seeds averaged."""
-    return rows.groupby([*by, "partition"], as_index=False)[value].mean()
-
-
 def _curves(axis: Axes, rows: pd.DataFrame, x: str) -> None:
     """Draw the index against `x`: partitions as light points, medians as markers, shuffled labels as a band."""
-    null = rows.groupby(x)[["null_ari", "null_upper"]].mean()
+    null = rows[rows["method"] == NULL].set_index(x)[["value", "null_upper"]]
     if len(null) > 1:
-        axis.fill_between(null.index, null["null_ari"], null["null_upper"], color="0.85", lw=0, zorder=0)
+        axis.fill_between(null.index, null["value"], null["null_upper"], color="0.85", lw=0, zorder=0)
     else:
         axis.axhspan(*null.iloc[0], color="0.85", lw=0, zorder=0)
-    names = _series(rows["series"])
+    names = _in_order(rows["series"])
     places = np.sort(rows[x].unique())
     step = 0.07 * (np.diff(places).min() if len(places) > 1 else 1.0)
     for index, name in enumerate(names):
-        shift = index - (len(names) - 1) / 2
-        points = _partitions(rows[rows["series"] == name], [x], "ari")
-        median = points.groupby(x)["ari"].median()
+        shift, own = index - (len(names) - 1) / 2, rows[rows["series"] == name]
+        points, median = own[own["partition"].notna()], panels.means_of(own)
 
         def at(values, shift=shift):
             return values * 2.0 ** (0.1 * shift) if x == "latent_size" else values + step * shift
 
         look = _look(name)
-        axis.scatter(at(points[x]), points["ari"], s=4, color=look["color"], alpha=0.35, linewidths=0, zorder=1)
-        axis.plot(at(median.index.to_numpy(float)), median, **look, **MARKS)
+        axis.scatter(at(points[x]), points["value"], s=4, color=look["color"], alpha=0.35, linewidths=0, zorder=1)
+        axis.plot(at(median[x].to_numpy(float)), median["value"], **look, **MARKS)
 
 
 def _other_betas(axis: Axes, rows: pd.DataFrame) -> None:
     """Add medians of a method's other values of beta as thin lines with small markers."""
-    for method, part in rows.groupby("method"):
+    for method, part in panels.means_of(rows).groupby("method"):
+        colour = style.appearance(method)["color"]
         for (line, marker, _), (_, same) in zip(BETA_LINES, part.groupby("beta"), strict=False):
-            median = _partitions(same, ["latent_size"], "ari").groupby("latent_size")["ari"].median()
-            axis.plot(
-                median.index, median, color=style.appearance(method)["color"], lw=0.7, ls=line, marker=marker, ms=2
-            )
+            axis.plot(same["latent_size"], same["value"], color=colour, lw=0.7, ls=line, marker=marker, ms=2)
 
 
-def _verdicts(here: pd.DataFrame, neurons: float) -> list[str]:
+def _verdicts(differing: pd.DataFrame) -> list[str]:
     """Say for every series whether it wins against PCA, by the interval of the paired difference over partitions."""
-    test = here["test_neurons"].mean()
-    ratio = {"test_to_training": test / (neurons - test)} if neurons > test else {}
     lines = []
-    for name in _series(here["series"]):
-        pair = here[here["series"].isin([name, BASELINE])].assign(method=lambda table: table["series"])
-        if name == BASELINE:
-            continue
-        for row in paired_partitions(
-            pair, "ari", name, BASELINE, ["protocol"], **ratio, lower_is_better=False
-        ).itertuples():
+    for name in _in_order(differing["series"]):
+        for row in differing[differing["series"] == name].itertuples():
             known = row.outcome != UNRESOLVED
             interval = f"[{row.lower:+.2f}, {row.upper:+.2f}]" if known else f"({UNRESOLVED})"
             word = f" {row.outcome}" if known else ""
-            lines.append(f"{_short(name)}{word} {row.mean_difference:+.2f} {interval}".replace("-", "−"))
+            lines.append(f"{_short(name)}{word} {row.value:+.2f} {interval}".replace("-", "−"))
     return lines or ["no pair to compare"]
 
 
 def _medians(here: pd.DataFrame) -> str:
     """Say by how much the median index over partitions differs from PCA's, by the headline's protocol."""
     words = []
-    for split in (split for split in SPLITS if split in set(here["split"])):
+    for split in (split for split in panels.SPLITS if split in set(here["split"])):
         rows = here[(here["protocol"] == HEADLINE) & (here["split"] == split)]
-        medians = _partitions(rows, ["series"], "ari").groupby("series")["ari"].median()
-        names = [name for name in _series(medians.index) if name != BASELINE and BASELINE in medians]
+        medians = rows.set_index("series")["value"]
+        names = [name for name in _in_order(medians.index) if name != BASELINE and BASELINE in medians]
         told = ", ".join(f"{_short(name)} {medians[name] - medians[BASELINE]:+.2f}" for name in names)
-        words.append(f"{SPLITS[split]} {told or 'no pair'}")
+        words.append(f"{panels.SPLITS[split]} {told or 'no pair'}")
     return "; ".join(words).replace("-0", "−0")
 
 
@@ -254,26 +275,20 @@ def _protocols(fig, cell, here: pd.DataFrame, splits: list[str]) -> Axes:
     for column, split in enumerate(splits):
         axis = fig.add_subplot(parts[column], sharey=first, sharex=first)
         rows = here[here["split"] == split]
-        series = _series(rows["series"])
+        series = _in_order(rows["series"])
         for place, protocol in enumerate(names):
             part = rows[rows["protocol"] == protocol]
-            axis.fill_betweenx(
-                [place - 0.42, place + 0.42], *part[["null_ari", "null_upper"]].mean(), color="0.85", lw=0, zorder=0
-            )
+            null = part.loc[part["method"] == NULL, ["value", "null_upper"]].to_numpy().ravel()
+            axis.fill_betweenx([place - 0.42, place + 0.42], *null, color="0.85", lw=0, zorder=0)
             for index, name in enumerate(series):
-                values = _partitions(part[part["series"] == name], ["series"], "ari")["ari"]
-                at, look = place + 0.17 * (index - (len(series) - 1) / 2), _look(name)
-                axis.plot([values.min(), values.max()], [at, at], color=look["color"], lw=0.6, alpha=0.6)
-                axis.plot(values.median(), at, **look, **MARKS)
+                _range(axis, part[part["series"] == name], place + 0.17 * (index - (len(series) - 1) / 2), name)
         peeking = sum(PROTOCOLS[name][1] for name in names)
         if 0 < peeking < len(names):
             axis.axhline(peeking - 0.5, color="0.4", lw=0.6, ls=":")
         axis.axvline(0, color="0.7", lw=0.6, zorder=0)
         count = rows["partition"].nunique()
-        neurons = " to ".join(
-            f"{number:.0f}" for number in sorted({rows["test_neurons"].min(), rows["test_neurons"].max()})
-        )
-        title = f"{SPLITS[split]}: {count} partition{'s' * (count != 1)}, {neurons} test neurons"
+        neurons = panels.span([rows["test_neurons_least"].min(), rows["test_neurons_most"].max()])
+        title = f"{panels.SPLITS[split]}: {count} partition{'s' * (count != 1)}, {neurons} test neurons"
         axis.set_title(title, fontsize=6.5)
         axis.set(xlabel="adjusted Rand index", ylim=(len(names) - 0.45, -0.55))
         if first is None:
@@ -286,14 +301,21 @@ def _protocols(fig, cell, here: pd.DataFrame, splits: list[str]) -> Axes:
     return first
 
 
+def _range(axis: Axes, rows: pd.DataFrame, at: float, name: str, upright: bool = False) -> None:
+    """Draw the median of partitions as a marker, on a line from the least to the largest."""
+    look, values = _look(name), rows.loc[rows["partition"].notna(), "value"]
+    ends, middle = ([values.min(), values.max()], [at, at]), (panels.means_of(rows)["value"], at)
+    for place, looks in ((ends, {"color": look["color"], "lw": 0.6, "alpha": 0.6}), (middle, look | MARKS)):
+        axis.plot(*(place[::-1] if upright else place), **looks)
+
+
 def _latents(fig, cell, correlations: pd.DataFrame, separation: pd.DataFrame, splits: list[str]) -> list[Axes]:
     """Panels D and E: parameters of the dynamics against latents, and linear readout of group and inhibition."""
     methods = style.in_order(correlations["method"])
     parts = cell.subgridspec(1, len(methods) + 1, width_ratios=[*[1.0] * len(methods), 1.7])
     axes = [fig.add_subplot(part) for part in parts]
     for axis, method in zip(axes[:-1], methods, strict=True):
-        rows = correlations[correlations["method"] == method]
-        _map(axis, rows[rows["seed"] == rows["seed"].min()], method)
+        _map(axis, correlations[correlations["method"] == method], method)
         if axis is not axes[0]:
             axis.tick_params(labelleft=False)
     colours = ScalarMappable(Normalize(-1, 1), "PuOr")
@@ -307,7 +329,8 @@ def _latents(fig, cell, correlations: pd.DataFrame, separation: pd.DataFrame, sp
 
 def _map(axis: Axes, rows: pd.DataFrame, method: str) -> None:
     """One method's correlations: above over all neurons, below within groups."""
-    tables = [rows.pivot(index="parameter", columns="latent", values=name) for name in ("r", "within_r", "null_upper")]
+    names = ("value", "within_r", "null_upper")
+    tables = [rows.pivot(index="parameter", columns="latent", values=name) for name in names]
     r, within, null = (table.reindex(list(PARAMETERS)) for table in tables)
     values = np.concatenate([r, within])
     axis.imshow(values, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
@@ -316,7 +339,7 @@ def _map(axis: Axes, rows: pd.DataFrame, method: str) -> None:
     axis.axhline(len(PARAMETERS) - 0.5, color=style.BLACK, lw=0.8)
     names = [SYMBOLS[name] for name in PARAMETERS]
     axis.set_yticks(range(len(values)), [*names, *(f"{name}, within" for name in names)])
-    axis.set_xticks(range(len(r.columns)), r.columns)
+    axis.set_xticks(range(len(r.columns)), [f"{latent:.0f}" for latent in r.columns])
     largest = f"|r| up to {np.nanmax(np.abs(r)):.2f},\nwithin groups {np.nanmax(np.abs(within)):.2f}"
     axis.set_title(f"{_short(method)}: {largest}", fontsize=6)
     axis.set_xlabel("latent")
@@ -329,29 +352,29 @@ def _separation(axis: Axes, rows: pd.DataFrame, splits: list[str]) -> None:
     if rows.empty:
         axis.set(xticks=[], yticks=[], title="no linear readout\nof these fits")
         return
-    series = _series(rows["series"])
+    series = _in_order(rows["series"])
     places = [(target, split) for target in TARGETS if target in set(rows["target"]) for split in splits]
     for place, (target, split) in enumerate(places):
         part = rows[(rows["target"] == target) & (rows["split"] == split)]
         if part.empty:
             continue
-        chance = part["chance"].mean()
+        chance, upper = part.loc[part["method"] == NULL, ["value", "null_upper"]].to_numpy().ravel()
         wide = [place - 0.42, place + 0.42]
-        axis.fill_between(wide, chance, part["null_upper"].mean(), color="0.85", lw=0, zorder=0)
+        axis.fill_between(wide, chance, upper, color="0.85", lw=0, zorder=0)
         axis.plot(wide, [chance, chance], color="0.5", lw=0.8, ls="--", zorder=0)
         for index, name in enumerate(series):
-            values = _partitions(part[part["series"] == name], ["series"], "score")["score"]
-            at, look = place + 0.18 * (index - (len(series) - 1) / 2), _look(name)
-            axis.plot([at, at], [values.min(), values.max()], color=look["color"], lw=0.6, alpha=0.6)
-            axis.plot(at, values.median(), **look, **MARKS)
-    short = {"neuron": "neurons", "culture": "cultures"}
-    axis.set_xticks(range(len(places)), [f"{TARGETS[target]},\n{short[split]}" for target, split in places], fontsize=6)
-    axis.set(ylabel="balanced accuracy", ylim=(min(0.25, rows["score"].min()), 1.03))
+            at = place + 0.18 * (index - (len(series) - 1) / 2)
+            _range(axis, part[part["series"] == name], at, name, upright=True)
+    short_names = {"neuron": "neurons", "culture": "cultures"}
+    labels = [f"{TARGETS[target]},\n{short_names[split]}" for target, split in places]
+    axis.set_xticks(range(len(places)), labels, fontsize=6)
+    least = rows.loc[rows["partition"].notna(), "value"].min()
+    axis.set(ylabel="balanced accuracy", ylim=(min(0.25, least), 1.03))
     axis.set_title("linear readout of test neurons;\ndashed: chance", fontsize=6)
 
 
-def _legend(fig, scores: pd.DataFrame, here: pd.DataFrame, level: float, size: int) -> None:
-    names = _series(scores["series"])
+def _legend(fig, of_sizes: pd.DataFrame, here: pd.DataFrame) -> None:
+    names = _in_order(of_sizes["series"])
     labels = {
         name: style.label(name.removesuffix(ALONE)) + (": identity latents alone" if name.endswith(ALONE) else "")
         for name in names
@@ -359,17 +382,17 @@ def _legend(fig, scores: pd.DataFrame, here: pd.DataFrame, level: float, size: i
     handles = [Line2D([], [], label=labels[name], **_look(name), **MARKS) for name in names]
     handles.append(Patch(color="0.85", label=f"{style.label(NULL)}: mean to 97.5 % quantile"))
     betas = here[here["method"] != BASELINE].groupby("method")["beta"].first()
-    fits = ", ".join(f"{SHORT.get(name, name)} {betas[name]:g}" for name in style.in_order(betas.index))
-    others = sorted(set(scores.loc[scores["method"] == "avae", "beta"]) - {betas.get("avae")})
+    fits = ", ".join(f"{panels.short(name)} {betas[name]:g}" for name in style.in_order(betas.index))
+    others = sorted(set(of_sizes.loc[of_sizes["method"] == "avae", "beta"]) - {betas.get("avae")})
     thin = ", ".join(f"{beta:g} {look}" for beta, (_, _, look) in zip(others, BETA_LINES, strict=False))
-    seeds = here.groupby("method")["seed"].nunique().max()
+    seeds, size = int(here["seeds"].max()), int(here["latent_size"].iloc[0])
+    level = f"noise level {here['noise_level'].iloc[0]:g}"
     note = (
         f"Light: partitions ({'one seed' if seeds == 1 else f'{seeds} seeds, averaged'}); markers: medians over them; "
-        f"lines in C, E: least to largest. A: latent size {size}; C to E: latent size {size}, noise level {level:g}. "
+        f"lines in C, E: least to largest. A: latent size {size}; C to E: latent size {size}, {level}. "
         f"β: {fits}{f'; B, thin: AVAE at β = {thin}' if thin else ''}. Titles of A: mean difference to PCA over "
-        f"partitions at noise level {level:g}, 95 % interval (Nadeau & Bengio 2003); wins, loses: it leaves out 0. "
+        f"partitions at {level}, 95 % interval (Nadeau & Bengio 2003); wins, loses: it leaves out 0. "
         f"Median of the mixture less that of PCA there: {_medians(here)}. * peeks: ε is chosen by the labels scored, "
         "for the null too. D: reported fit, all its neurons. Bold: the protocols of A and B."
     )
-    legend = fig.legend(handles=handles, loc="outside lower center", ncols=3, title=fill(note, LINE), title_fontsize=6)
-    legend.get_title().set_multialignment("center")
+    panels.page_legend(fig, handles, note, LINE, ncols=3)

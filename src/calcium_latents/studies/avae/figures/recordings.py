@@ -6,9 +6,9 @@ Inputs:
     reconstruction: reconstruction.csv of the same data sets.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill, wrap
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -21,24 +21,10 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.latent_size_panel import size_axis
 from calcium_latents.recordings import read_recording
-from calcium_latents.statistics.partitions import TEST_TO_TRAINING, UNRESOLVED, paired_partitions, reported_fits
-from calcium_latents.studies.avae.figures.partition_panel import (
-    SPLITS,
-    draw_partitions,
-    interval_note,
-    legend_handles,
-    relative_axis,
-    split_ratios,
-)
-from calcium_latents.studies.avae.figures.trace_panel import (
-    BASELINE,
-    NOISY,
-    SHORT,
-    check_neurons,
-    draw_reconstruction,
-    examples,
-    read_reported,
-)
+from calcium_latents.statistics.partitions import TEST_TO_TRAINING, UNRESOLVED, reported_fits
+from calcium_latents.studies.avae import figure_tables as tables
+from calcium_latents.studies.avae.figures import panels
+from calcium_latents.studies.avae.study import BASELINE
 
 LINE = 150  # characters of a note that fit into the page
 INPUTS = {
@@ -50,42 +36,70 @@ COLUMNS = (
     *("dataset", "label", "method", "seed", "split", "partition", "latent_size", "beta", "test_neurons"),
     *("residual", "null_residual", "reported"),
 )
+FIT = ["split", "method", "latent_size", "beta"]
 RELATIVE = "residual / null residual"
 MOST_COLUMNS = 3
 SHOWN_S = 60.0
 
 
-@style.styled
-def draw(inputs: Inputs, output_stem: Path) -> list[Path]:
-    """Draw the figure; see the module's docstring for `inputs`."""
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Return relative residuals over partitions, their differences to PCA, and residuals of the examples.
+
+    Data sets in the order of their columns; panels A and B have a split each, the last one the examples.
+    """
     scores = read_tables(inputs, "reconstruction", COLUMNS)
-    scores = scores[scores["split"].isin(SPLITS) & (scores["null_residual"] > 0)]
-    scores = scores.assign(**{RELATIVE: scores["residual"] / scores["null_residual"]})
-    found = match_files(inputs["traces"], inputs["embeddings"], set(scores["dataset"]))
-    splits = [split for split in SPLITS if split in set(scores["split"])]
-    methods = style.in_order(scores["method"])
-    ratios = {name: split_ratios(paths) for name, (_, paths) in found.items()}
-    blocks = int(np.ceil(len(found) / MOST_COLUMNS))
-    width = int(np.ceil(len(found) / blocks))
+    scores = scores[scores["split"].isin(panels.SPLITS) & (scores["null_residual"] > 0)]
+    relative = scores["residual"] / scores["null_residual"]
+    scores = scores.assign(dataset=scores["dataset"].astype(str), **{RELATIVE: relative})
+    splits = [split for split in panels.SPLITS if split in set(scores["split"])]
+    parts = []
+    for name, (path, embeddings) in match_files(inputs["traces"], inputs["embeddings"], set(scores["dataset"])).items():
+        own, ratios = scores[scores["dataset"] == name], tables.split_ratios(embeddings)
+        chosen = reported_fits(own)
+        betas = chosen.groupby("method")["beta"].first()
+        found = []
+        for panel, split in zip("AB", splits, strict=False):
+            rows = own[(own["split"] == split) & (own["beta"] == own["method"].map(betas))]
+            fits, ratio = chosen[chosen["split"] == split], ratios.get(split, TEST_TO_TRAINING)
+            if len(rows):
+                found.append(tables.of_partitions(panel, rows, RELATIVE, FIT, ratio))
+                found.append(tables.differences(panel, fits, RELATIVE, ["split", "latent_size"], ratio))
+        recording = read_recording(path, ["fluorescence", "group"])
+        nameless = [""] * recording.sizes["neuron"]
+        found.append(tables.examples("ABC"[len(splits)], recording, path, embeddings, nameless, "residual"))
+        parts += [part.assign(dataset=name, label=own["label"].iloc[0]) for part in found]
+    return tables.joined(parts)
+
+
+@style.styled
+def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
+    """Draw the figure; see the module's docstring for `inputs`."""
+    names = list(dict.fromkeys(table["dataset"].astype(str)))
+    files = match_files(inputs["traces"], inputs["embeddings"], set(names))
+    means = panels.means_of(table[table["quantity"] == RELATIVE])
+    splits = [split for split in panels.SPLITS if split in set(means["split"])]
+    methods = style.in_order(means["method"])
+    blocks = int(np.ceil(len(names) / MOST_COLUMNS))
+    width = int(np.ceil(len(names) / blocks))
     heights = [1.6] * len(splits) + [0.75] * len(methods)
     fig = style.figure(blocks * (sum(heights) + 0.9) + 1.0, width_in=style.WIDTH_IN if width > 1 else 4.2)
     outer, lettered = fig.add_gridspec(blocks, 1), []
-    for index, name in enumerate(found):
+    for index, name in enumerate(names):
         if index % width == 0:
             grid = outer[index // width].subgridspec(len(heights), width, height_ratios=heights)
-        cells = [grid[row, index % width] for row in range(len(heights))]
-        axes = _recording(fig, cells, scores[scores["dataset"] == name], splits, methods, ratios[name], found[name])
+        cells = np.array([[grid[row, index % width]] for row in range(len(heights))], object)
+        rows = table[table["dataset"].astype(str) == name]
+        axes = _recording(fig, cells, rows, splits, methods, files[name])
         if index == 0:
             lettered = [*axes[: len(splits)], axes[len(splits)]]
         if index % width == 0:
             for axis, method in zip(axes[len(splits) :], methods, strict=True):
-                colour = style.appearance(method, methods)["color"]
-                axis.set_ylabel(SHORT.get(method, style.label(method)), color=colour)
+                axis.set_ylabel(panels.short(method), color=style.appearance(method, methods)["color"])
             for axis in axes[: len(splits)]:
                 axis.set_ylabel(RELATIVE)
     for axis, letter in zip(lettered, "ABCD", strict=False):
         style.panel_letter(axis, letter, x=-0.12, y=1.04)
-    _legend(fig, scores, ratios, methods, width)
+    _legend(fig, means, methods, width)
     return style.save(fig, output_stem)
 
 
@@ -129,26 +143,18 @@ def liveliest_window(trace: np.ndarray, bins: int) -> slice:
 
 
 def _recording(
-    fig,
-    cells: list,
-    scores: pd.DataFrame,
-    splits: list[str],
-    methods: list[str],
-    ratios: Mapping[str, float],
-    files: tuple[Path, list[Path]],
+    fig, cells: np.ndarray, rows: pd.DataFrame, splits: list[str], methods: list[str], files: tuple[Path, list[Path]]
 ) -> list[Axes]:
-    """Draw one column; return its axes, from top to bottom."""
-    chosen = reported_fits(scores)
+    """Draw one column into cells [row, 0]; return its axes, from top to bottom."""
     recording = read_recording(files[0], ["fluorescence", "group"])
-    head = [*wrap(str(scores["label"].iloc[0]), 34), _data(recording)]
+    head = [*wrap(str(rows["label"].iloc[0]), 34), _data(recording)]
     axes = []
-    for split, cell in zip(splits, cells, strict=False):
-        axes.append(fig.add_subplot(cell))
-        title = _residuals(axes[-1], scores, chosen, split, ratios.get(split, TEST_TO_TRAINING))
-        axes[-1].set_title("\n".join([*(head if split == splits[0] else []), *title]), fontsize=6.5)
-    runs = read_reported(files[1], "residual")
-    check_neurons(runs, recording, files[0])
-    return [*axes, *_traces(fig, cells[len(splits) :], recording, runs, methods)]
+    for index, split in enumerate(splits):
+        axes.append(fig.add_subplot(cells[index, 0]))
+        title = _residuals(axes[-1], rows[rows["split"] == split], split)
+        axes[-1].set_title("\n".join([*(head if index == 0 else []), *title]), fontsize=6.5)
+    shown = rows[rows["unit"] == tables.SQUARED]
+    return [*axes, *_traces(fig, cells[len(splits) :], recording, shown, methods, files[1])]
 
 
 def _data(recording: xr.Dataset) -> str:
@@ -159,81 +165,56 @@ def _data(recording: xr.Dataset) -> str:
     return f"{recording.sizes['neuron']} neurons{named}, {seconds:.0f} s at {rate:.3g} Hz"
 
 
-def _residuals(axis: Axes, scores: pd.DataFrame, chosen: pd.DataFrame, split: str, ratio: float) -> list[str]:
+def _residuals(axis: Axes, rows: pd.DataFrame, split: str) -> list[str]:
     """Draw the relative residual on one split against latent size; return the lines of its title."""
-    rows = scores[(scores["split"] == split) & (scores["beta"] == scores["method"].map(_betas(chosen)))]
     if rows.empty:
         axis.axis("off")
-        return [f"{SPLITS[split]}: not fitted"]
-    means = draw_partitions(axis, rows, "latent_size", RELATIVE, ratio, logarithmic=True)
-    size_axis(axis, rows["latent_size"])
-    relative_axis(axis, means, zero=False)
+        return [f"{panels.SPLITS[split]}: not fitted"]
+    residuals, compared = (rows[rows["quantity"] == name] for name in (RELATIVE, tables.DIFFERENCE))
+    means = panels.draw_partitions(axis, residuals, "latent_size", logarithmic=True)
+    size_axis(axis, residuals["latent_size"])
+    panels.relative_axis(axis, means, zero=False)
     axis.set_xlabel("latent size")
-    fits = chosen[chosen["split"] == split]
-    size = int(fits["latent_size"].iloc[0])
-    lines = [f"{SPLITS[split]}, latent size {size}, against PCA:"]
-    return [*lines, *(_verdict(fits, method, ratio) for method in style.in_order(fits["method"]) if method != BASELINE)]
+    others = [method for method in style.in_order(residuals["method"]) if method != BASELINE]
+    size = compared["latent_size"].iloc[0] if len(compared) else residuals["latent_size"].iloc[0]
+    lines = [f"{panels.SPLITS[split]}, latent size {size:.0f}, against PCA:"]
+    return [*lines, *(_verdict(compared[compared["method"] == method], method) for method in others)]
 
 
-def _betas(chosen: pd.DataFrame) -> pd.Series:
-    return chosen.groupby("method")["beta"].first()
-
-
-def _verdict(rows: pd.DataFrame, method: str, ratio: float) -> str:
+def _verdict(compared: pd.DataFrame, method: str) -> str:
     """Say whether a method's residual is smaller than that of PCA."""
-    name = SHORT.get(method, style.label(method))
-    compared = paired_partitions(rows, RELATIVE, method, BASELINE, ["split"], ratio)
     if compared.empty:
-        return f"{name}: no pair to compare"
+        return f"{panels.short(method)}: no pair to compare"
     row = compared.iloc[0]
     interval = "" if row["outcome"] == UNRESOLVED else f" [{row['lower']:+.3f}, {row['upper']:+.3f}]"
-    return f"{name} {row['outcome']}: {row['mean_difference']:+.3f}{interval}".replace("-", "−")
+    return f"{panels.short(method)} {row['outcome']}: {row['value']:+.3f}{interval}".replace("-", "−")
 
 
 def _traces(
-    fig, cells: list, recording: xr.Dataset, runs: Mapping[str, xr.Dataset], methods: Sequence[str]
+    fig, cells, recording: xr.Dataset, rows: pd.DataFrame, methods: list[str], embeddings: Sequence[Path]
 ) -> list[Axes]:
     """Draw one neuron's trace with the reconstruction of each method, a row each."""
-    _, neuron, count = examples(runs, [""] * recording.sizes["neuron"], "residual")[0]
-    trace, time = recording["fluorescence"].values[0, :, neuron], recording["time"].values
-    width = float(recording.attrs["bin_width_s"])
+    row, rows = rows.iloc[0], rows.assign(group="")
+    axes = panels.draw_examples(fig, cells, rows, recording, embeddings, [""], methods, absent="not fitted")[:, 0]
+    one = recording.sel(neuron=row["neuron"])
+    trace, time, width = one["fluorescence"].values[0], one["time"].values, float(recording.attrs["bin_width_s"])
     window = liveliest_window(trace, max(int(SHOWN_S / width), 2))
-    axes: list[Axes] = []
-    for cell, method in zip(cells, methods, strict=True):
-        first = axes[0] if axes else None
-        axes.append(fig.add_subplot(cell, sharex=first, sharey=first))
-        if method in runs:
-            draw_reconstruction(axes[-1], recording, runs[method], method, neuron)
-        else:
-            style.note(axes[-1], "not fitted", 0.5, 0.5, ha="center")
-        axes[-1].tick_params(labelbottom=method == methods[-1])
     low, high = np.nanmin(trace[window]), np.nanmax(trace[window])
     pad = 0.05 * max(float(high - low), 1e-9)
     axes[0].set(xlim=(time[window][0], time[window][-1] + width), ylim=(low - pad, high + pad))
-    axes[-1].set_xlabel("time (s)")
-    group = str(recording["group"].values[neuron])
-    name = f"neuron {int(recording['neuron'].values[neuron])}{f' ({group})' if group else ''}"
-    axes[0].set_title(f"{name}, median of {count}", fontsize=6.5)
-    return axes
+    group = str(one["group"].values)
+    name = f"neuron {row['neuron']:.0f}{f' ({group})' if group else ''}"
+    axes[0].set_title(f"{name}, median of {row['n']:.0f}", fontsize=6.5)
+    return list(axes)
 
 
-def _legend(fig, scores: pd.DataFrame, ratios: Mapping[str, Mapping[str, float]], methods: list[str], width: int):
-    largest: dict[str, float] = {}
-    for found in ratios.values():
-        largest |= {split: max(ratio, largest.get(split, 0.0)) for split, ratio in found.items()}
+def _legend(fig, means: pd.DataFrame, methods: list[str], width: int) -> None:
     note = (
         "Residual: mean squared difference of test traces to their reconstruction, by that of the mean of training "
         "traces. It holds the noise, so that 0 is out of reach and less is not always better. Traces: fluorescence, in "
         "units of the recording, of the neuron of median residual under PCA among those that are test neurons for all "
         "methods, over the minute in which it varies most. Titles: difference to PCA (below 0: better). "
-        f"{interval_note(scores, largest)}"
+        f"{panels.interval_note(means)}"
     )
-    handles = legend_handles(methods, [Line2D([], [], **NOISY | {"label": "recorded trace"})])
-    legend = fig.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=5 if width > 1 else 2,
-        title=fill(note, LINE if width > 1 else 84),
-        title_fontsize=6,
-    )
-    legend.get_title().set_multialignment("center")
+    handles = panels.legend_handles(methods, [Line2D([], [], **panels.NOISY | {"label": "recorded trace"})])
+    panels.page_legend(fig, handles, note, LINE if width > 1 else 84, ncols=5 if width > 1 else 2)
