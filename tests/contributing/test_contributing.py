@@ -95,7 +95,7 @@ def test_a_figure(checkout):
 @pytest.mark.parametrize("checkout", ["model"], indirect=True)
 def test_a_model(checkout):
     make(checkout, "results/smoke/radical/lorenz-7hz/population_average/seed-1/output.nc")
-    said = make(checkout, "results/smoke/radical/lorenz-7hz/scores.csv", "-n")
+    said = make(checkout, "results/smoke/radical/lorenz-7hz/scores.csv", "-n", "--printshellcmds")
     assert "population_average/seed-1/output.nc" in said  # it is scored beside the others
 
 
