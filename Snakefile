@@ -26,6 +26,6 @@ localrules:
 rule all:
     default_target: True
     input:
-        figure_files(),
-        targets(),
+        FIGURE_FILES,
+        TARGETS,
         f"results/{SCALE}/claims.csv",

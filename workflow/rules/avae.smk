@@ -30,7 +30,7 @@ rule add_noise:
         dataset=one_of(TRACES["simulated"]),
     params:
         noise=lambda wildcards: AVAE["datasets"][wildcards.dataset]["noise"],
-        label=lambda wildcards: word(avae_study.label(PLAN, wildcards.dataset)),
+        label=per_dataset(avae_study.label),
         seed=SEED,
     message:
         "Add noise: {wildcards.dataset}"
@@ -52,7 +52,7 @@ rule join_recordings:
         ),
         rate=AVAE["recordings"]["rate_hz"],
         gap=AVAE["recordings"]["longest_gap_s"],
-        label=lambda wildcards: word(avae_study.label(PLAN, wildcards.dataset)),
+        label=per_dataset(avae_study.label),
         seed=SEED,
     message:
         "Join recordings: {wildcards.dataset}"
@@ -75,7 +75,7 @@ rule score_avae:
         dataset=one_of(TRACES["embedded"]),
     params:
         embeddings=lambda wildcards, input: methods(input.embeddings, "avae", wildcards.dataset),
-        label=lambda wildcards: word(avae_study.label(PLAN, wildcards.dataset)),
+        label=per_dataset(avae_study.label),
         options=lambda wildcards: shlex.quote(
             json.dumps({**AVAE["scores"], "map": wildcards.dataset in avae_study.with_maps(PLAN)})
         ),
@@ -98,7 +98,7 @@ rule compare_conditions:
         dataset=one_of(TRACES["compared"]),
     params:
         embeddings=lambda wildcards, input: methods(input.embeddings, "avae", wildcards.dataset),
-        label=lambda wildcards: word(avae_study.label(PLAN, wildcards.dataset)),
+        label=per_dataset(avae_study.label),
         seed=SEED,
     message:
         "Compare conditions of avae/{wildcards.dataset}"

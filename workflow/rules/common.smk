@@ -3,6 +3,7 @@ import json
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -57,6 +58,11 @@ def word(value):
     return shlex.quote(value if isinstance(value, str) else json.dumps(value))
 
 
+def per_dataset(function):
+    """Return a function of wildcards: what `function` says of the plan and a dataset, as one shell word."""
+    return lambda wildcards: word(checked(function, PLAN, wildcards.dataset))
+
+
 def parameters(*path):
     """Return a function of wildcards: the value at `path` of the study's section, as one shell word of JSON.
 
@@ -102,8 +108,42 @@ def named(inputs):
 RULES = RuleDefaults(workflow, SETTINGS["resources"], BASE_ENVIRONMENT)
 RULES.install()
 
+
+def training_arguments(wildcards):
+    """Return Hydra's overrides for one model."""
+    return shlex.join(PLAN.training_words(wildcards.study, wildcards.dataset, wildcards.model))
+
+
+def training_gpu(wildcards):
+    """Return the number of GPUs that training one model asks for: none where it is done in closed form."""
+    choice = section(wildcards)["models"][wildcards.model]
+    return 0 if choice["training"] == "closed_form" else RULES.granted("train", "gpu")
+
+
+def composed(wildcards):
+    """Return the configuration of one model's training, and its digests."""
+    return checked(PLAN.composed, wildcards.study, wildcards.dataset, wildcards.model)
+
+
+def search_workers(wildcards):
+    """Return the files by which a search's own jobs (`search.jobs`) say that it has ended; none where there are none."""
+    jobs = composed(wildcards).config["search"].get("jobs", 0)
+    folder = f"{wildcards.model}/seed-{wildcards.seed}"
+    names = [f"{folder}/search-worker-{number}.done" for number in range(1, jobs + 1)]
+    return [PLAN.box(wildcards.study, wildcards.dataset, name) for name in names]
+
+
+def training_code(wildcards):
+    """Return the digests of one model's configuration, and of the code that it names."""
+    return composed(wildcards)[1:]
+
+
+def recording_to_train_on(wildcards):
+    """Return the file that a study's models are trained on."""
+    return PLAN.trained_on(wildcards.study, wildcards.dataset)
+
+
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]
-SCORED = [study for study in STUDIES if "evaluation" in SETTINGS[study]]
 MODELS = {model for study in STUDIES for model in SETTINGS[study].get("models", {})}
 SMOOTHERS = {method for study in STUDIES for method in SETTINGS[study].get("smoothing", {})}
 

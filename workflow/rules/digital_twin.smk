@@ -5,11 +5,7 @@ TWIN = SETTINGS["digital_twin"]
 NEURONS = groups(PLAN, "digital_twin")  # group -> key -> dataset
 TWIN_RUN = f"digital_twin/seed-{TWIN['seeds'][0]}"  # whose bar codes and experiments are shown
 GLM_RUN = f"poisson_glm/seed-{TWIN['seeds'][0]}"
-
-
-def image_label(wildcards):
-    """Return the name in print of a dataset of responses to images, as one shell word."""
-    return word(digital_twin_study.label(PLAN, wildcards.dataset))
+IMAGE_LABEL = per_dataset(digital_twin_study.label)
 
 
 rule simulate_visual_cortex:
@@ -21,7 +17,7 @@ rule simulate_visual_cortex:
         options=lambda wildcards: shlex.quote(
             json.dumps(merge(TWIN["simulated"], TWIN["datasets"][wildcards.dataset]["parameters"]))
         ),
-        label=image_label,
+        label=IMAGE_LABEL,
         seed=SEED,
     message:
         "Simulate visual cortex: {wildcards.dataset}"
@@ -39,8 +35,8 @@ rule import_image_responses:
         dataset=one_of(NEURONS["imported"]),
     params:
         options=lambda wildcards: word(TWIN["datasets"][wildcards.dataset]["recording"]),
-        label=image_label,
-        folder=lambda wildcards: word(str(digital_twin_study.response_folder(PLAN, wildcards.dataset))),
+        label=IMAGE_LABEL,
+        folder=per_dataset(digital_twin_study.response_folder),
         seed=SEED,
     message:
         "Import responses to images: {wildcards.dataset}"
@@ -61,7 +57,7 @@ rule score_image_predictions:
         predictions=lambda wildcards, input: methods(
             input.predictions, "digital_twin", wildcards.dataset, "prediction"
         ),
-        label=image_label,
+        label=IMAGE_LABEL,
         seed=SEED,
     message:
         "Score predictions of responses to images: {wildcards.dataset}"
@@ -82,7 +78,7 @@ rule align_bar_codes:
         dataset=one_of(NEURONS["probed"].values()),
     params:
         options=word(TWIN["bar_codes"]),
-        label=image_label,
+        label=IMAGE_LABEL,
         seed=SEED,
     message:
         "Align bar codes: {wildcards.dataset}"
@@ -184,7 +180,7 @@ rule summarise_properties:
         dataset=one_of(NEURONS["probed"].values()),
     params:
         options=word(TWIN["properties"]),
-        label=image_label,
+        label=IMAGE_LABEL,
         seed=SEED,
     message:
         "Summarise properties of neurons and clusters: {wildcards.dataset}"

@@ -6,21 +6,12 @@ DRAWN = [
 ]
 CLAIMS = {table: paths for study in STUDIES for table, paths in checked(claim_inputs, PLAN, study).items()}
 RULES.granted_as |= {figure.replace("-", "_"): FIGURE_RULE for _, figure, _ in DRAWN}
-
-
-def figure_files():
-    """Return all figures of all studies."""
-    return [
-        f"results/{SCALE}/{study}/figures/{figure}.{kind}"
-        for study, figure, _ in DRAWN
-        for kind in ("png", "svg")
-    ]
-
-
-def targets():
-    """Return what studies make beside figures."""
-    makes = [getattr(description(study), "targets", lambda _: [])(PLAN) for study in STUDIES]
-    return [path for paths in makes for path in paths]
+FIGURE_FILES = [
+    f"results/{SCALE}/{study}/figures/{figure}.{kind}"
+    for study, figure, _ in DRAWN
+    for kind in ("png", "svg")
+]
+TARGETS = [path for study in STUDIES for path in getattr(description(study), "targets", lambda _: [])(PLAN)]
 
 
 for study, figure, inputs in DRAWN:

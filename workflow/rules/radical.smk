@@ -4,19 +4,9 @@ from calcium_latents.studies.radical import study as radical_study
 
 RADICAL = SETTINGS["radical"]
 CONVERGENCE = RADICAL["convergence"]["dataset"]
-RANDOM_SEARCHES = checked(
-    radical_study.searches, PLAN, "random"
-)  # they show which metric a search may choose by
-
-
-def run_files(dataset, runs, file):
-    """Return a file of several results on a dataset."""
-    return [PLAN.box("radical", dataset, f"{run}/{file}") for run in runs]
-
-
-def random_search_files(file):
-    """Return a function of wildcards: a file of every random search on the dataset."""
-    return lambda wildcards: run_files(wildcards.dataset, RANDOM_SEARCHES[wildcards.dataset], file)
+# random searches show which metric a search may choose by
+RANDOM_SEARCHES = checked(radical_study.searches, PLAN, "random")
+RANDOM_FILES = partial(radical_study.search_files, PLAN, "random")
 
 
 rule simulate:
@@ -91,8 +81,8 @@ rule describe_simulation:
 rule convergence:
     input:
         recording=PLAN.box("radical", CONVERGENCE, "events.nc"),
-        snapshots=run_files(CONVERGENCE, radical_study.convergence_runs(PLAN), "snapshots.pt"),
-        checkpoints=run_files(CONVERGENCE, radical_study.convergence_runs(PLAN), "checkpoint.pt"),
+        snapshots=radical_study.convergence_files(PLAN, "snapshots.pt"),
+        checkpoints=radical_study.convergence_files(PLAN, "checkpoint.pt"),
     output:
         table="results/{scale}/radical/convergence.csv",
     conda:
@@ -111,9 +101,9 @@ rule convergence:
 rule score_population:
     input:
         recording="results/{scale}/radical/{dataset}/events.nc",
-        checkpoints=random_search_files("checkpoint.pt"),
-        metrics=random_search_files("metrics.csv"),
-        configs=random_search_files("config.yaml"),
+        checkpoints=lambda wildcards: RANDOM_FILES(wildcards.dataset, "checkpoint.pt"),
+        metrics=lambda wildcards: RANDOM_FILES(wildcards.dataset, "metrics.csv"),
+        configs=lambda wildcards: RANDOM_FILES(wildcards.dataset, "config.yaml"),
     output:
         recovery="results/{scale}/radical/{dataset}/population_recovery.csv",
     wildcard_constraints:

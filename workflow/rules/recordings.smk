@@ -1,10 +1,7 @@
 # Study `recordings`: a user's files -> recordings, trials, event rates, held-out scores
 from calcium_latents.studies.recordings import study as recordings_study
 
-
-def base_folder(wildcards):
-    """Return the folder that relative files of a recording's entry are in, as one shell word."""
-    return word(PLAN.recording_folders[wildcards.dataset])
+BASE_FOLDER = per_dataset(lambda plan, name: plan.recording_folders[name])
 
 
 rule import_recording:
@@ -13,8 +10,8 @@ rule import_recording:
     output:
         recording="results/{scale}/recordings/{dataset}/recording.nc",
     params:
-        entry=lambda wildcards: word(recordings_study.import_parameters(PLAN, wildcards.dataset)),
-        base=base_folder,
+        entry=per_dataset(recordings_study.import_parameters),
+        base=BASE_FOLDER,
         seed=SEED,
     message:
         "Import {wildcards.dataset}"
@@ -46,8 +43,8 @@ rule cut_windows:
     output:
         recording="results/{scale}/recordings/{dataset}/events.nc",
     params:
-        windows=lambda wildcards: word(recordings_study.window_parameters(PLAN, wildcards.dataset)),
-        base=base_folder,
+        windows=per_dataset(recordings_study.window_parameters),
+        base=BASE_FOLDER,
         seed=SEED,
     message:
         "Cut {wildcards.dataset} into trials"

@@ -57,18 +57,18 @@ def groups(plan: Plan) -> dict:
     }
 
 
-def response_folder(plan: Plan, dataset: str) -> Path | None:
+def response_folder(plan: Plan, dataset: str) -> str | None:
     """Return the folder of a user's recording of responses to images, or None."""
     folder = plan.settings["digital_twin"]["datasets"][dataset]["folder"]
     for parent in filter(None, (plan.settings["data_directory"], plan.root)):
         if (Path(parent) / Path(folder).expanduser()).is_dir():
-            return (Path(parent) / Path(folder).expanduser()).absolute()
+            return str((Path(parent) / Path(folder).expanduser()).absolute())
     return None
 
 
 def response_files(plan: Plan, dataset: str) -> list[str]:
     """Return the files that the entry of a recording of responses to images names."""
-    folder = response_folder(plan, dataset)
+    folder = Path(response_folder(plan, dataset) or "")
 
     def strings(value):
         if isinstance(value, str):

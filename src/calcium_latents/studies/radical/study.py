@@ -38,10 +38,16 @@ def groups(plan: Plan) -> dict:
     }
 
 
-def convergence_runs(plan: Plan) -> list[str]:
-    """Return the folders, below the dataset's, of the models whose training is looked at."""
+def convergence_files(plan: Plan, file: str) -> list[str]:
+    """Return a file of every model whose training is looked at."""
     settings = plan.settings["radical"]["convergence"]
-    return [run for run in plan.trained("radical", settings["dataset"]) if model_of(run) in settings["models"]]
+    runs = [run for run in plan.trained("radical", settings["dataset"]) if model_of(run) in settings["models"]]
+    return [plan.box("radical", settings["dataset"], f"{run}/{file}") for run in runs]
+
+
+def search_files(plan: Plan, kind: str, dataset: str, file: str) -> list[str]:
+    """Return a file of every search of that kind on a dataset."""
+    return [plan.box("radical", dataset, f"{run}/{file}") for run in searches(plan, kind)[dataset]]
 
 
 def searches(plan: Plan, kind: str) -> dict[str, list[str]]:
