@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.claims.table import claims_table, to_html
     from calcium_latents.errors import UserError
     from calcium_latents.figures import parse_inputs
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import atomic_path, write_table
 
     tables: dict[str, dict[str, pd.DataFrame]] = {}
     for name, paths in parse_inputs(options.input).items():
@@ -33,8 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
                 part.insert(0, "dataset", Path(path).parent.name)
         tables.setdefault(study, {})[table] = pd.concat(parts, ignore_index=True)
     claims = claims_table(tables)
-    with atomic_path(Path(options.output)) as temporary:
-        claims.to_csv(temporary, index=False)
+    write_table(claims, options.output)
     with atomic_path(Path(options.page)) as temporary:
         temporary.write_text(to_html(claims, options.scale), encoding="utf-8")
 

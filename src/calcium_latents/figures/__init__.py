@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from calcium_latents.errors import UserError
-from calcium_latents.files import atomic_path
+from calcium_latents.files import write_table
 from calcium_latents.planning.studies import figure_modules
 
 
@@ -43,8 +43,7 @@ def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: st
     if not hasattr(module, "tabulate"):
         return module.draw(given, stem)
     path = stem.with_name(f"{stem.name}.csv")
-    with atomic_path(path) as temporary:
-        module.tabulate(given).to_csv(temporary, index=False)
+    write_table(module.tabulate(given), path)
     return [*module.draw(given, pd.read_csv(path), stem), path]
 
 

@@ -1,7 +1,6 @@
 """Align a model's bar codes, cluster them, map them, and compare every way to align with known types of neurons."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
@@ -20,7 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--timing", required=True, help="seconds of alignment, by method (.csv); vary from run to run")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.netcdf import read_dataset, write_dataset
     from calcium_latents.studies.digital_twin.bar_codes.bar_code_parameters import StudyOptions
@@ -44,8 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = {"parameters": options.parameters, "predictions": predictions.attrs["config_digest"]}
     write_dataset(box, options.output, provenance(config, [__spec__.name], options.seed))
     for path, rows in ((options.table, table), (options.timing, timing)):
-        with atomic_path(Path(path)) as temporary:
-            rows.to_csv(temporary, index=False)
+        write_table(rows, path)
 
 
 def true_types(responses, predictions, path: str):

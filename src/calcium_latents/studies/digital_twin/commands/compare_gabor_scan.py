@@ -1,7 +1,6 @@
 """Compare size tuning curves of a second scan, of Gabors, with those asked of the model of the first scan."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
@@ -23,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     import pandas as pd
 
     from calcium_latents.errors import UserError
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
@@ -52,8 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         thresholds=parameters.thresholds,
         batch=parameters.batch,
     )
-    with atomic_path(Path(options.output)) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.8g")
+    write_table(table, options.output, float_format="%.8g")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     import numpy as np
 
     from calcium_latents.figures.inputs import read_tables
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -79,11 +79,9 @@ def main(arguments: list[str] | None = None) -> None:
     meis = meis.assign_coords(neuron=("neuron", neurons))
     meis.attrs = {"label": responses.attrs["label"], "norm": norm, "score": study.SCORE if options.scores else "random"}
     write_dataset(meis, options.output, provenance(options.parameters, [__spec__.name], options.seed))
-    with atomic_path(Path(options.comparison)) as temporary:
-        compared.to_csv(temporary, index=False)
+    write_table(compared, options.comparison)
     if options.clusters:
-        with atomic_path(Path(options.clusters)) as temporary:
-            study.cluster_table(meis).to_csv(temporary, index=False)
+        write_table(study.cluster_table(meis), options.clusters)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Find the Gabor and the difference of Gaussians that drive each neuron, and each cluster of neurons, most."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
@@ -21,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.recordings.fields import fail
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -68,8 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     model = study.Neurons(names, clusters, probes["model"][1])
     found[options.check] = study.check_search(probes["model"][0], grids[0], model, settings[0], check, share)
     for path, table in found.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.8g")
+        write_table(table, path, float_format="%.8g")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.fields import fail
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -71,8 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] for name, path in files.items()}
     origin = provenance({"parameters": options.parameters, **config}, [__spec__.name], seed)
     write_dataset(dataset, options.tuning, origin)
-    with atomic_path(Path(options.indices)) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.8g")
+    write_table(table, options.indices, float_format="%.8g")
 
 
 if __name__ == "__main__":

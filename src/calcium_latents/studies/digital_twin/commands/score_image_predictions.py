@@ -1,7 +1,6 @@
 """Score predicted responses to images, neuron by neuron, beside what their repeats allow and shuffled images."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import run_command
 
@@ -23,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help="table (.csv)")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.studies.digital_twin.response_scores import score_predictions
 
@@ -31,8 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     predictions = _read(options.prediction, responses)
     about = (options.dataset, options.label or options.dataset, options.seed, options.responses)
     scores = score_predictions(responses, predictions, *about)
-    with atomic_path(Path(options.output)) as temporary:
-        scores.to_csv(temporary, index=False)
+    write_table(scores, options.output)
 
 
 def _read(pairs: list[str], responses) -> dict:

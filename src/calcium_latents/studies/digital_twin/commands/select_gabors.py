@@ -1,7 +1,6 @@
 """Choose a few Gabors that drive many neurons, for a second scan, with coverage curves and examples of tuning."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
@@ -20,7 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.studies.digital_twin.probe import ModelProbe
     from calcium_latents.studies.digital_twin.second_scan import gabor_selection as selection
@@ -48,8 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.curves: suboptimal.size_contrast_curves(probe, stimuli, compared, neurons, parameters),
     }
     for path, table in tables.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.8g")
+        write_table(table, path, float_format="%.8g")
 
 
 if __name__ == "__main__":

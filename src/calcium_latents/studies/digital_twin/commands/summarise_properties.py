@@ -1,7 +1,6 @@
 """Summarise tuning properties: one table of neurons, tests of clusters, and independence of the properties."""
 
 import argparse
-from pathlib import Path
 
 from calcium_latents.commands.cli import add_parameters, run_command
 
@@ -33,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", required=True, help=f"table (.csv): {what}")
     options = parser.parse_args(arguments)
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
     from calcium_latents.studies.digital_twin.tuning import neuron_properties as tuning
@@ -68,8 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.combinations: combinations,
     }
     for path, table in tables.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, path)
 
 
 def _read(path: str):
