@@ -1,20 +1,18 @@
 """Put each claim of the papers beside our number: one table over all studies."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    input={"action": "append", "default": [], "metavar": "STUDY.TABLE=PATH"},
+    scale={"default": "", "help": "named in the page's title"},
+    output="table (.csv)",
+    page="the same to read (.html)",
+)
+def main(options) -> None:
     """Write the table as CSV and as an HTML page; rows of inputs with the same name are joined."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--input", action="append", default=[], metavar="STUDY.TABLE=PATH")
-    parser.add_argument("--scale", default="", help="named in the page's title")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    parser.add_argument("--page", required=True, help="the same to read (.html)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
 
     from calcium_latents.claims.table import claims_table, to_html

@@ -1,23 +1,23 @@
 """Bring a deconvolved recording to the cross-encoder's form: spontaneous activity, or responses to stimuli."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
+from calcium_latents.errors import UserError
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="continuous recording with events (.nc)",
+    rate_hz={"type": float, "required": True, "help": "bins per second; the paper uses 5"},
+    trials={"help": "stimulus onsets: table (.csv) with columns start_s and condition"},
+    window_s={"type": float, "help": "response window after an onset; needs --trials"},
+    seed={"type": int, "default": 0, "help": "noted in the file; nothing here is random"},
+    output="recording (.nc)",
+)
+def main(options) -> None:
     """Write the resampled recording; given onsets, the mean activity in the window after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="continuous recording with events (.nc)")
-    parser.add_argument("--rate-hz", type=float, required=True, help="bins per second; the paper uses 5")
-    parser.add_argument("--trials", help="stimulus onsets: table (.csv) with columns start_s and condition")
-    parser.add_argument("--window-s", type=float, help="response window after an onset; needs --trials")
-    parser.add_argument("--seed", type=int, default=0, help="noted in the file; nothing here is random")
-    parser.add_argument("--output", required=True, help="recording (.nc)")
-    options = parser.parse_args(arguments)
     if (options.trials is None) != (options.window_s is None):
-        parser.error("--trials and --window-s come together")
+        raise UserError("--trials and --window-s come together: expected both or neither, found one of them.")
 
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_recording

@@ -1,24 +1,21 @@
 """Compare size tuning curves of a second scan, of Gabors, with those asked of the model of the first scan."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    scan="responses to the chosen Gabors in several sizes (.nc)",
+    responses="responses to images that the model was fitted to (.nc)",
+    checkpoint="the fitted model (.pt)",
+    gabors="optimal Gabors of all neurons (.csv)",
+    scan_gabors="the chosen Gabors (.csv)",
+    glm={"help": "predictions of the Poisson GLM (.nc), whose filters give one more curve"},
+    parameters="fields of scan_parameters.AgreementParameters",
+    seed={"type": int, "required": True, "help": "of bootstraps over the table's rows"},
+    output="table (.csv)",
+)
+def main(options) -> None:
     """Write one row a neuron, threshold and curve."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scan", required=True, help="responses to the chosen Gabors in several sizes (.nc)")
-    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors of all neurons (.csv)")
-    parser.add_argument("--scan-gabors", required=True, help="the chosen Gabors (.csv)")
-    parser.add_argument("--glm", help="predictions of the Poisson GLM (.nc), whose filters give one more curve")
-    add_parameters(parser, "fields of scan_parameters.AgreementParameters")
-    parser.add_argument("--seed", type=int, required=True, help="of bootstraps over the table's rows")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
 
     from calcium_latents.errors import UserError

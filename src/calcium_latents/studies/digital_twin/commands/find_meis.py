@@ -1,28 +1,26 @@
 """Find the images that excite neurons and clusters of a digital twin most, and compare them with its best Gabors."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses the twin was fitted to (.nc)",
+    checkpoint="of the twin (.pt)",
+    predictions="of the twin (.nc): places of neurons without a Gabor",
+    bar_codes="clusters (.nc)",
+    gabors="optimal Gabors (.csv)",
+    differences="optimal differences of Gaussians (.csv)",
+    scores={"help": "scores (.csv): best predicted neurons come first; default: a random order"},
+    parameters="fields of mei_study.MeiStudyParameters (neurons_per_cluster, images: {...}, ...)",
+    seed={"type": int, "required": True},
+    output="images (.nc)",
+    comparison="indices of stimuli at equal energy (.csv)",
+    clusters={"help": "drive of each cluster's template (.csv)"},
+)
+def main(options) -> None:
     """Write images (.nc) and indices (.csv); for simulated neurons also what the true neurons answer to the images."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses the twin was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="of the twin (.pt)")
-    parser.add_argument("--predictions", required=True, help="of the twin (.nc): places of neurons without a Gabor")
-    parser.add_argument("--bar-codes", required=True, help="clusters (.nc)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
-    parser.add_argument("--differences", required=True, help="optimal differences of Gaussians (.csv)")
-    parser.add_argument("--scores", help="scores (.csv): best predicted neurons come first; default: a random order")
-    add_parameters(parser, "fields of mei_study.MeiStudyParameters (neurons_per_cluster, images: {...}, ...)")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--output", required=True, help="images (.nc)")
-    parser.add_argument("--comparison", required=True, help="indices of stimuli at equal energy (.csv)")
-    parser.add_argument("--clusters", help="drive of each cluster's template (.csv)")
-    options = parser.parse_args(arguments)
-
     import numpy as np
 
     from calcium_latents.figures.inputs import read_tables

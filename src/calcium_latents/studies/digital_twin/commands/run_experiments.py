@@ -1,23 +1,21 @@
 """Show orientations, phases, sizes, contrasts and plaids about optimal Gabors to the model and to the true neurons."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images that the model was fitted to (.nc)",
+    checkpoint="the fitted model (.pt)",
+    bar_codes="clusters of neurons (.nc)",
+    gabors="optimal Gabors (.csv)",
+    parameters="fields of tuning_parameters.ExperimentParameters",
+    tuning="tuning curves (.nc)",
+    indices="tuning indices (.csv)",
+)
+def main(options) -> None:
     """Write tuning curves and the indices that sum them up; true neurons see the model's stimuli."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
-    parser.add_argument("--bar-codes", required=True, help="clusters of neurons (.nc)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
-    add_parameters(parser, "fields of tuning_parameters.ExperimentParameters")
-    parser.add_argument("--tuning", required=True, help="tuning curves (.nc)")
-    parser.add_argument("--indices", required=True, help="tuning indices (.csv)")
-    options = parser.parse_args(arguments)
-
     import hashlib
 
     import pandas as pd

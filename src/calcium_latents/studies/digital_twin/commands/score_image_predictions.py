@@ -1,27 +1,23 @@
 """Score predicted responses to images, neuron by neuron, beside what their repeats allow and shuffled images."""
 
-import argparse
-
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images (.nc)",
+    prediction={
+        "required": True,
+        "action": "append",
+        "metavar": "METHOD=FILE",
+        "help": "predictions (.nc); again for more methods, and for more seeds of a method",
+    },
+    dataset="its name in the table",
+    label={"help": "its name in print; default: the dataset's name"},
+    seed={"type": int, "default": 0, "help": "of the shuffled images"},
+    output="table (.csv)",
+)
+def main(options) -> None:
     """Write one row a neuron, method and seed of the method."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses to images (.nc)")
-    parser.add_argument(
-        "--prediction",
-        required=True,
-        action="append",
-        metavar="METHOD=FILE",
-        help="predictions (.nc); again for more methods, and for more seeds of a method",
-    )
-    parser.add_argument("--dataset", required=True, help="its name in the table")
-    parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    parser.add_argument("--seed", type=int, default=0, help="of the shuffled images")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.studies.digital_twin.response_scores import score_predictions

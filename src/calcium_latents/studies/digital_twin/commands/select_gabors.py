@@ -1,22 +1,19 @@
 """Choose a few Gabors that drive many neurons, for a second scan, with coverage curves and examples of tuning."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images that the model was fitted to (.nc)",
+    checkpoint="the fitted model (.pt)",
+    gabors="optimal Gabors of all neurons (.csv)",
+    parameters="fields of scan_parameters.SelectionParameters",
+    output="chosen Gabors (.csv)",
+    coverage="share of neurons against fraction of own (.csv)",
+    curves="size-contrast curves of suboptimal Gabors (.csv)",
+)
+def main(options) -> None:
     """Write the chosen Gabors, the coverage of sets of them, and size-contrast curves of suboptimal Gabors."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors of all neurons (.csv)")
-    add_parameters(parser, "fields of scan_parameters.SelectionParameters")
-    parser.add_argument("--output", required=True, help="chosen Gabors (.csv)")
-    parser.add_argument("--coverage", required=True, help="share of neurons against fraction of own (.csv)")
-    parser.add_argument("--curves", required=True, help="size-contrast curves of suboptimal Gabors (.csv)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
 
     from calcium_latents.files import write_table

@@ -1,37 +1,25 @@
 """Summarise tuning properties: one table of neurons, tests of clusters, and independence of the properties."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
-
-INPUTS = {
-    "responses": "responses to images (.nc)",
-    "indices": "indices of in-silico experiments (.csv)",
-    "comparison": "responses to Gabors and differences of Gaussians over those to MEIs (.csv)",
-    "scores": "scores of predictions (.csv)",
-    "bar-codes": "aligned bar codes with clusters (.nc)",
-}
-TABLES = {
-    "properties": "a row a neuron",
-    "cluster-tests": "a row a cluster and property, with random clusters",
-    "independence": "a row a pair of properties",
-    "combinations": "a row a combination of properties, high or low",
-}
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images (.nc)",
+    indices="indices of in-silico experiments (.csv)",
+    comparison="responses to Gabors and differences of Gaussians over those to MEIs (.csv)",
+    scores="scores of predictions (.csv)",
+    bar_codes="aligned bar codes with clusters (.nc)",
+    dataset="its name in the tables",
+    label={"help": "its name in print; default: the dataset's name"},
+    parameters="fields of tuning_parameters.PropertyParameters",
+    seed={"type": int, "default": 0, "help": "of random clusters, permutations and bootstraps"},
+    properties="table (.csv): a row a neuron",
+    cluster_tests="table (.csv): a row a cluster and property, with random clusters",
+    independence="table (.csv): a row a pair of properties",
+    combinations="table (.csv): a row a combination of properties, high or low",
+)
+def main(options) -> None:
     """Write the four tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, what in INPUTS.items():
-        parser.add_argument(f"--{name}", required=True, help=what)
-    parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, "fields of tuning_parameters.PropertyParameters")
-    parser.add_argument("--seed", type=int, default=0, help="of random clusters, permutations and bootstraps")
-    for name, what in TABLES.items():
-        parser.add_argument(f"--{name}", required=True, help=f"table (.csv): {what}")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset

@@ -1,26 +1,23 @@
 """Score what methods say about samples that were hidden from them: likelihood, beside simple baselines."""
 
-import argparse
-
 import numpy as np
 import pandas as pd
 
-from calcium_latents.commands.cli import method_of, run_command
+from calcium_latents.commands.cli import command, method_of, run_command
 
 WINDOW_S = 10.0  # pieces of the session that the interval is resampled from
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="continuous recording with all events (.nc)",
+    shown="the same without the hidden samples (.nc)",
+    inferred={"required": True, "nargs": "+", "help": "results at .../MODEL/seed-NUMBER/output.nc"},
+    seed={"type": int, "default": 0},
+    scores="table (.csv)",
+    comparison="table (.csv)",
+)
+def main(options) -> None:
     """Write the likelihoods by model and window, and the comparison with each baseline."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
-    parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/output.nc")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scores", required=True, help="table (.csv)")
-    parser.add_argument("--comparison", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import write_table
     from calcium_latents.metrics import held_out
     from calcium_latents.recordings import read_inferred, read_recording
