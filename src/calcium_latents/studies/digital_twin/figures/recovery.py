@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.inputs import Inputs, paper_values, read_tables
+from calcium_latents.figures.panels import legend_below, mark, tidy
 from calcium_latents.recordings.image_responses import read_image_responses
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values, tidy
 from calcium_latents.studies.digital_twin.tuning.tuning_recovery import (
     INDICES,
     orientation_errors,
