@@ -97,23 +97,28 @@ def add_embeddings(parser: argparse.ArgumentParser) -> None:
 
 
 def read_embeddings(pairs: list[str], variables: list[str] | None = None) -> dict[tuple[str, int], Any]:
-    """Return (method, seed) -> Embedding (of all variables, or some) of the `--embedding`s.
-
-    Raises:
-        UserError: not METHOD=FILE, no Embedding, or a seed of a method that comes twice.
-    """
+    """Return (method, seed) -> Embedding (of all variables, or some) of the `--embedding`s; see `read_runs`."""
     from calcium_latents.recordings.embedding import read_embedding
 
+    return read_runs("embedding", pairs, lambda path: read_embedding(path, variables))
+
+
+def read_runs(option: str, pairs: list[str], read: Callable[[str], Any]) -> dict[tuple[str, int], Any]:
+    """Return (method, seed) -> what `read` makes of the file of each METHOD=FILE.
+
+    Raises:
+        UserError: not METHOD=FILE, a file that `read` refuses, or a seed of a method that comes twice.
+    """
     found = {}
     for pair in pairs:
         method, sign, path = pair.partition("=")
         if not (method and sign and path):
-            raise UserError(f"--embedding: expected METHOD=FILE, found {pair!r}.")
-        embedding = read_embedding(path, variables)
-        run = (method, int(embedding.attrs["seed"]))
+            raise UserError(f"--{option}: expected METHOD=FILE, found {pair!r}.")
+        result = read(path)
+        run = (method, int(result.attrs["seed"]))
         if run in found:
-            raise UserError(f"{path}: expected one embedding of each method and seed, found another of {run}.")
-        found[run] = embedding
+            raise UserError(f"{path}: expected one {option} of each method and seed, found another of {run}.")
+        found[run] = result
     return found
 
 

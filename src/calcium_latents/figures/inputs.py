@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from calcium_latents.claims.paper import PaperValue, read_paper
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import read_inferred
 
@@ -32,12 +31,6 @@ def read_tables(inputs: Inputs, name: str, columns: Iterable[str]) -> pd.DataFra
     if not tables or not sum(map(len, tables)):
         raise UserError(f"input {name}: expected at least one CSV table with rows, found none.")
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
-
-
-def paper_values(inputs: Inputs) -> Mapping[str, PaperValue]:
-    """Return what a paper states, of the input `paper`, whose name is its study's."""
-    (path,) = inputs["paper"]
-    return read_paper(path.stem, path.parent)
 
 
 def read_predictions(inputs: Inputs) -> list[xr.Dataset]:

@@ -133,7 +133,9 @@ def test_reduced_flow_by_steps():
     found = np.moveaxis(reduced_trajectory(start, 0.05, 120), 0, 1)
     np.testing.assert_allclose(found, ring.trajectory(start, times), atol=2e-6)
     # Euler's limit cycle is half a step too large and too slow.
-    euler = reduced_trajectory(np.array([1.0, 0.0]), 0.01, 4000, "euler")
+    euler = np.tile([1.0, 0.0], (4001, 1))
+    for step in range(4000):
+        euler[step + 1] = euler[step] + 0.01 * ring.flow(euler[step])
     assert np.hypot(*euler[-1]) - 1 == pytest.approx(4.98e-3, abs=2e-5)
     angle = np.unwrap(np.arctan2(euler[:, 1], euler[:, 0]))
     period = TURN * 0.01 * 1000 / (angle[-1] - angle[-1001])
@@ -142,8 +144,6 @@ def test_reduced_flow_by_steps():
     angle = np.unwrap(np.arctan2(settled[:, 1], settled[:, 0]))
     assert np.hypot(*settled[-1]) == pytest.approx(1, abs=1e-7)
     assert 0.05 * 200 / (angle[-1] - angle[-201]) == pytest.approx(1, abs=1e-7)
-    with pytest.raises(UserError, match="integrator"):
-        reduced_trajectory(start, 0.1, 2, "heun")
 
 
 def test_a_network_may_rest():

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from calcium_latents.claims.paper import PaperValue
+from calcium_latents.claims.paper import PaperValue, paper_values
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, paper_values, read_tables
+from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.panels import legend_below, mark, tidy
 from calcium_latents.seeds import generator
 from calcium_latents.statistics.intervals import bootstrap_interval

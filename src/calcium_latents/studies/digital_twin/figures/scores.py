@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, paper_values, read_tables
+from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.panels import legend_below, mark
 from calcium_latents.studies.digital_twin import response_scores as scoring
 

@@ -16,10 +16,10 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from calcium_latents.claims.paper import PaperValue
+from calcium_latents.claims.paper import PaperValue, paper_values
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, paper_values, read_predictions, read_runs, read_tables
+from calcium_latents.figures.inputs import Inputs, read_predictions, read_runs, read_tables
 from calcium_latents.figures.panels import tidy
 from calcium_latents.recordings import read_recording
 from calcium_latents.studies.radical.figures.recovery_panel import draw_recovery

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, paper_values, read_tables
+from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical.figures.recovery_panel import draw_recovery
 from calcium_latents.studies.radical.recovery import SCORE_COLUMNS, recovery
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.figures import style
-from calcium_latents.figures.inputs import Inputs, paper_values, read_tables
+from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.statistics.intervals import bootstrap_interval
 
 INPUTS = {"spike_inference": "{measured}/spike_inference.csv", "paper": "config/papers/radical.yaml"}
