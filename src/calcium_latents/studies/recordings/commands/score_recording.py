@@ -29,10 +29,10 @@ def main(options) -> None:
     minimum, rate_hz = float(whole.attrs["event_minimum"]), float(whole.attrs["imaging_rate_hz"])
     training = np.isfinite(events) & ~hidden
     constant = held_out.fit_constant_rate(events, training, minimum)
-    baselines = {"own": held_out.smoothed_own, "population": held_out.smoothed_population}
     predictions = {"constant": constant}
-    for name, smoothed in baselines.items():
-        predictions[f"smoothed {name}"] = smoothed(events, training, constant, 1 / rate_hz)[0]
+    for name, population in (("smoothed own", False), ("smoothed population", True)):
+        predictions[name] = held_out.smoothed(events, training, constant, 1 / rate_hz, population)[0]
+    references = list(predictions)
     # bins that no window covers have no prediction: no method is scored there
     covered = np.ones(events.shape, bool)
     for path in options.inferred:
@@ -42,7 +42,6 @@ def main(options) -> None:
         predictions[name], where = held_out.predicted(whole, session, constant, minimum)
         covered &= where
     scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
-    references = ["constant", *(f"smoothed {name}" for name in baselines)]
     compared = [held_out.compare_held_out(scores, reference, seed=options.seed) for reference in references]
     write_table(scores, options.scores)
     write_table(pd.concat(compared), options.comparison)
