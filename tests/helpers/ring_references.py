@@ -34,6 +34,11 @@ def random_drive_error(neurons: int, coupling: float = COUPLING) -> float:
     return float(coupling * np.sqrt((0.5 - 1 / np.pi**2) / neurons))
 
 
+def polygon_radius(neurons: int, coupling: float = COUPLING, shift: float = SHIFT) -> float:
+    """Return the radius of the corners of the limit cycle of equally spaced neurons, a polygon."""
+    return float(drive_magnitude(neurons, coupling) * np.cos(shift) / np.cos(np.pi / threshold_lines(neurons)))
+
+
 def polygon_return_map(radius: float, neurons: int, coupling: float, shift: float) -> tuple[float, float]:
     """Follow equally spaced neurons exactly from one threshold to the next; a negative shift is the mirror image.
 
