@@ -1,9 +1,11 @@
-"""Atomic writes: a file under its final name is always whole."""
+"""Atomic writes: a file under its final name is always whole; and tables, written so and read with checks."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from calcium_latents.errors import UserError
 
 
 @contextmanager
@@ -26,3 +28,21 @@ def write_table(table, path: str | Path, **options) -> None:
     """Write a DataFrame as CSV without its index, atomically; `options` are those of `DataFrame.to_csv`."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, **options)
+
+
+def read_table(path: str | Path, columns: Iterable[str] = ()):
+    """Return the DataFrame in a CSV file, which may have no rows.
+
+    Raises:
+        UserError: the file is missing or unreadable, or lacks one of `columns`.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a CSV table, found none ({error}). Make or save it again.") from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise UserError(f"{path}: expected the columns {missing}, found {list(table.columns)}.")
+    return table

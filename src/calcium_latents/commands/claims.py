@@ -18,14 +18,14 @@ def main(options) -> None:
     from calcium_latents.claims.table import claims_table, to_html
     from calcium_latents.errors import UserError
     from calcium_latents.figures import parse_inputs
-    from calcium_latents.files import atomic_path, write_table
+    from calcium_latents.files import atomic_path, read_table, write_table
 
     tables: dict[str, dict[str, pd.DataFrame]] = {}
     for name, paths in parse_inputs(options.input).items():
         study, dot, table = name.partition(".")
         if not dot:
             raise UserError(f"--input: expected STUDY.TABLE=PATH, found {name!r}.")
-        parts = [pd.read_csv(path) for path in paths]
+        parts = [read_table(path) for path in paths]
         for part, path in zip(parts, paths, strict=True):
             if "dataset" not in part:  # a table of one data set, whose folder has its name
                 part.insert(0, "dataset", Path(path).parent.name)

@@ -18,10 +18,9 @@ from calcium_latents.commands.cli import command, method_of, run_command
 )
 def main(options) -> None:
     """Write the scores, the normalised scores, what Figure 4 draws, and the tables of running speed and recovery."""
-    import pandas as pd
 
     from calcium_latents.errors import UserError
-    from calcium_latents.files import write_table
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.metrics import explained_variance
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording
@@ -32,7 +31,7 @@ def main(options) -> None:
     if unknown:
         raise UserError(f"--parameters: expected shifts, found {sorted(unknown)}.")
     recording = read_recording(options.recording)
-    metrics = {method_of(path): pd.read_csv(path) for path in options.metrics}
+    metrics = {method_of(path): read_table(path) for path in options.metrics}
     needed = ["factors", "part", "source_neuron", "neuron"]
     runs = {method_of(path): read_inferred(path, needed) for path in options.inferred}
     if set(metrics) != set(runs):

@@ -16,10 +16,8 @@ from calcium_latents.commands.cli import command, run_command
 )
 def main(options) -> None:
     """Write one row a neuron, threshold and curve."""
-    import pandas as pd
-
     from calcium_latents.errors import UserError
-    from calcium_latents.files import write_table
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
@@ -40,8 +38,8 @@ def main(options) -> None:
         ModelProbe.from_checkpoint(options.checkpoint),
         read_dataset(options.scan),
         neurons,
-        own_optima(pd.read_csv(options.gabors), neurons, options.gabors),
-        pd.read_csv(options.scan_gabors),
+        own_optima(read_table(options.gabors), neurons, options.gabors),
+        read_table(options.scan_gabors),
         filters=filters,
         seed=options.seed,
         path=options.scan,

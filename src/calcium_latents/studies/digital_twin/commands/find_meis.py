@@ -1,7 +1,5 @@
 """Find the images that excite neurons and clusters of a digital twin most, and compare them with its best Gabors."""
 
-from pathlib import Path
-
 from calcium_latents.commands.cli import command, run_command
 
 
@@ -23,8 +21,7 @@ def main(options) -> None:
     """Write images (.nc) and indices (.csv); for simulated neurons also what the true neurons answer to the images."""
     import numpy as np
 
-    from calcium_latents.figures.inputs import read_tables
-    from calcium_latents.files import write_table
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -35,16 +32,14 @@ def main(options) -> None:
     from calcium_latents.studies.digital_twin.optimal_stimuli.stimulus_comparison import compare_stimuli, rates_at_norm
     from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
 
-    def table(name, columns):
-        return read_tables({name: [Path(getattr(options, name))]}, name, columns)
-
     parameters = study.MeiStudyParameters.from_mapping(options.parameters)
     responses = read_image_responses(options.responses)
     probe = ModelProbe.from_checkpoint(options.checkpoint)
     climbed = ModelProbe.from_checkpoint(options.checkpoint, parameters.precision).twin.requires_grad_(False)
     neurons, shape = responses["neuron"].values, probe.image_shape
-    gabors = table("gabors", ("neuron", "source", "stimulus", *GABOR))
-    differences = table("differences", ("neuron", "source", "stimulus", *DifferenceGrid.COLUMNS))
+    gabors = read_table(options.gabors, ("neuron", "source", "stimulus", *GABOR))
+    differences = read_table(options.differences, ("neuron", "source", "stimulus", *DifferenceGrid.COLUMNS))
+    scores = read_table(options.scores, ("neuron", "method", study.SCORE)) if options.scores else None
     own = study.rows_of(gabors, neurons, "own", GABOR)
     shared = study.rows_of(gabors, neurons, "cluster", GABOR)
     own_differences = study.rows_of(differences, neurons, "own", DifferenceGrid.COLUMNS)
@@ -53,9 +48,7 @@ def main(options) -> None:
     clustered = study.Clustered(
         cluster=read_dataset(options.bar_codes, ["cluster"])["cluster"].values.astype(int),
         centre_px=centre_px,
-        score=study.scores_of(
-            neurons, table("scores", ("neuron", "method", study.SCORE)) if options.scores else None, options.seed
-        ),
+        score=study.scores_of(neurons, scores, options.seed),
         rate_unit=probe.twin.response_scale.cpu().numpy().astype(float),
         gabors=gabor(shape, *shared.T),
     )

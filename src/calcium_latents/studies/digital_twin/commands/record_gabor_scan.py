@@ -1,7 +1,5 @@
 """Show chosen Gabor patterns in several sizes to the simulated neurons of an experiment: its second scan."""
 
-from pathlib import Path
-
 from calcium_latents.commands.cli import command, run_command
 
 
@@ -14,14 +12,14 @@ from calcium_latents.commands.cli import command, run_command
 )
 def main(options) -> None:
     """Write the responses to every pattern in every size."""
-    from calcium_latents.figures.inputs import read_tables
+    from calcium_latents.files import read_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import write_dataset
     from calcium_latents.simulation.visual_cortex.visual_cortex_recording import GABOR_COLUMNS, record_gabor_scan
 
     responses = read_image_responses(options.responses)
-    gabors = read_tables({"gabors": [Path(options.gabors)]}, "gabors", GABOR_COLUMNS)
+    gabors = read_table(options.gabors, GABOR_COLUMNS)
     scan = record_gabor_scan(responses, gabors, options.parameters, options.seed, options.responses)
     write_dataset(scan, options.output, provenance(options.parameters, [__spec__.name], options.seed))
 

@@ -18,9 +18,7 @@ def main(options) -> None:
     """Write tuning curves and the indices that sum them up; true neurons see the model's stimuli."""
     import hashlib
 
-    import pandas as pd
-
-    from calcium_latents.files import write_table
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.fields import fail
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -40,10 +38,7 @@ def main(options) -> None:
     responses = read_image_responses(options.responses)
     clusters = read_dataset(options.bar_codes, ["cluster"])["cluster"].values
     names = responses["neuron"].values
-    gabors = pd.read_csv(options.gabors)
-    missing = [name for name in GABOR_COLUMNS if name not in gabors]
-    if missing:
-        fail(options.gabors, "columns", f"{missing}", f"{list(gabors.columns)}", "Find the optimal stimuli again.")
+    gabors = read_table(options.gabors, GABOR_COLUMNS)
     chosen = {}
     for stimulus in stimuli:
         rows = gabors[(gabors["source"] == "model") & (gabors["stimulus"] == stimulus)].set_index("neuron")

@@ -14,9 +14,7 @@ from calcium_latents.commands.cli import command, run_command
 )
 def main(options) -> None:
     """Write the chosen Gabors, the coverage of sets of them, and size-contrast curves of suboptimal Gabors."""
-    import pandas as pd
-
-    from calcium_latents.files import write_table
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.studies.digital_twin.probe import ModelProbe
     from calcium_latents.studies.digital_twin.second_scan import gabor_selection as selection
@@ -26,7 +24,7 @@ def main(options) -> None:
     parameters = SelectionParameters.from_mapping(options.parameters)
     seed = parameters.seed
     neurons = read_image_responses(options.responses, ["neuron"])["neuron"].values
-    optimal = selection.own_optima(pd.read_csv(options.gabors), neurons, options.gabors)
+    optimal = selection.own_optima(read_table(options.gabors), neurons, options.gabors)
     probe = ModelProbe.from_checkpoint(options.checkpoint)
     grid = selection.centre_grid(probe.image_shape, parameters)
     own = optimal["rate"].to_numpy()

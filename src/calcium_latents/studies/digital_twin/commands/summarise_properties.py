@@ -20,7 +20,7 @@ from calcium_latents.commands.cli import command, run_command
 )
 def main(options) -> None:
     """Write the four tables."""
-    from calcium_latents.files import write_table
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
     from calcium_latents.studies.digital_twin.tuning import neuron_properties as tuning
@@ -32,7 +32,7 @@ def main(options) -> None:
     floor = {"floor": settings.floor}
     responses = read_image_responses(options.responses)
     bar_codes = read_dataset(options.bar_codes, ["cluster", "tsne"])
-    indices, comparison, scores = (_read(path) for path in (options.indices, options.comparison, options.scores))
+    indices, comparison, scores = (read_table(path) for path in (options.indices, options.comparison, options.scores))
     about = (options.dataset, options.label or options.dataset)
 
     properties = tuning.neuron_properties(indices, comparison, scores, bar_codes, *about, **floor)
@@ -56,17 +56,6 @@ def main(options) -> None:
     }
     for path, table in tables.items():
         write_table(table, path)
-
-
-def _read(path: str):
-    import pandas as pd
-
-    from calcium_latents.errors import UserError
-
-    try:
-        return pd.read_csv(path)
-    except (OSError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path}: expected a CSV table, found none ({error}). Run its step.") from error
 
 
 if __name__ == "__main__":
