@@ -1,9 +1,11 @@
 """Streams of random numbers and atomic writes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from calcium_latents.files import atomic_path
+from calcium_latents.errors import UserError
+from calcium_latents.files import atomic_path, read_table, write_table
 from calcium_latents.seeds import generator, integer
 
 
@@ -51,3 +53,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         temporary.write_text("new")
         raise RuntimeError
     assert target.read_text() == "old"
+
+
+def test_tables_are_read_with_checks(tmp_path):
+    write_table(pd.DataFrame({"a": [1], "b": [2]}), tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv", ("a", "b")).to_dict("list") == {"a": [1], "b": [2]}
+    with pytest.raises(UserError, match=r"t.csv: expected the columns \['c'\], found \['a', 'b'\]"):
+        read_table(tmp_path / "t.csv", ("a", "c"))
+    (tmp_path / "empty.csv").touch()
+    for name in ("empty.csv", "nowhere.csv"):
+        with pytest.raises(UserError, match=f"{name}: expected a CSV table"):
+            read_table(tmp_path / name)

@@ -1,9 +1,11 @@
-"""Atomic writes: a file under its final name is always whole."""
+"""Atomic writes: a file under its final name is always whole; and tables, written so and read with checks."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from calcium_latents.errors import UserError
 
 
 @contextmanager
@@ -28,8 +30,19 @@ def write_table(table, path: str | Path, **options) -> None:
         table.to_csv(temporary, index=False, **options)
 
 
-def read_table(path: str | Path):
-    """Return the DataFrame that `write_table` wrote: only what is empty is missing, so a group may be named "NA"."""
+def read_table(path: str | Path, columns: Iterable[str] = ()):
+    """Return the DataFrame in a CSV file, which may have no rows; a group may be named "NA" or "null".
+
+    Raises:
+        UserError: the file is missing or unreadable, or lacks one of `columns`.
+    """
     import pandas as pd
 
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a CSV table, found none ({error}). Make or save it again.") from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise UserError(f"{path}: expected the columns {missing}, found {list(table.columns)}.")
+    return table

@@ -13,8 +13,7 @@ from calcium_latents.metrics.held_out import (
     compare_held_out,
     fit_constant_rate,
     score_held_out,
-    smoothed_own,
-    smoothed_population,
+    smoothed,
 )
 from calcium_latents.metrics.latent_recovery import score_runs
 from calcium_latents.metrics.smoothing import smooth
@@ -194,8 +193,8 @@ def _real(folder: Path) -> dict[str, list[Path]]:
     constant = fit_constant_rate(events, ~held, 0.1)
     predictions = {
         "constant": constant,
-        "smoothed own": smoothed_own(events, ~held, constant, 1 / 30)[0],
-        "smoothed population": smoothed_population(events, ~held, constant, 1 / 30)[0],
+        "smoothed own": smoothed(events, ~held, constant, 1 / 30, population=False)[0],
+        "smoothed population": smoothed(events, ~held, constant, 1 / 30, population=True)[0],
         "radical": EventParameters(constant.shape, constant.scale, probability),
     }
     scores = score_held_out(events, held, predictions, 0.1, window_bins=100)

@@ -34,6 +34,23 @@ def random_drive_error(neurons: int, coupling: float = COUPLING) -> float:
     return float(coupling * np.sqrt((0.5 - 1 / np.pi**2) / neurons))
 
 
+def polygon_radius(neurons: int, coupling: float = COUPLING, shift: float = SHIFT) -> float:
+    """Return the radius of the corners of the limit cycle of equally spaced neurons, a polygon."""
+    return float(drive_magnitude(neurons, coupling) * np.cos(shift) / np.cos(np.pi / threshold_lines(neurons)))
+
+
+def polygon_return_map(radius: float, neurons: int, coupling: float, shift: float) -> tuple[float, float]:
+    """Follow equally spaced neurons exactly from one threshold to the next; a negative shift is the mirror image.
+
+    Between thresholds the drive is constant, and the latents move on a straight line towards it. From their radius as
+    they enter a sector, return that as they enter the next one, and the time that it takes.
+    """
+    drive, half = drive_magnitude(neurons, coupling), np.pi / threshold_lines(neurons)
+    across, along = drive * np.sin(abs(shift) - half), drive * np.cos(abs(shift) - half)
+    decay = across / (across + radius * np.sin(2 * half))
+    return float(along * (1 - decay) + radius * np.cos(2 * half) * decay), float(-np.log(decay))
+
+
 def simulate_steps(
     angles: np.ndarray,
     initial: np.ndarray,

@@ -17,8 +17,7 @@ from calcium_latents.metrics.held_out import (
     from_event_rate,
     predicted,
     score_held_out,
-    smoothed_own,
-    smoothed_population,
+    smoothed,
     zero_inflated_gamma_log_likelihood,
 )
 from calcium_latents.metrics.smoothing import smooth
@@ -105,8 +104,8 @@ def test_the_right_baseline_wins(kind):
     events = simulate(probability)
     held = np.random.default_rng(5).random(events.shape) < 0.2
     constant = fit_constant_rate(events, ~held, MINIMUM)
-    own, choice = smoothed_own(events, ~held, constant, 0.03)
-    population, _ = smoothed_population(events, ~held, constant, 0.03)
+    own, choice = smoothed(events, ~held, constant, 0.03, population=False)
+    population, _ = smoothed(events, ~held, constant, 0.03, population=True)
     predictions = {
         "constant": constant,
         "smoothed own": own,
@@ -132,8 +131,8 @@ def test_held_out_samples_never_reach_the_predictions():
     for values in (events, changed):
         constant = fit_constant_rate(values, ~held, MINIMUM)
         results += [
-            [smoother(values, ~held, constant, 0.03)[0].probability, constant.shape]
-            for smoother in (smoothed_own, smoothed_population)
+            [smoothed(values, ~held, constant, 0.03, population)[0].probability, constant.shape]
+            for population in (False, True)
         ]
     for before, after in zip(results[:2], results[2:], strict=True):
         np.testing.assert_array_equal(before[0], after[0])

@@ -178,12 +178,12 @@ def test_the_command(provenance, tmp_path):
     np.testing.assert_array_equal(found["condition"], [0, 1, 0, 1])
     with pytest.raises(UserError, match="window_s: expected a positive number"):
         command.main([*stimuli, "0"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(UserError, match="--trials and --window-s come together"):
         command.main([*given, "--window-s", "1"])
     (tmp_path / "trials.csv").write_text("start_s,stimulus\n2.0,b\n")
-    with pytest.raises(UserError, match=r"trials.csv: condition: expected this column, found only \['start_s'"):
+    with pytest.raises(UserError, match=r"trials.csv: expected the columns \['condition'\], found \['start_s'"):
         command.main([*stimuli, "2"])
-    with pytest.raises(UserError, match="nowhere.csv: file: expected a CSV"):
+    with pytest.raises(UserError, match="nowhere.csv: expected a CSV"):
         command.main([*given, "--trials", str(tmp_path / "nowhere.csv"), "--window-s", "2"])
 
 

@@ -8,10 +8,28 @@ from calcium_latents.commands import cli, workflow
 from calcium_latents.errors import UserError
 
 
+@cli.command(bar_codes="clusters (.nc)", seed={"type": int, "default": 0}, parameters="fields")
+def main(options):
+    return options
+
+
 def parse(*arguments):
-    parser = argparse.ArgumentParser()
-    cli.add_parameters(parser, "fields")
-    return parser.parse_args(arguments).parameters
+    return main([*arguments, "--bar-codes", "clusters.nc"]).parameters
+
+
+def test_options_of_a_command():
+    assert vars(main(["--bar-codes=a.nc", "--seed=3"])) == {"bar_codes": "a.nc", "seed": 3, "parameters": {}}
+    assert main(["--bar-codes=a.nc"]).seed == 0
+
+
+def test_a_command_says_what_it_needs(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2 and "required: --bar-codes" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert __doc__ in said and "clusters (.nc)" in said and "JSON, or a JSON or YAML file" in said
 
 
 def test_parameters_from_json_and_files_are_merged_in_order(tmp_path):

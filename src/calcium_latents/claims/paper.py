@@ -1,6 +1,6 @@
 """What the papers state: config/papers/NAME.yaml, a value each with the page or figure, read by claims and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,3 +46,9 @@ def read_paper(study: str, folder: Path = FOLDER) -> Mapping[str, PaperValue]:
                 f"{path}, field 'values.{name}': expected the fields value, printed and where, found {entry!r}."
             ) from None
     return found
+
+
+def paper_values(inputs: Mapping[str, Sequence[Path]]) -> Mapping[str, PaperValue]:
+    """Return what the paper states that is a figure's input `paper`, a file with the name of its study."""
+    (path,) = inputs["paper"]
+    return read_paper(path.stem, path.parent)

@@ -1,40 +1,37 @@
 """Put each claim of the papers beside our number: one table over all studies."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    input={"action": "append", "default": [], "metavar": "STUDY.TABLE=PATH"},
+    scale={"default": "", "help": "named in the page's title"},
+    output="table (.csv)",
+    page="the same to read (.html)",
+)
+def main(options) -> None:
     """Write the table as CSV and as an HTML page; rows of inputs with the same name are joined."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--input", action="append", default=[], metavar="STUDY.TABLE=PATH")
-    parser.add_argument("--scale", default="", help="named in the page's title")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    parser.add_argument("--page", required=True, help="the same to read (.html)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
 
     from calcium_latents.claims.table import claims_table, to_html
     from calcium_latents.errors import UserError
     from calcium_latents.figures import parse_inputs
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import atomic_path, read_table, write_table
 
     tables: dict[str, dict[str, pd.DataFrame]] = {}
     for name, paths in parse_inputs(options.input).items():
         study, dot, table = name.partition(".")
         if not dot:
             raise UserError(f"--input: expected STUDY.TABLE=PATH, found {name!r}.")
-        parts = [pd.read_csv(path) for path in paths]
+        parts = [read_table(path) for path in paths]
         for part, path in zip(parts, paths, strict=True):
             if "dataset" not in part:  # a table of one data set, whose folder has its name
                 part.insert(0, "dataset", Path(path).parent.name)
         tables.setdefault(study, {})[table] = pd.concat(parts, ignore_index=True)
     claims = claims_table(tables)
-    with atomic_path(Path(options.output)) as temporary:
-        claims.to_csv(temporary, index=False)
+    write_table(claims, options.output)
     with atomic_path(Path(options.page)) as temporary:
         temporary.write_text(to_html(claims, options.scale), encoding="utf-8")
 

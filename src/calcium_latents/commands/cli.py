@@ -4,10 +4,43 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from calcium_latents.errors import UserError
+
+#: Words of the option `--embedding`, for `read_embeddings`.
+EMBEDDINGS = {
+    "required": True,
+    "action": "append",
+    "metavar": "METHOD=FILE",
+    "help": "embedding of the recording's neurons (.nc); again for more methods, and for more seeds of a method",
+}
+
+
+def command(**options: str | dict[str, Any]) -> Callable:
+    """Decorate a command's `main(options)`: it then takes a list of words, by default those of the command line.
+
+    `options` are those of `main` by name, `_` for `-`: the help of a required option (of `parameters`: what they are,
+    see `add_parameters`), or the words of `ArgumentParser.add_argument`. The module's docstring describes the command.
+    """
+
+    def decorate(main: Callable[[argparse.Namespace], Any]) -> Callable:
+        @wraps(main)
+        def parse_and_run(arguments: list[str] | None = None) -> Any:
+            parser = argparse.ArgumentParser(description=main.__globals__["__doc__"])
+            for name, words in options.items():
+                if name == "parameters":
+                    add_parameters(parser, words)
+                else:
+                    words = {"required": True, "help": words} if isinstance(words, str) else words
+                    parser.add_argument(f"--{name.replace('_', '-')}", **words)
+            return main(parser.parse_args(arguments))
+
+        return parse_and_run
+
+    return decorate
 
 
 def run_command(main: Callable[[], Any]) -> None:
@@ -60,33 +93,32 @@ def add_parameters(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_embeddings(parser: argparse.ArgumentParser) -> None:
     """Add `--embedding`, for `read_embeddings`, to a command's parser."""
-    parser.add_argument(
-        "--embedding",
-        required=True,
-        action="append",
-        metavar="METHOD=FILE",
-        help="embedding of the recording's neurons (.nc); again for more methods, and for more seeds of a method",
-    )
+    parser.add_argument("--embedding", **EMBEDDINGS)
 
 
 def read_embeddings(pairs: list[str], variables: list[str] | None = None) -> dict[tuple[str, int], Any]:
-    """Return (method, seed) -> Embedding (of all variables, or some) of the `--embedding`s.
-
-    Raises:
-        UserError: not METHOD=FILE, no Embedding, or a seed of a method that comes twice.
-    """
+    """Return (method, seed) -> Embedding (of all variables, or some) of the `--embedding`s; see `read_runs`."""
     from calcium_latents.recordings.embedding import read_embedding
 
+    return read_runs("embedding", pairs, lambda path: read_embedding(path, variables))
+
+
+def read_runs(option: str, pairs: list[str], read: Callable[[str], Any]) -> dict[tuple[str, int], Any]:
+    """Return (method, seed) -> what `read` makes of the file of each METHOD=FILE.
+
+    Raises:
+        UserError: not METHOD=FILE, a file that `read` refuses, or a seed of a method that comes twice.
+    """
     found = {}
     for pair in pairs:
         method, sign, path = pair.partition("=")
         if not (method and sign and path):
-            raise UserError(f"--embedding: expected METHOD=FILE, found {pair!r}.")
-        embedding = read_embedding(path, variables)
-        run = (method, int(embedding.attrs["seed"]))
+            raise UserError(f"--{option}: expected METHOD=FILE, found {pair!r}.")
+        result = read(path)
+        run = (method, int(result.attrs["seed"]))
         if run in found:
-            raise UserError(f"{path}: expected one embedding of each method and seed, found another of {run}.")
-        found[run] = embedding
+            raise UserError(f"{path}: expected one {option} of each method and seed, found another of {run}.")
+        found[run] = result
     return found
 
 

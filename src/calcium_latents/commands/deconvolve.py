@@ -1,21 +1,18 @@
 """Deconvolve a recording's fluorescence into events."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording (.nc)",
+    method={"default": "oasis", "help": "oasis or caiman"},
+    parameters="options of the method",
+    processes={"type": int, "default": 1},
+    seed={"type": int, "default": 0},
+    output="recording with events (.nc)",
+)
+def main(options) -> None:
     """Write the recording with its events."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True)
-    parser.add_argument("--method", default="oasis", help="oasis or caiman")
-    add_parameters(parser, "options of the method")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", required=True, help="recording with events (.nc)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.deconvolution.interface import deconvolve
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_recording

@@ -1,17 +1,13 @@
 """Write docs/configuration.md: every field of the configuration, with type, range, default and meaning."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(output={"default": "docs/configuration.md", "help": "the page (.md)"})
+def main(options) -> None:
     """Write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", default="docs/configuration.md", help="the page (.md)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.configuration.documentation import configuration_page
     from calcium_latents.files import atomic_path
 

@@ -1,20 +1,15 @@
 """Draw one figure."""
 
-import argparse
-
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    name="a module of calcium_latents.figures",
+    input={"action": "append", "default": [], "metavar": "NAME=PATH", "help": "may come again, also for one name"},
+    output_stem="path without .png, .svg",
+)
+def main(options) -> None:
     """Write STEM.png and STEM.svg."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--name", required=True, help="a module of calcium_latents.figures")
-    parser.add_argument(
-        "--input", action="append", default=[], metavar="NAME=PATH", help="may come again, also for one name"
-    )
-    parser.add_argument("--output-stem", required=True, help="path without .png, .svg")
-    options = parser.parse_args(arguments)
-
     import matplotlib
 
     matplotlib.use("agg")

@@ -1,9 +1,8 @@
 """Simulate a recording with ground truth."""
 
-import argparse
 from importlib import import_module
 
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 #: Name of a simulator -> its module, which has a function `simulate_NAME`.
 SIMULATORS = {
@@ -12,15 +11,14 @@ SIMULATORS = {
 }
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    simulator={"required": True, "choices": SIMULATORS},
+    parameters="parameters of the simulation",
+    seed={"type": int, "required": True},
+    output="recording (.nc)",
+)
+def main(options) -> None:
     """Call `simulate_NAME` of a module of `calcium_latents.simulation` and write the recording."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--simulator", required=True, choices=SIMULATORS)
-    add_parameters(parser, "parameters of the simulation")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--output", required=True, help="recording (.nc)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import write_recording
 

@@ -22,7 +22,7 @@ def train(config: DictConfig, directory: Path) -> None:
     """Fit the configured model and write checkpoint, inferred rates, metrics, timing and snapshots to `directory`."""
     import torch
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import atomic_path, write_table
     from calcium_latents.recordings.boxes import read_trained_on, write_left_behind
     from calcium_latents.training.torch_files import write_torch
 
@@ -39,8 +39,7 @@ def train(config: DictConfig, directory: Path) -> None:
     for name, value in (("checkpoint", {**result.checkpoint, **origin}), ("snapshots", result.snapshots)):
         write_torch(value, directory / f"{name}.pt")
     for name, table in (("metrics", result.metrics), ("timing", result.timing)):
-        with atomic_path(directory / f"{name}.csv") as path:
-            table.to_csv(path, index=False)
+        write_table(table, directory / f"{name}.csv")
     with atomic_path(directory / "config.yaml") as path:
         path.write_text(OmegaConf.to_yaml(config, resolve=True))
     write_left_behind(result.inferred, directory / "output.nc", origin)

@@ -1,6 +1,6 @@
 """Reading what figures draw: tidy tables and netCDF boxes, checked, with readable errors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,22 +13,13 @@ from calcium_latents.recordings import read_inferred
 Inputs = Mapping[str, Sequence[Path]]
 
 
-def read_tables(inputs: Inputs, name: str, columns: Iterable[str]) -> pd.DataFrame:
+def read_tables(inputs: Inputs, name: str, columns: Collection[str]) -> pd.DataFrame:
     """Read and join all CSV tables given as input `name`, and check that `columns` exist.
 
     Raises:
         UserError: a file is missing, empty, or lacks a column.
     """
-    tables = []
-    for path in inputs.get(name, ()):
-        try:
-            table = read_table(path)
-        except (OSError, pd.errors.EmptyDataError) as error:
-            raise UserError(f"{path}: expected a CSV table for the input {name}, found none ({error}).") from error
-        missing = [column for column in columns if column not in table]
-        if missing:
-            raise UserError(f"{path}: expected the columns {missing}, found {list(table.columns)}.")
-        tables.append(table)
+    tables = [read_table(path, columns) for path in inputs.get(name, ())]
     if not tables or not sum(map(len, tables)):
         raise UserError(f"input {name}: expected at least one CSV table with rows, found none.")
     return pd.concat([table for table in tables if len(table)], ignore_index=True)

@@ -106,40 +106,46 @@ def fit_constant_rate(events: np.ndarray, training: np.ndarray, event_minimum: f
     return EventParameters(shape, scale, q)
 
 
-def smoothed_own(
+def smoothed(
     events: np.ndarray,
     training: np.ndarray,
     constant: EventParameters,
     bin_width_s: float,
+    population: bool,
     widths_s: Sequence[float] = WIDTHS_S,
     strengths: Sequence[float] = STRENGTHS,
 ) -> tuple[EventParameters, dict[str, float]]:
-    """Predict each neuron from its own other training samples; width and prior strength chosen on training
-    samples.
+    """Predict each neuron from other training samples; width and prior strength chosen on training samples.
 
-    q(t) = (a q_n + sum_u K(t - u) e_n(u)) / (a + sum_u K(t - u)) over the neuron's training samples u in the
-    same trial, with e = 1 for an event, K a Gaussian with peak 1, and a (strength) the weight, in samples, of
-    its mean q_n. Returns parameters [trial, time, neuron] and the chosen {width_s, strength,
-    training_nats_per_sample}.
+    From its own: q(t) = (a q_n + sum_u K(t - u) e_n(u)) / (a + sum_u K(t - u)) over the neuron's training samples u
+    in the same trial, with e = 1 for an event, K a Gaussian with peak 1, and a (strength) the weight, in samples, of
+    its mean q_n. From the `population`, as its mean times a gain that all neurons share: q_n(t) = q_n (a + sum of K e
+    over neurons and samples) / (a + sum of K q), with a in expected events.
+
+    Returns:
+        Parameters [trial, time, neuron] and the chosen {width_s, strength, training_nats_per_sample}.
     """
-    return _choose(events, training, constant, bin_width_s, widths_s, strengths, population=False)
-
-
-def smoothed_population(
-    events: np.ndarray,
-    training: np.ndarray,
-    constant: EventParameters,
-    bin_width_s: float,
-    widths_s: Sequence[float] = WIDTHS_S,
-    strengths: Sequence[float] = STRENGTHS,
-) -> tuple[EventParameters, dict[str, float]]:
-    """Predict each neuron as its mean times a gain shared by the population, from all neurons' other training
-    samples.
-
-    q_n(t) = q_n (a + sum of K e over neurons and samples) / (a + sum of K q), with a in expected events; else
-    as `smoothed_own`, arrays [trial, time, neuron] too.
-    """
-    return _choose(events, training, constant, bin_width_s, widths_s, strengths, population=True)
+    use = training & np.isfinite(events)
+    happened = np.where(use, events > 0, False).astype(np.float64)
+    mean = constant.probability
+    # Two parameters need no more than a few million samples: the first bins of each trial stand for the rest.
+    piece = np.s_[:, : max(1, CHOICE_SAMPLES // (events.shape[0] * events.shape[2]))]
+    seen, hits_here = use[piece], happened[piece]
+    observed = np.where(seen, events[piece], np.nan)
+    best = (-np.inf, 0.0, 0.0)
+    for width in widths_s:
+        sums = [_kernel_sum(values, width / bin_width_s) for values in (hits_here, seen.astype(np.float64))]
+        for strength in strengths:
+            left_out = _probability(*sums, mean, strength, population, hits_here, seen)
+            score = float(np.nanmean(bernoulli_log_likelihood(observed, left_out)))
+            best = max(best, (score, width, strength))
+    score, width, strength = best
+    if not width:
+        raise UserError("widths_s: expected at least one width and one strength.")
+    sums = [_kernel_sum(values, width / bin_width_s) for values in (happened, use.astype(np.float64))]
+    q = _probability(*sums, mean, strength, population)
+    choice = {"width_s": float(width), "strength": float(strength), "training_nats_per_sample": score}
+    return EventParameters(constant.shape, constant.scale, q), choice
 
 
 def from_event_rate(
@@ -313,30 +319,6 @@ def _fit_gamma(values: np.ndarray) -> tuple[float, float]:
         shape = max(shape - step, shape / 2)
     shape = float(np.clip(shape, 1e-2, 1e3))
     return shape, mean / shape
-
-
-def _choose(events, training, constant, bin_width_s, widths_s, strengths, population):
-    use = training & np.isfinite(events)
-    happened = np.where(use, events > 0, False).astype(np.float64)
-    mean = constant.probability
-    # Two parameters need no more than a few million samples: the first bins of each trial stand for the rest.
-    piece = np.s_[:, : max(1, CHOICE_SAMPLES // (events.shape[0] * events.shape[2]))]
-    seen, hits_here = use[piece], happened[piece]
-    observed = np.where(seen, events[piece], np.nan)
-    best = (-np.inf, 0.0, 0.0)
-    for width in widths_s:
-        sums = [_kernel_sum(values, width / bin_width_s) for values in (hits_here, seen.astype(np.float64))]
-        for strength in strengths:
-            left_out = _probability(*sums, mean, strength, population, hits_here, seen)
-            score = float(np.nanmean(bernoulli_log_likelihood(observed, left_out)))
-            best = max(best, (score, width, strength))
-    score, width, strength = best
-    if not width:
-        raise UserError("widths_s: expected at least one width and one strength.")
-    sums = [_kernel_sum(values, width / bin_width_s) for values in (happened, use.astype(np.float64))]
-    q = _probability(*sums, mean, strength, population)
-    choice = {"width_s": float(width), "strength": float(strength), "training_nats_per_sample": score}
-    return EventParameters(constant.shape, constant.scale, q), choice
 
 
 def _probability(hits, weight, mean, strength, population, own_hits=0.0, own_weight=0.0):

@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 
 from calcium_latents.errors import UserError
-from calcium_latents.files import atomic_path
+from calcium_latents.files import atomic_path, write_table
 from calcium_latents.provenance import config_digest
 from calcium_latents.search.claims import Claim, is_alive, take
 from calcium_latents.training.torch_files import read_torch, write_torch
@@ -107,8 +107,7 @@ class SearchFolder:
         with atomic_path(self.generation(generation) / CLOSED) as path:
             path.write_text(json.dumps(outcome))
         for name in ("history", "timing"):
-            with atomic_path(self.path / f"{name}.csv") as path:
-                pd.DataFrame(outcome[name]).to_csv(path, index=False)
+            write_table(pd.DataFrame(outcome[name]), self.path / f"{name}.csv")
         # no newer ones: this worker may be late
         for old in self.path.glob("generation-*"):
             if old.name < self.generation(generation).name:

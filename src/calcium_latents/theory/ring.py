@@ -9,23 +9,12 @@ with the Heaviside step Theta, coupling J (pi sqrt 2 in the paper) and shift D (
 two latents k follow k' = -k + mean_j v(theta_j) Theta(u(theta_j) . k). Time is in units of the time constant.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from calcium_latents.errors import UserError
 
 COUPLING = np.pi * np.sqrt(2.0)
 SHIFT = np.pi / 4
-
-
-@dataclass(frozen=True)
-class LimitCycle:
-    """A closed orbit: `radius` of the latents, signed `angular_speed` (rad per time constant), `period`."""
-
-    radius: float
-    angular_speed: float
-    period: float
 
 
 def drive_radius(coupling: float = COUPLING, shift: float = SHIFT) -> float:
@@ -96,17 +85,17 @@ def trajectory(initial: np.ndarray, times: np.ndarray, coupling: float = COUPLIN
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
 
 
-def limit_cycle(coupling: float = COUPLING, shift: float = SHIFT) -> LimitCycle:
-    """Return the limit cycle of the infinite network: radius (J/pi) cos D, angular speed tan D.
+def period(coupling: float = COUPLING, shift: float = SHIFT) -> float:
+    """Return the period of the limit cycle of the infinite network: 2 pi / |tan D|, 2 pi at the paper's D.
 
-    The paper's J and D give radius 1, speed 1 and period 2 pi. A shift of 0 gives a ring of fixed points (infinite
-    period).
+    Its radius is `drive_radius`, 1 at the paper's J and D. A shift of 0 gives a ring of fixed points (infinite period).
 
     Raises:
-        UserError: there is none (see `drive_radius`).
+        UserError: there is no limit cycle (see `drive_radius`).
     """
-    radius, speed = drive_radius(coupling, shift), float(np.tan(shift))
-    return LimitCycle(radius, speed, float(2 * np.pi / abs(speed)) if speed else np.inf)
+    drive_radius(coupling, shift)
+    speed = abs(float(np.tan(shift)))
+    return 2 * np.pi / speed if speed else np.inf
 
 
 def threshold_lines(neurons: int) -> int:
@@ -130,55 +119,25 @@ def drive_magnitude(neurons: int, coupling: float = COUPLING) -> float:
     return float(coupling / (lines * np.sin(np.pi / lines)))
 
 
-def polygon_return_map(
-    radius: float, neurons: int, coupling: float = COUPLING, shift: float = SHIFT
-) -> tuple[float, float]:
-    """Follow equally spaced neurons exactly from one threshold to the next.
-
-    Between thresholds the drive is constant, and the latents move on a straight line towards it.
-
-    Args:
-        radius: of the latents as they enter a sector.
-
-    Returns:
-        Their radius as they enter the next sector, and the time that it takes.
-
-    Raises:
-        UserError: fewer than 3 neurons, or the drive points into the sector, so that the network comes to rest.
-    """
-    drive, half, lead = _sector(neurons, coupling, shift)
-    across, along = drive * np.sin(lead - half), drive * np.cos(lead - half)
-    decay = across / (across + radius * np.sin(2 * half))
-    return float(along * (1 - decay) + radius * np.cos(2 * half) * decay), float(-np.log(decay))
-
-
-def polygon_cycle(neurons: int, coupling: float = COUPLING, shift: float = SHIFT) -> LimitCycle:
-    """Return the exact limit cycle of N equally spaced neurons: a polygon, the fixed point of `polygon_return_map`.
+def polygon_period(neurons: int, coupling: float = COUPLING, shift: float = SHIFT) -> float:
+    """Return the exact period of N equally spaced neurons, whose limit cycle is a polygon.
 
     With n = `threshold_lines`, its corners lie at radius drive_magnitude cos(D) / cos(pi/n), and its period is
     n ln(sin(D + pi/n) / sin(D - pi/n)), which is 2 pi / tan D times 1 + pi^2 / (3 n^2 sin^2 D) + O(n^-4):
-    2 pi (1 + (2 pi^2 / 3) / n^2) at the paper's shift. `angular_speed` is the mean over the cycle.
+    2 pi (1 + (2 pi^2 / 3) / n^2) at the paper's shift.
 
     Raises:
-        UserError: as `polygon_return_map`.
+        UserError: fewer than 3 neurons, no limit cycle (see `drive_radius`), or the drive points into the sector
+            between two thresholds, so that the network comes to rest.
     """
     drive_radius(coupling, shift)
-    drive, half, lead = _sector(neurons, coupling, shift)
-    period = np.pi / half * np.log(np.sin(lead + half) / np.sin(lead - half))
-    return LimitCycle(
-        float(drive * np.cos(lead) / np.cos(half)), float(np.sign(shift) * 2 * np.pi / period), float(period)
-    )
-
-
-def _sector(neurons: int, coupling: float, shift: float) -> tuple[float, float, float]:
-    """Return the drive's length, half the angle of a sector, and |shift|; a negative shift is the mirror image."""
-    half = np.pi / threshold_lines(neurons)
-    if abs(shift) <= half * (1 + 1e-12):
+    half, lead = np.pi / threshold_lines(neurons), abs(shift)  # a negative shift is the mirror image
+    if lead <= half * (1 + 1e-12):
         raise UserError(
             f"ring network, neurons and shift: expected |shift| > {half:.4g} for {neurons} equally spaced neurons, "
             f"found {shift}; this network comes to rest: take more neurons or a larger shift."
         )
-    return drive_magnitude(neurons, coupling), half, abs(shift)
+    return float(np.pi / half * np.log(np.sin(lead + half) / np.sin(lead - half)))
 
 
 def random_period_error(neurons: int, shift: float = SHIFT) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from calcium_latents.files import read_table
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import find_path, number
 
@@ -47,10 +48,7 @@ def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict
 
 
 def _trial_table(path: Path) -> tuple[list[float], dict[str, float]]:
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        fail(path, "file", "a CSV file of trials", f"an unreadable one ({error})", "Save it as CSV.")
+    table = read_table(path)
     if "start_s" not in table or not pd.api.types.is_numeric_dtype(table["start_s"]):
         found = f"the columns {list(table)}"
         fail(path, "start_s", "a column of times in s", found, "Add or rename the column.")

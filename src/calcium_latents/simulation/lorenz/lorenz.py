@@ -7,6 +7,7 @@ from scipy.signal import welch
 
 from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator
+from calcium_latents.simulation.runge_kutta import runge_kutta_step
 
 LATENTS = ("X", "Y", "Z")
 
@@ -28,17 +29,10 @@ def step(
     """Advance states [..., 3] by one step of 'euler' or of 'runge_kutta' (the classical fourth-order
     scheme)."""
 
-    def slope(at: np.ndarray) -> np.ndarray:
-        return derivative(at, sigma, rho, beta)
-
     if integrator == "euler":
-        return state + time_step * slope(state)
+        return state + time_step * derivative(state, sigma, rho, beta)
     if integrator == "runge_kutta":
-        first = slope(state)
-        second = slope(state + 0.5 * time_step * first)
-        third = slope(state + 0.5 * time_step * second)
-        fourth = slope(state + time_step * third)
-        return state + time_step / 6 * (first + 2 * second + 2 * third + fourth)
+        return runge_kutta_step(lambda at, _: derivative(at, sigma, rho, beta), state, time_step)
     raise UserError(f"simulation.integrator: expected 'euler' or 'runge_kutta', found {integrator!r}.")
 
 

@@ -7,6 +7,7 @@ no N x N matrix is made. Their infinite limit is `calcium_latents.theory.low_ran
 import numpy as np
 
 from calcium_latents.errors import UserError
+from calcium_latents.simulation.runge_kutta import runge_kutta
 from calcium_latents.theory.low_rank import Activation, flow
 
 
@@ -53,24 +54,11 @@ def simulate_low_rank(
     def slope(latents: np.ndarray, time: float) -> np.ndarray:
         return network_flow(latents, patterns, mixing, activation, residual * np.exp(-time))
 
-    return _runge_kutta(slope, start, time_step, steps)
+    return runge_kutta(slope, start, time_step, steps)
 
 
 def reduced_low_rank(
     mixing: np.ndarray, activation: Activation, initial: np.ndarray, time_step: float, steps: int
 ) -> np.ndarray:
     """Return the latents [steps + 1, ..., d] of the infinite network (Eq. 20) from `initial` [..., d]."""
-    return _runge_kutta(lambda at, _: flow(at, mixing, activation), np.asarray(initial, float), time_step, steps)
-
-
-def _runge_kutta(slope, initial: np.ndarray, time_step: float, steps: int) -> np.ndarray:
-    states = np.empty((steps + 1, *initial.shape))
-    states[0] = initial
-    for step in range(steps):
-        at, now = states[step], step * time_step
-        first = slope(at, now)
-        second = slope(at + 0.5 * time_step * first, now + 0.5 * time_step)
-        third = slope(at + 0.5 * time_step * second, now + 0.5 * time_step)
-        fourth = slope(at + time_step * third, now + time_step)
-        states[step + 1] = at + time_step / 6 * (first + 2 * second + 2 * third + fourth)
-    return states
+    return runge_kutta(lambda at, _: flow(at, mixing, activation), np.asarray(initial, float), time_step, steps)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from calcium_latents.errors import UserError
+from calcium_latents.simulation.runge_kutta import runge_kutta
 from calcium_latents.theory.ring import COUPLING, SHIFT, flow
 
 # Crossings closer in time than this are one: opposite neurons cross together up to rounding.
@@ -161,40 +162,9 @@ def simulate_exact(
     )
 
 
-def reduced_trajectory(
-    initial: np.ndarray,
-    time_step: float,
-    steps: int,
-    integrator: str = "runge_kutta",
-    coupling: float = COUPLING,
-    shift: float = SHIFT,
-) -> np.ndarray:
-    """Integrate the infinite network's latents (Eq. 5) from `initial` [..., 2]: [steps + 1, ..., 2].
-
-    'runge_kutta' is the classical fourth-order scheme; 'euler' is biased by half a step in radius and period.
-
-    Raises:
-        UserError: another integrator.
-    """
-    if integrator not in ("runge_kutta", "euler"):
-        raise UserError(f"ring network, integrator: expected 'runge_kutta' or 'euler', found {integrator!r}.")
-
-    def slope(at: np.ndarray) -> np.ndarray:
-        return flow(at, coupling, shift)
-
-    states = np.empty((steps + 1, *np.shape(initial)))
-    states[0] = initial
-    for step in range(steps):
-        at = states[step]
-        first = slope(at)
-        if integrator == "euler":
-            states[step + 1] = at + time_step * first
-            continue
-        second = slope(at + 0.5 * time_step * first)
-        third = slope(at + 0.5 * time_step * second)
-        fourth = slope(at + time_step * third)
-        states[step + 1] = at + time_step / 6 * (first + 2 * second + 2 * third + fourth)
-    return states
+def reduced_trajectory(initial: np.ndarray, time_step: float, steps: int) -> np.ndarray:
+    """Integrate the infinite network's latents (Eq. 5) from `initial` [..., 2] by Runge-Kutta: [steps + 1, ..., 2]."""
+    return runge_kutta(lambda at, _: flow(at), initial, time_step, steps)
 
 
 def _weights(angles: np.ndarray, coupling: float, shift: float) -> tuple[np.ndarray, np.ndarray]:

@@ -62,7 +62,7 @@ def simulate_turns(angles: np.ndarray, turns: float, radius: float = 1.0, phase:
     turns of the infinite network."""
     start = radius * np.array([np.cos(phase), np.sin(phase)])
     # Small networks turn more slowly.
-    duration = turns * max(ring.limit_cycle().period, ring.polygon_cycle(angles.size).period)
+    duration = turns * max(ring.period(), ring.polygon_period(angles.size))
     return simulate_exact(angles, initial_state(angles, start), duration)
 
 
@@ -89,7 +89,7 @@ def ring_network_box(parameters: SolvableNetworkParameters, seed: int) -> xr.Dat
 
 def _shown(angles: dict[str, np.ndarray]) -> xr.Dataset:
     """Trajectories and a raster to draw."""
-    times = np.linspace(0.0, SHOWN_TURNS * ring.limit_cycle().period, SHOWN_TIMES)
+    times = np.linspace(0.0, SHOWN_TURNS * ring.period(), SHOWN_TIMES)
     polar = np.array(STARTS)
     initial = polar[:, :1] * np.stack([np.cos(polar[:, 1]), np.sin(polar[:, 1])], axis=-1)
     runs = {
@@ -150,13 +150,13 @@ def _correlated(angles: dict[str, np.ndarray], random: np.random.Generator) -> x
 def _periods(parameters: SolvableNetworkParameters, seed: int) -> xr.Dataset:
     """Relative errors of the period, 2 pi in the infinite network, by number of neurons."""
     sizes, networks = parameters.network_sizes, parameters.random_networks
-    infinite = ring.limit_cycle().period
+    infinite = ring.period()
     equal, exact = np.empty(len(sizes)), np.empty(len(sizes))
     random, spread = np.full((2, len(sizes), networks), np.nan)
     for index, size in enumerate(progress(sizes, "periods")):
         start, end = last_turn(simulate_turns(equal_angles(size), SETTLED_TURNS))
         equal[index] = (end - start) / infinite - 1
-        exact[index] = ring.polygon_cycle(size).period / infinite - 1
+        exact[index] = ring.polygon_period(size) / infinite - 1
         for network in range(networks):
             at = random_angles(size, generator(seed, "ring", "periods", size, network))
             # Half the settled turns leave 1e-7 of a deviation that is itself of order 1/sqrt(N).

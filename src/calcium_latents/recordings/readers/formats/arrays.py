@@ -54,15 +54,15 @@ def read_matrix(path: Path, key: str | None) -> tuple[np.ndarray, str]:
             found: dict[str, h5py.Dataset] = {}
             file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
             matrices = {name: (item.shape, item.dtype) for name, item in found.items()}
-            name = _choose(path, key, matrices)
+            name = choose_matrix(path, key, matrices)
             array = found[name][()]
             return (array.T if matlab else array), name
     if path.suffix != ".mat":
         advice = "Set `format` in the entry, or convert it."
         fail(path, "format", "a .npy, HDF5 or .mat file", "none of these", advice)
     try:
-        names = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-        name = _choose(path, key, {n: (shape, np.dtype(_MATLAB.get(kind, "O"))) for n, (shape, kind) in names.items()})
+        kinds = {name: (shape, np.dtype(_MATLAB.get(kind, "O"))) for name, shape, kind in scipy.io.whosmat(path)}
+        name = choose_matrix(path, key, kinds)
         return scipy.io.loadmat(path, variable_names=[name])[name], name
     except (ValueError, OSError, NotImplementedError, MatReadError) as error:
         fail(path, "file", "a MATLAB file", f"an unreadable one ({error})", "Save it again.")
@@ -84,7 +84,7 @@ def _load_npy(path: Path) -> np.ndarray:
         fail(path, "file", "a .npy file of numbers", f"an unreadable one ({error})", "Save it with numpy.save.")
 
 
-def _choose(path: Path, key: str | None, matrices: dict[str, tuple]) -> str:
+def choose_matrix(path: Path, key: str | None, matrices: dict[str, tuple]) -> str:
     """Return `key`, or the name of the only matrix of numbers."""
     if key is not None:
         name = key.strip("/")

@@ -19,7 +19,7 @@ from scipy.io.matlab import MatReadError
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
-from calcium_latents.recordings.readers.formats.arrays import read_matrix
+from calcium_latents.recordings.readers.formats.arrays import choose_matrix, read_matrix
 from calcium_latents.recordings.readers.traces import Traces, oriented, regular_frames
 
 TIME = "time (s)"
@@ -197,7 +197,8 @@ def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.
     if loaded is None:
         matrix, key = read_matrix(path, key)
     else:
-        matrix, key = _choose(path, key, loaded)
+        key = choose_matrix(path, key, {name: (array.shape, array.dtype) for name, array in loaded.items()})
+        matrix = loaded[key]
     folder, _, last = key.rpartition("/")
     clock = f"{folder}/{TIMES_OF.get(last, 't')}".lstrip("/")
     if clock not in names:
@@ -209,19 +210,6 @@ def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.
             fail(path, clock, expected, f"{time.size}", "Export it again.")
         orientation = "frames x neurons" if np.shape(matrix)[0] == time.size else "neurons x frames"
     return oriented(matrix, orientation, str(path), key), time
-
-
-def _choose(path: Path, key: str | None, loaded: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
-    matrices = sorted(name for name, array in loaded.items() if array.ndim == 2 and min(array.shape) > 1)
-    if key is None:
-        if len(matrices) != 1:
-            found = f"{len(matrices)} in the file ({', '.join(matrices[:8])})" if matrices else "none in the file"
-            fail(path, "key", "the name of a matrix of traces", found, "Add `key` to the entry.")
-        key = matrices[0]
-    key = key.strip("/")
-    if key not in loaded:
-        fail(path, "key", f"one of {matrices}", f"{key!r}", "Correct `key` in the entry.")
-    return loaded[key], key
 
 
 def _load(path: Path) -> dict[str, Any]:

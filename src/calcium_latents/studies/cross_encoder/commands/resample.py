@@ -1,24 +1,23 @@
 """Bring a deconvolved recording to the cross-encoder's form: spontaneous activity, or responses to stimuli."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
+from calcium_latents.errors import UserError
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="continuous recording with events (.nc)",
+    rate_hz={"type": float, "required": True, "help": "bins per second; the paper uses 5"},
+    trials={"help": "stimulus onsets: table (.csv) with columns start_s and condition"},
+    window_s={"type": float, "help": "response window after an onset; needs --trials"},
+    seed={"type": int, "default": 0, "help": "noted in the file; nothing here is random"},
+    output="recording (.nc)",
+)
+def main(options) -> None:
     """Write the resampled recording; given onsets, the mean activity in the window after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="continuous recording with events (.nc)")
-    parser.add_argument("--rate-hz", type=float, required=True, help="bins per second; the paper uses 5")
-    parser.add_argument("--trials", help="stimulus onsets: table (.csv) with columns start_s and condition")
-    parser.add_argument("--window-s", type=float, help="response window after an onset; needs --trials")
-    parser.add_argument("--seed", type=int, default=0, help="noted in the file; nothing here is random")
-    parser.add_argument("--output", required=True, help="recording (.nc)")
-    options = parser.parse_args(arguments)
     if (options.trials is None) != (options.window_s is None):
-        parser.error("--trials and --window-s come together")
+        raise UserError("--trials and --window-s come together: expected both or neither, found one of them.")
 
+    from calcium_latents.files import read_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_recording
     from calcium_latents.recordings.resampling import resample
@@ -28,29 +27,11 @@ def main(arguments: list[str] | None = None) -> None:
     config = {"rate_hz": options.rate_hz, "recording": recording.attrs["config_digest"]}
     resampled = resample(recording, options.rate_hz)
     if options.trials:
-        starts, conditions = read_presentations(Path(options.trials))
+        table = read_table(options.trials, ["start_s", "condition"])
+        starts, conditions = table["start_s"].tolist(), table["condition"].tolist()
         config |= {"starts_s": starts, "conditions": [str(c) for c in conditions], "window_s": options.window_s}
         resampled = stimulus_responses(resampled, starts, conditions, options.window_s)
     write_recording(resampled, options.output, provenance(config, [__spec__.name], options.seed))
-
-
-def read_presentations(path: Path) -> tuple[list[float], list]:
-    """Return onsets (s) and conditions of a table of presentations.
-
-    Raises UserError when the file is missing or unreadable, or lacks a column.
-    """
-    import pandas as pd
-
-    from calcium_latents.recordings.fields import fail
-
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        fail(path, "file", "a CSV file of presentations", f"an unreadable one ({error})", "Save it as CSV.")
-    for name in ("start_s", "condition"):
-        if name not in table:
-            fail(path, name, "this column", f"only {list(table)}", "Add or rename the column.")
-    return table["start_s"].tolist(), table["condition"].tolist()
 
 
 if __name__ == "__main__":

@@ -1,30 +1,26 @@
 """Score all fits on one dataset: explained variance by latent size, latents against running speed and the truth."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, method_of, run_command
+from calcium_latents.commands.cli import command, method_of, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording that was fitted (.nc)",
+    metrics={"required": True, "nargs": "+", "help": "tables at .../MODEL/seed-NUMBER/metrics.csv"},
+    inferred={"required": True, "nargs": "+", "help": "results at .../MODEL/seed-NUMBER/output.nc"},
+    dataset="its name in the tables",
+    label={"help": "its name in print; default: the dataset's name"},
+    parameters="shifts (number of shifted copies of the running speed, default 500)",
+    scores="table (.csv)",
+    normalised="table (.csv)",
+    latents="inferred latents, running speed, true latents (.nc)",
+    running_speed="table (.csv); only a header without running speed",
+    latent_recovery="table (.csv); only a header without true latents",
+)
+def main(options) -> None:
     """Write the scores, the normalised scores, what Figure 4 draws, and the tables of running speed and recovery."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="recording that was fitted (.nc)")
-    parser.add_argument("--metrics", required=True, nargs="+", help="tables at .../MODEL/seed-NUMBER/metrics.csv")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/output.nc")
-    parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, "shifts (number of shifted copies of the running speed, default 500)")
-    parser.add_argument("--scores", required=True, help="table (.csv)")
-    parser.add_argument("--normalised", required=True, help="table (.csv)")
-    parser.add_argument("--latents", required=True, help="inferred latents, running speed, true latents (.nc)")
-    parser.add_argument("--running-speed", required=True, help="table (.csv); only a header without running speed")
-    parser.add_argument("--latent-recovery", required=True, help="table (.csv); only a header without true latents")
-    options = parser.parse_args(arguments)
-
-    import pandas as pd
 
     from calcium_latents.errors import UserError
-    from calcium_latents.files import write_table
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.metrics import explained_variance
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording
@@ -35,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown:
         raise UserError(f"--parameters: expected shifts, found {sorted(unknown)}.")
     recording = read_recording(options.recording)
-    metrics = {method_of(path): pd.read_csv(path) for path in options.metrics}
+    metrics = {method_of(path): read_table(path) for path in options.metrics}
     needed = ["factors", "part", "source_neuron", "neuron"]
     runs = {method_of(path): read_inferred(path, needed) for path in options.inferred}
     if set(metrics) != set(runs):

@@ -1,21 +1,18 @@
 """Simulate the solvable network and compare it with its closed forms."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    parameters="sizes, see SolvableNetworkParameters",
+    seed={"type": int, "required": True},
+    ring="ring networks beside the closed forms (.nc)",
+    spectra="eigenspectra of random features (.csv)",
+    gaussian_process="random readouts (.nc)",
+    table="checks: identity, value, exact, tolerance (.csv)",
+)
+def main(options) -> None:
     """Write the ring network, the spectra, the readouts, and the table of checks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_parameters(parser, "sizes, see SolvableNetworkParameters")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--ring", required=True, help="ring networks beside the closed forms (.nc)")
-    parser.add_argument("--spectra", required=True, help="eigenspectra of random features (.csv)")
-    parser.add_argument("--gaussian-process", required=True, help="random readouts (.nc)")
-    parser.add_argument("--table", required=True, help="checks: identity, value, exact, tolerance (.csv)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.netcdf import write_dataset

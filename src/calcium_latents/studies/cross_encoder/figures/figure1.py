@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs
+from calcium_latents.figures.panels import legend_below
 from calcium_latents.figures.rows import number, rows, select
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.theory import ring
@@ -77,7 +78,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     ]
     handles.append(Line2D([], [], **EXACT, label="closed form"))
     title = f"N = {box.attrs['neurons']} neurons (a–e); no fitted parameters"
-    fig.legend(handles=handles, loc="outside lower center", ncols=3, title=title)
+    legend_below(fig, handles, title, ncols=3, size=7)
     return style.save(fig, output_stem)
 
 

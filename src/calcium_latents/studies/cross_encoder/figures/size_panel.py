@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from calcium_latents.figures import style
 from calcium_latents.figures.latent_size_panel import size_axis
+from calcium_latents.figures.panels import legend_below
 from calcium_latents.metrics import explained_variance as ev
 
 SHIFT = 1.035  # factor between the models' places on the logarithmic axis, so that error bars stand apart
@@ -50,15 +51,7 @@ def legend(fig: Figure, table: pd.DataFrame, ncols: int, title: str) -> None:
         handles |= dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
     models = [style.label(model) for model in style.in_order(table["model"].dropna())]
     order = [name for name in dict.fromkeys([*models, *handles]) if name in handles]
-    drawn = fig.legend(
-        [handles[name] for name in order],
-        order,
-        loc="outside lower center",
-        ncols=ncols,
-        title=seeds_text(table) + title,
-        title_fontsize=6,
-    )
-    drawn.get_title().set_multialignment("center")
+    legend_below(fig, [handles[name] for name in order], seeds_text(table) + title, ncols)
 
 
 def draw_sizes(axis: Axes, rows: pd.DataFrame, true_size: float = np.nan) -> None:

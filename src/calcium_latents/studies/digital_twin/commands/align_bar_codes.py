@@ -1,26 +1,22 @@
 """Align a model's bar codes, cluster them, map them, and compare every way to align with known types of neurons."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    predictions="what the digital twin says about all images (.nc)",
+    responses={"help": "responses that it was fitted to (.nc), for the neurons' true types"},
+    dataset="its name in the tables",
+    label={"help": "its name in print; default: the dataset's name"},
+    parameters="fields of bar_code_parameters.StudyOptions (clusters, published: {...}, ...)",
+    seed={"type": int, "default": 0},
+    output="aligned bar codes, clusters, map (.nc)",
+    table="agreement of clusters with types, by method (.csv)",
+    timing="seconds of alignment, by method (.csv); vary from run to run",
+)
+def main(options) -> None:
     """Write bar_codes.nc, the table of agreement and the table of times."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--predictions", required=True, help="what the digital twin says about all images (.nc)")
-    parser.add_argument("--responses", help="responses that it was fitted to (.nc), for the neurons' true types")
-    parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, "fields of bar_code_parameters.StudyOptions (clusters, published: {...}, ...)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", required=True, help="aligned bar codes, clusters, map (.nc)")
-    parser.add_argument("--table", required=True, help="agreement of clusters with types, by method (.csv)")
-    parser.add_argument("--timing", required=True, help="seconds of alignment, by method (.csv); vary from run to run")
-    options = parser.parse_args(arguments)
-
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.netcdf import read_dataset, write_dataset
     from calcium_latents.studies.digital_twin.bar_codes.bar_code_parameters import StudyOptions
@@ -44,8 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = {"parameters": options.parameters, "predictions": predictions.attrs["config_digest"]}
     write_dataset(box, options.output, provenance(config, [__spec__.name], options.seed))
     for path, rows in ((options.table, table), (options.timing, timing)):
-        with atomic_path(Path(path)) as temporary:
-            rows.to_csv(temporary, index=False)
+        write_table(rows, path)
 
 
 def true_types(responses, predictions, path: str):

@@ -1,29 +1,23 @@
 """Compare size tuning curves of a second scan, of Gabors, with those asked of the model of the first scan."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    scan="responses to the chosen Gabors in several sizes (.nc)",
+    responses="responses to images that the model was fitted to (.nc)",
+    checkpoint="the fitted model (.pt)",
+    gabors="optimal Gabors of all neurons (.csv)",
+    scan_gabors="the chosen Gabors (.csv)",
+    glm={"help": "predictions of the Poisson GLM (.nc), whose filters give one more curve"},
+    parameters="fields of scan_parameters.AgreementParameters",
+    seed={"type": int, "required": True, "help": "of bootstraps over the table's rows"},
+    output="table (.csv)",
+)
+def main(options) -> None:
     """Write one row a neuron, threshold and curve."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scan", required=True, help="responses to the chosen Gabors in several sizes (.nc)")
-    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors of all neurons (.csv)")
-    parser.add_argument("--scan-gabors", required=True, help="the chosen Gabors (.csv)")
-    parser.add_argument("--glm", help="predictions of the Poisson GLM (.nc), whose filters give one more curve")
-    add_parameters(parser, "fields of scan_parameters.AgreementParameters")
-    parser.add_argument("--seed", type=int, required=True, help="of bootstraps over the table's rows")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
-    import pandas as pd
-
     from calcium_latents.errors import UserError
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
@@ -44,16 +38,15 @@ def main(arguments: list[str] | None = None) -> None:
         ModelProbe.from_checkpoint(options.checkpoint),
         read_dataset(options.scan),
         neurons,
-        own_optima(pd.read_csv(options.gabors), neurons, options.gabors),
-        pd.read_csv(options.scan_gabors),
+        own_optima(read_table(options.gabors), neurons, options.gabors),
+        read_table(options.scan_gabors),
         filters=filters,
         seed=options.seed,
         path=options.scan,
         thresholds=parameters.thresholds,
         batch=parameters.batch,
     )
-    with atomic_path(Path(options.output)) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.8g")
+    write_table(table, options.output, float_format="%.8g")
 
 
 if __name__ == "__main__":

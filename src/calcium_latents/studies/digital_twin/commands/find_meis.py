@@ -1,32 +1,27 @@
 """Find the images that excite neurons and clusters of a digital twin most, and compare them with its best Gabors."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses the twin was fitted to (.nc)",
+    checkpoint="of the twin (.pt)",
+    predictions="of the twin (.nc): places of neurons without a Gabor",
+    bar_codes="clusters (.nc)",
+    gabors="optimal Gabors (.csv)",
+    differences="optimal differences of Gaussians (.csv)",
+    scores={"help": "scores (.csv): best predicted neurons come first; default: a random order"},
+    parameters="fields of mei_study.MeiStudyParameters (neurons_per_cluster, images: {...}, ...)",
+    seed={"type": int, "required": True},
+    output="images (.nc)",
+    comparison="indices of stimuli at equal energy (.csv)",
+    clusters={"help": "drive of each cluster's template (.csv)"},
+)
+def main(options) -> None:
     """Write images (.nc) and indices (.csv); for simulated neurons also what the true neurons answer to the images."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses the twin was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="of the twin (.pt)")
-    parser.add_argument("--predictions", required=True, help="of the twin (.nc): places of neurons without a Gabor")
-    parser.add_argument("--bar-codes", required=True, help="clusters (.nc)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
-    parser.add_argument("--differences", required=True, help="optimal differences of Gaussians (.csv)")
-    parser.add_argument("--scores", help="scores (.csv): best predicted neurons come first; default: a random order")
-    add_parameters(parser, "fields of mei_study.MeiStudyParameters (neurons_per_cluster, images: {...}, ...)")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--output", required=True, help="images (.nc)")
-    parser.add_argument("--comparison", required=True, help="indices of stimuli at equal energy (.csv)")
-    parser.add_argument("--clusters", help="drive of each cluster's template (.csv)")
-    options = parser.parse_args(arguments)
-
     import numpy as np
 
-    from calcium_latents.figures.inputs import read_tables
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -37,16 +32,14 @@ def main(arguments: list[str] | None = None) -> None:
     from calcium_latents.studies.digital_twin.optimal_stimuli.stimulus_comparison import compare_stimuli, rates_at_norm
     from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
 
-    def table(name, columns):
-        return read_tables({name: [Path(getattr(options, name))]}, name, columns)
-
     parameters = study.MeiStudyParameters.from_mapping(options.parameters)
     responses = read_image_responses(options.responses)
     probe = ModelProbe.from_checkpoint(options.checkpoint)
     climbed = ModelProbe.from_checkpoint(options.checkpoint, parameters.precision).twin.requires_grad_(False)
     neurons, shape = responses["neuron"].values, probe.image_shape
-    gabors = table("gabors", ("neuron", "source", "stimulus", *GABOR))
-    differences = table("differences", ("neuron", "source", "stimulus", *DifferenceGrid.COLUMNS))
+    gabors = read_table(options.gabors, ("neuron", "source", "stimulus", *GABOR))
+    differences = read_table(options.differences, ("neuron", "source", "stimulus", *DifferenceGrid.COLUMNS))
+    scores = read_table(options.scores, ("neuron", "method", study.SCORE)) if options.scores else None
     own = study.rows_of(gabors, neurons, "own", GABOR)
     shared = study.rows_of(gabors, neurons, "cluster", GABOR)
     own_differences = study.rows_of(differences, neurons, "own", DifferenceGrid.COLUMNS)
@@ -55,9 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     clustered = study.Clustered(
         cluster=read_dataset(options.bar_codes, ["cluster"])["cluster"].values.astype(int),
         centre_px=centre_px,
-        score=study.scores_of(
-            neurons, table("scores", ("neuron", "method", study.SCORE)) if options.scores else None, options.seed
-        ),
+        score=study.scores_of(neurons, scores, options.seed),
         rate_unit=probe.twin.response_scale.cpu().numpy().astype(float),
         gabors=gabor(shape, *shared.T),
     )
@@ -79,11 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     meis = meis.assign_coords(neuron=("neuron", neurons))
     meis.attrs = {"label": responses.attrs["label"], "norm": norm, "score": study.SCORE if options.scores else "random"}
     write_dataset(meis, options.output, provenance(options.parameters, [__spec__.name], options.seed))
-    with atomic_path(Path(options.comparison)) as temporary:
-        compared.to_csv(temporary, index=False)
+    write_table(compared, options.comparison)
     if options.clusters:
-        with atomic_path(Path(options.clusters)) as temporary:
-            study.cluster_table(meis).to_csv(temporary, index=False)
+        write_table(study.cluster_table(meis), options.clusters)
 
 
 if __name__ == "__main__":

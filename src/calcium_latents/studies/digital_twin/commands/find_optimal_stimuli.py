@@ -1,27 +1,23 @@
 """Find the Gabor and the difference of Gaussians that drive each neuron, and each cluster of neurons, most."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images that the model was fitted to (.nc)",
+    checkpoint="the fitted model (.pt)",
+    predictions="its predictions, with the centres of masks (.nc)",
+    bar_codes="clusters of neurons (.nc)",
+    parameters="fields of search_parameters.OptimalStimuliParameters (gabors: {...}, ...)",
+    gabors="optimal Gabors (.csv)",
+    differences="optimal differences of Gaussians (.csv)",
+    check="the search against the whole grid (.csv)",
+)
+def main(options) -> None:
     """Write the optima of the model, of the true neurons where they are known, and a check against the whole grid."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
-    parser.add_argument("--predictions", required=True, help="its predictions, with the centres of masks (.nc)")
-    parser.add_argument("--bar-codes", required=True, help="clusters of neurons (.nc)")
-    add_parameters(parser, "fields of search_parameters.OptimalStimuliParameters (gabors: {...}, ...)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
-    parser.add_argument("--differences", required=True, help="optimal differences of Gaussians (.csv)")
-    parser.add_argument("--check", required=True, help="the search against the whole grid (.csv)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
 
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.recordings.fields import fail
     from calcium_latents.recordings.image_predictions import read_image_predictions
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -68,8 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     model = study.Neurons(names, clusters, probes["model"][1])
     found[options.check] = study.check_search(probes["model"][0], grids[0], model, settings[0], check, share)
     for path, table in found.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.8g")
+        write_table(table, path, float_format="%.8g")
 
 
 if __name__ == "__main__":

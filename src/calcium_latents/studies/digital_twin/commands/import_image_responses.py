@@ -3,21 +3,18 @@
 The fields of the entry that `--parameters` holds are described in `recordings.readers.images.image_responses`.
 """
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    parameters="the entry of the recording",
+    label="name of the data set in print",
+    folder={"default": ".", "help": "what the entry's paths are relative to"},
+    seed={"type": int, "default": 0, "help": "of the choice of validation and test images"},
+    output="responses (.nc)",
+)
+def main(options) -> None:
     """Write the ImageResponses."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_parameters(parser, "the entry of the recording")
-    parser.add_argument("--label", required=True, help="name of the data set in print")
-    parser.add_argument("--folder", default=".", help="what the entry's paths are relative to")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of validation and test images")
-    parser.add_argument("--output", required=True, help="responses (.nc)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.image_responses import write_image_responses
     from calcium_latents.recordings.readers.images.image_responses import read_image_entry

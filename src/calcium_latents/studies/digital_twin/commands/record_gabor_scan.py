@@ -1,29 +1,25 @@
 """Show chosen Gabor patterns in several sizes to the simulated neurons of an experiment: its second scan."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses of a simulated experiment (.nc)",
+    gabors="chosen patterns (.csv)",
+    parameters="fields of GaborScan: sizes_px, contrast, repeats",
+    seed={"type": int, "required": True},
+    output="responses to the patterns (.nc)",
+)
+def main(options) -> None:
     """Write the responses to every pattern in every size."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses of a simulated experiment (.nc)")
-    parser.add_argument("--gabors", required=True, help="chosen patterns (.csv)")
-    add_parameters(parser, "fields of GaborScan: sizes_px, contrast, repeats")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--output", required=True, help="responses to the patterns (.nc)")
-    options = parser.parse_args(arguments)
-
-    from calcium_latents.figures.inputs import read_tables
+    from calcium_latents.files import read_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import write_dataset
     from calcium_latents.simulation.visual_cortex.visual_cortex_recording import GABOR_COLUMNS, record_gabor_scan
 
     responses = read_image_responses(options.responses)
-    gabors = read_tables({"gabors": [Path(options.gabors)]}, "gabors", GABOR_COLUMNS)
+    gabors = read_table(options.gabors, GABOR_COLUMNS)
     scan = record_gabor_scan(responses, gabors, options.parameters, options.seed, options.responses)
     write_dataset(scan, options.output, provenance(options.parameters, [__spec__.name], options.seed))
 

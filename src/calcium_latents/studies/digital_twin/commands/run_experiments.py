@@ -1,28 +1,24 @@
 """Show orientations, phases, sizes, contrasts and plaids about optimal Gabors to the model and to the true neurons."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images that the model was fitted to (.nc)",
+    checkpoint="the fitted model (.pt)",
+    bar_codes="clusters of neurons (.nc)",
+    gabors="optimal Gabors (.csv)",
+    parameters="fields of tuning_parameters.ExperimentParameters",
+    tuning="tuning curves (.nc)",
+    indices="tuning indices (.csv)",
+)
+def main(options) -> None:
     """Write tuning curves and the indices that sum them up; true neurons see the model's stimuli."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
-    parser.add_argument("--bar-codes", required=True, help="clusters of neurons (.nc)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors (.csv)")
-    add_parameters(parser, "fields of tuning_parameters.ExperimentParameters")
-    parser.add_argument("--tuning", required=True, help="tuning curves (.nc)")
-    parser.add_argument("--indices", required=True, help="tuning indices (.csv)")
-    options = parser.parse_args(arguments)
-
     import hashlib
 
-    import pandas as pd
-
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.fields import fail
     from calcium_latents.recordings.image_responses import read_image_responses
@@ -42,10 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     responses = read_image_responses(options.responses)
     clusters = read_dataset(options.bar_codes, ["cluster"])["cluster"].values
     names = responses["neuron"].values
-    gabors = pd.read_csv(options.gabors)
-    missing = [name for name in GABOR_COLUMNS if name not in gabors]
-    if missing:
-        fail(options.gabors, "columns", f"{missing}", f"{list(gabors.columns)}", "Find the optimal stimuli again.")
+    gabors = read_table(options.gabors, GABOR_COLUMNS)
     chosen = {}
     for stimulus in stimuli:
         rows = gabors[(gabors["source"] == "model") & (gabors["stimulus"] == stimulus)].set_index("neuron")
@@ -71,8 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] for name, path in files.items()}
     origin = provenance({"parameters": options.parameters, **config}, [__spec__.name], seed)
     write_dataset(dataset, options.tuning, origin)
-    with atomic_path(Path(options.indices)) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.8g")
+    write_table(table, options.indices, float_format="%.8g")
 
 
 if __name__ == "__main__":

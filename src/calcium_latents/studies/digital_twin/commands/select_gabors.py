@@ -1,26 +1,20 @@
 """Choose a few Gabors that drive many neurons, for a second scan, with coverage curves and examples of tuning."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images that the model was fitted to (.nc)",
+    checkpoint="the fitted model (.pt)",
+    gabors="optimal Gabors of all neurons (.csv)",
+    parameters="fields of scan_parameters.SelectionParameters",
+    output="chosen Gabors (.csv)",
+    coverage="share of neurons against fraction of own (.csv)",
+    curves="size-contrast curves of suboptimal Gabors (.csv)",
+)
+def main(options) -> None:
     """Write the chosen Gabors, the coverage of sets of them, and size-contrast curves of suboptimal Gabors."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--responses", required=True, help="responses to images that the model was fitted to (.nc)")
-    parser.add_argument("--checkpoint", required=True, help="the fitted model (.pt)")
-    parser.add_argument("--gabors", required=True, help="optimal Gabors of all neurons (.csv)")
-    add_parameters(parser, "fields of scan_parameters.SelectionParameters")
-    parser.add_argument("--output", required=True, help="chosen Gabors (.csv)")
-    parser.add_argument("--coverage", required=True, help="share of neurons against fraction of own (.csv)")
-    parser.add_argument("--curves", required=True, help="size-contrast curves of suboptimal Gabors (.csv)")
-    options = parser.parse_args(arguments)
-
-    import pandas as pd
-
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.studies.digital_twin.probe import ModelProbe
     from calcium_latents.studies.digital_twin.second_scan import gabor_selection as selection
@@ -30,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     parameters = SelectionParameters.from_mapping(options.parameters)
     seed = parameters.seed
     neurons = read_image_responses(options.responses, ["neuron"])["neuron"].values
-    optimal = selection.own_optima(pd.read_csv(options.gabors), neurons, options.gabors)
+    optimal = selection.own_optima(read_table(options.gabors), neurons, options.gabors)
     probe = ModelProbe.from_checkpoint(options.checkpoint)
     grid = selection.centre_grid(probe.image_shape, parameters)
     own = optimal["rate"].to_numpy()
@@ -48,8 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.curves: suboptimal.size_contrast_curves(probe, stimuli, compared, neurons, parameters),
     }
     for path, table in tables.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.8g")
+        write_table(table, path, float_format="%.8g")
 
 
 if __name__ == "__main__":

@@ -1,39 +1,26 @@
 """Summarise tuning properties: one table of neurons, tests of clusters, and independence of the properties."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_parameters, run_command
-
-INPUTS = {
-    "responses": "responses to images (.nc)",
-    "indices": "indices of in-silico experiments (.csv)",
-    "comparison": "responses to Gabors and differences of Gaussians over those to MEIs (.csv)",
-    "scores": "scores of predictions (.csv)",
-    "bar-codes": "aligned bar codes with clusters (.nc)",
-}
-TABLES = {
-    "properties": "a row a neuron",
-    "cluster-tests": "a row a cluster and property, with random clusters",
-    "independence": "a row a pair of properties",
-    "combinations": "a row a combination of properties, high or low",
-}
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    responses="responses to images (.nc)",
+    indices="indices of in-silico experiments (.csv)",
+    comparison="responses to Gabors and differences of Gaussians over those to MEIs (.csv)",
+    scores="scores of predictions (.csv)",
+    bar_codes="aligned bar codes with clusters (.nc)",
+    dataset="its name in the tables",
+    label={"help": "its name in print; default: the dataset's name"},
+    parameters="fields of tuning_parameters.PropertyParameters",
+    seed={"type": int, "default": 0, "help": "of random clusters, permutations and bootstraps"},
+    properties="table (.csv): a row a neuron",
+    cluster_tests="table (.csv): a row a cluster and property, with random clusters",
+    independence="table (.csv): a row a pair of properties",
+    combinations="table (.csv): a row a combination of properties, high or low",
+)
+def main(options) -> None:
     """Write the four tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, what in INPUTS.items():
-        parser.add_argument(f"--{name}", required=True, help=what)
-    parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, "fields of tuning_parameters.PropertyParameters")
-    parser.add_argument("--seed", type=int, default=0, help="of random clusters, permutations and bootstraps")
-    for name, what in TABLES.items():
-        parser.add_argument(f"--{name}", required=True, help=f"table (.csv): {what}")
-    options = parser.parse_args(arguments)
-
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import read_table, write_table
     from calcium_latents.recordings.image_responses import read_image_responses
     from calcium_latents.recordings.netcdf import read_dataset
     from calcium_latents.studies.digital_twin.tuning import neuron_properties as tuning
@@ -45,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     floor = {"floor": settings.floor}
     responses = read_image_responses(options.responses)
     bar_codes = read_dataset(options.bar_codes, ["cluster", "tsne"])
-    indices, comparison, scores = (_read(path) for path in (options.indices, options.comparison, options.scores))
+    indices, comparison, scores = (read_table(path) for path in (options.indices, options.comparison, options.scores))
     about = (options.dataset, options.label or options.dataset)
 
     properties = tuning.neuron_properties(indices, comparison, scores, bar_codes, *about, **floor)
@@ -68,19 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.combinations: combinations,
     }
     for path, table in tables.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
-
-
-def _read(path: str):
-    import pandas as pd
-
-    from calcium_latents.errors import UserError
-
-    try:
-        return pd.read_csv(path)
-    except (OSError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path}: expected a CSV table, found none ({error}). Run its step.") from error
+        write_table(table, path)
 
 
 if __name__ == "__main__":

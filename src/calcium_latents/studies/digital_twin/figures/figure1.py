@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import mark
 from calcium_latents.recordings.netcdf import read_dataset
 from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import (
     ASCENT,
@@ -33,7 +34,7 @@ from calcium_latents.studies.digital_twin.bar_codes.bar_code_study import (
     TABLE_COLUMNS,
     WEIGHTS,
 )
-from calcium_latents.studies.digital_twin.figures.panels import cluster_look, mark, show_grey
+from calcium_latents.studies.digital_twin.figures.panels import cluster_look, show_grey
 
 INPUTS = {
     "bar_codes": "{probed}/bar_codes.nc",

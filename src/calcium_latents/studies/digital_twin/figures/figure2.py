@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below, mark
 from calcium_latents.recordings.netcdf import read_dataset
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, show_grey
+from calcium_latents.studies.digital_twin.figures.panels import show_grey
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
 
 INPUTS = {

@@ -13,10 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values, tidy
+from calcium_latents.figures.panels import legend_below, mark, tidy
 from calcium_latents.studies.digital_twin.tuning.cluster_tests import CLUSTERED, COLUMNS, count_significant
 from calcium_latents.studies.digital_twin.tuning.neuron_properties import NAMES, PROPERTIES
 

@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark
+from calcium_latents.figures.panels import legend_below, mark
 from calcium_latents.studies.digital_twin.tuning.neuron_properties import (
     ALL,
     CLUSTER,

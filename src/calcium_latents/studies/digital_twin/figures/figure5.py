@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from calcium_latents.claims.paper import PaperValue
+from calcium_latents.claims.paper import PaperValue, paper_values
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below, mark, tidy
 from calcium_latents.seeds import generator
 from calcium_latents.statistics.intervals import bootstrap_interval
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values, tidy
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import GABOR, render_gabors
 from calcium_latents.studies.digital_twin.second_scan import size_tuning_agreement as agreement
 from calcium_latents.studies.digital_twin.second_scan.gabor_selection import (

@@ -16,18 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 from scipy.optimize import linear_sum_assignment
 
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below, mark, tidy
 from calcium_latents.recordings.netcdf import read_dataset
-from calcium_latents.studies.digital_twin.figures.panels import (
-    cluster_look,
-    legend_below,
-    mark,
-    paper_values,
-    show_grey,
-    tidy,
-)
+from calcium_latents.studies.digital_twin.figures.panels import cluster_look, show_grey
 
 INPUTS = {
     "meis": "{probed}/meis.nc",

@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs
+from calcium_latents.figures.panels import tidy
 from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.recordings.image_responses import read_image_responses
 from calcium_latents.simulation.visual_cortex.gabors import gabor
 from calcium_latents.simulation.visual_cortex.natural_images import amplitude_slope, amplitude_spectrum
 from calcium_latents.simulation.visual_cortex.visual_cortex import Population
 from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import GABOR_TYPES, NEURON_TYPES
-from calcium_latents.studies.digital_twin.figures.panels import tidy
 
 INPUTS = {"responses": "{simulated}/responses.nc"}
 MOST_DATASETS = 4

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below, mark, tidy
 from calcium_latents.recordings.image_responses import read_image_responses
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values, tidy
 from calcium_latents.studies.digital_twin.tuning.tuning_recovery import (
     INDICES,
     orientation_errors,

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below, mark
 from calcium_latents.studies.digital_twin import response_scores as scoring
-from calcium_latents.studies.digital_twin.figures.panels import legend_below, mark, paper_values
 
 INPUTS = {"scores": "{datasets}/scores.csv", "paper": "config/papers/digital_twin.yaml"}
 #: column -> axis label, name of the paper's value (mouse, 100 test images, 10 repeats)

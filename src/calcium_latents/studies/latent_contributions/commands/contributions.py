@@ -1,27 +1,24 @@
 """Trace the latents of a recording back to its neurons: contributions over time, and shares of transitions."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 METHODS = ("pca", "regression", "integrated_gradients")
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording, or events cut to trials (.nc)",
+    inferred={"help": "rates and latents of a model of this recording (.nc)"},
+    checkpoint={"help": "of a cross-encoder, for integrated_gradients (.pt)"},
+    method={"required": True, "choices": METHODS},
+    parameters="fields of contribution_parameters.ContributionParameters",
+    seed={"type": int, "default": 0},
+    output="contributions (.nc)",
+    transitions="table (.csv)",
+    summary="table (.csv)",
+    identities={"help": "exact identities, held against this recording's principal axes (.csv)"},
+)
+def main(options) -> None:
     """Write contributions (netCDF), one row a transition, and numbers by latent."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="recording, or events cut to trials (.nc)")
-    parser.add_argument("--inferred", help="rates and latents of a model of this recording (.nc)")
-    parser.add_argument("--checkpoint", help="of a cross-encoder, for integrated_gradients (.pt)")
-    parser.add_argument("--method", required=True, choices=METHODS)
-    add_parameters(parser, "fields of contribution_parameters.ContributionParameters")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", required=True, help="contributions (.nc)")
-    parser.add_argument("--transitions", required=True, help="table (.csv)")
-    parser.add_argument("--summary", required=True, help="table (.csv)")
-    parser.add_argument("--identities", help="exact identities, held against this recording's principal axes (.csv)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording

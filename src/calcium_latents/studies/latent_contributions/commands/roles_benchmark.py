@@ -1,19 +1,16 @@
 """Score roles of neurons in simulated networks whose initiators, stabilisers and leads are known."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    parameters="parameters of roles_benchmark",
+    seed={"type": int, "required": True},
+    scores="table (.csv)",
+    example="example transition and influence (.nc)",
+)
+def main(options) -> None:
     """Write one row a level of difficulty, network, role and method, and an example for the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_parameters(parser, "parameters of roles_benchmark")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--scores", required=True, help="table (.csv)")
-    parser.add_argument("--example", required=True, help="example transition and influence (.nc)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import write_table
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.netcdf import write_dataset

@@ -1,21 +1,19 @@
 """Score the snapshots that training left: latent recovery against the seconds of training."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, method_of, run_command
+from calcium_latents.commands.cli import command, method_of, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording with true latents (.nc)",
+    snapshots={"required": True, "nargs": "+", "help": ".../MODEL/seed-NUMBER/snapshots.pt"},
+    dataset="its name in the table",
+    parameters="lag_s",
+    output="table (.csv)",
+)
+def main(options) -> None:
     """Write one row a snapshot and latent."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="recording with true latents (.nc)")
-    parser.add_argument("--snapshots", required=True, nargs="+", help=".../MODEL/seed-NUMBER/snapshots.pt")
-    parser.add_argument("--dataset", required=True, help="its name in the table")
-    add_parameters(parser, "lag_s")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
     import yaml
 

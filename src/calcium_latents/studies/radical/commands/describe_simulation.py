@@ -1,23 +1,20 @@
 """Measure what a simulation is like: the peak of its latents, and how well its events tell of its spikes."""
 
-import argparse
-
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 NEURONS = 50  # in the comparison over bin widths
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="simulated recording with events (.nc)",
+    dataset="its name in the tables",
+    frequency_hz={"type": float, "required": True, "help": "the dataset's label"},
+    simulation="table of the realised peak (.csv)",
+    calibration="table of correlations by neuron (.csv)",
+    spike_inference="table of correlations over bin widths (.csv)",
+)
+def main(options) -> None:
     """Write the realised peak, the correlation of events with spikes per neuron, and that over bin widths."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="simulated recording with events (.nc)")
-    parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--frequency-hz", type=float, required=True, help="the dataset's label")
-    parser.add_argument("--simulation", required=True)
-    parser.add_argument("--calibration", required=True)
-    parser.add_argument("--spike-inference", required=True)
-    options = parser.parse_args(arguments)
-
     import pandas as pd
 
     from calcium_latents.files import write_table

@@ -1,23 +1,20 @@
 """Score all methods on one dataset: cross-validated ridge mapping to the true latent states."""
 
-import argparse
-
-from calcium_latents.commands.cli import add_parameters, method_of, run_command
+from calcium_latents.commands.cli import command, method_of, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording with true latents (.nc)",
+    inferred={"required": True, "nargs": "+", "help": "results at .../MODEL/seed-NUMBER/output.nc"},
+    dataset="its name in the tables",
+    frequency_hz={"type": float, "required": True, "help": "the dataset's label in the figures"},
+    parameters="lag_s and lag_sweep",
+    scores="table (.csv)",
+    lag_sweep="table (.csv)",
+    predictions="true and predicted latents (.nc)",
+)
+def main(options) -> None:
     """Write the scores, the sweep over lags, and the held-out predictions."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="recording with true latents (.nc)")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/output.nc")
-    parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--frequency-hz", type=float, required=True, help="the dataset's label in the figures")
-    add_parameters(parser, "lag_s and lag_sweep")
-    parser.add_argument("--scores", required=True, help="table (.csv)")
-    parser.add_argument("--lag-sweep", required=True, help="table (.csv)")
-    parser.add_argument("--predictions", required=True, help="true and predicted latents (.nc)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import atomic_path, write_table
     from calcium_latents.metrics.latent_recovery import score_runs
     from calcium_latents.recordings import read_inferred, read_recording

@@ -1,26 +1,23 @@
 """Score every member of a random search: validation metrics, hyperparameters, and recovery of the true latents."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, method_of, run_command
+from calcium_latents.commands.cli import command, method_of, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording with true latents (.nc)",
+    checkpoints={
+        "required": True,
+        "nargs": "+",
+        "help": ".../MODEL/seed-NUMBER/checkpoint.pt of random searches, beside their metrics.csv and config.yaml",
+    },
+    dataset="its name in the table",
+    parameters="lag_s",
+    output="table (.csv)",
+)
+def main(options) -> None:
     """Write one row a member."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="recording with true latents (.nc)")
-    parser.add_argument(
-        "--checkpoints",
-        required=True,
-        nargs="+",
-        help=".../MODEL/seed-NUMBER/checkpoint.pt of random searches, beside their metrics.csv and config.yaml",
-    )
-    parser.add_argument("--dataset", required=True, help="its name in the table")
-    add_parameters(parser, "lag_s")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
     import yaml
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from calcium_latents.claims.paper import read_paper
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.statistics.intervals import mean_interval
@@ -33,7 +33,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 @style.styled
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    stated = read_paper("radical", inputs["paper"][0].parent)["event_spike_correlation"]
+    stated = paper_values(inputs)["event_spike_correlation"]
     neurons = _neurons(inputs)
     with_noise = "noise_level" in neurons
     fig = style.figure(2.6 + 0.09 * len(table), style.WIDTH_IN if with_noise else style.WIDTH_IN / 2)

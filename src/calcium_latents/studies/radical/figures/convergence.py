@@ -13,6 +13,7 @@ import pandas as pd
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below, tidy
 from calcium_latents.studies.radical.convergence import COLUMNS, mean_over_latents, time_to_accuracy
 from calcium_latents.studies.radical.recovery import SCORE_COLUMNS
 
@@ -42,8 +43,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         levels.loc[len(levels)] = [MEAN, targets[BASELINE]]
     snapshots = [table, mean_over_latents(table).assign(latent=MEAN), levels.assign(dataset=dataset, model=BASELINE)]
     curves = pd.concat([part for part in snapshots if len(part)])[list(COLUMNS)]
-    parts = {"ab": curves, "c": time_to_accuracy(table, targets)}
-    return pd.concat(parts, names=["panel", None]).reset_index("panel")
+    return tidy({"ab": curves, "c": time_to_accuracy(table, targets)})
 
 
 @style.styled
@@ -85,8 +85,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     title += " R² mean over folds"
     if SEARCH in models:
         title += "\npopulation-based training: the best member so far; time of all members together, steps of each"
-    legend = top.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title=title)
-    legend.get_title().set_multialignment("center")
+    legend_below(top, axes[0, 0].get_legend_handles_labels()[0], title, ncols=3, size=7)
     _times(bottom.subplots(), times, models)
     return style.save(fig, output_stem)
 

@@ -14,6 +14,7 @@ import xarray as xr
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs
+from calcium_latents.figures.panels import tidy
 from calcium_latents.recordings import read_recording
 from calcium_latents.studies.radical.simulation_example import (
     example_neuron,
@@ -44,8 +45,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     recording = read_recording(inputs["recording"][0], VARIABLES)
     settings, neuron = parameters_of(recording), example_neuron(recording)
     stages = example_stages(recording, neuron).assign(neuron=neuron)
-    parts = {"a": stages, "b": indicator_curves(settings), "c": stimulus_train(settings)}
-    return pd.concat(parts, names=["panel", None]).reset_index("panel")
+    return tidy({"a": stages, "b": indicator_curves(settings), "c": stimulus_train(settings)})
 
 
 @style.styled

@@ -16,10 +16,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from calcium_latents.claims.paper import PaperValue, read_paper
+from calcium_latents.claims.paper import PaperValue, paper_values
 from calcium_latents.errors import UserError
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_predictions, read_runs, read_tables
+from calcium_latents.figures.panels import tidy
 from calcium_latents.recordings import read_recording
 from calcium_latents.studies.radical.figures.recovery_panel import draw_recovery
 from calcium_latents.studies.radical.recovery import SCORE_COLUMNS, recovery, typical_trial
@@ -38,12 +39,11 @@ EXAMPLE_NEURONS = 4
 def tabulate(inputs: Inputs) -> pd.DataFrame:
     """Return the trials shown in b (`value`: squared error of Z relative to its variance), and `recovery` of Z."""
     scores = read_tables(inputs, "scores", SCORE_COLUMNS)
-    chosen = _shown_speeds(read_predictions(inputs), _read_paper(inputs))
+    chosen = _shown_speeds(read_predictions(inputs), paper_values(inputs))
     model, *_ = _shown_methods(chosen)
     trials = [(*typical_trial(data, model), float(data.attrs["frequency_hz"])) for data in chosen]
     examples = pd.DataFrame(trials, columns=["trial", "value", "frequency_hz"]).assign(latent="Z", model=model)
-    parts = {"b": examples, "c": recovery(scores[scores["latent"] == "Z"])}
-    return pd.concat(parts, names=["panel", None]).reset_index("panel")
+    return tidy({"b": examples, "c": recovery(scores[scores["latent"] == "Z"])})
 
 
 @style.styled
@@ -51,7 +51,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     recording = read_recording(inputs["recording"][0], ["firing_rate", "spikes", "events", "condition"])
     runs = read_runs(inputs, ("event_rate", "factors"))
-    paper, recovered = _read_paper(inputs), table[table["panel"] == "c"]
+    paper, recovered = paper_values(inputs), table[table["panel"] == "c"]
     predictions = _shown_speeds(read_predictions(inputs), paper)
     fig = style.figure(9.4)
     top, middle, bottom = fig.subfigures(3, 1, height_ratios=[4.3, 2.7, 2.5], hspace=0.02)
@@ -187,10 +187,6 @@ def _statements(axis: Axes, recovered: pd.DataFrame, paper: Mapping[str, PaperVa
         axis.text(0, y, style.label(model).removeprefix("RADICaL, ").removesuffix(", no search"), color=colour, **words)
         for column, value in zip(x, means[model], strict=True):
             axis.text(column, y, f"{value:.2f}" if np.isfinite(value) else "–", ha="right", **words)
-
-
-def _read_paper(inputs: Inputs) -> Mapping[str, PaperValue]:
-    return read_paper("radical", inputs["paper"][0].parent)
 
 
 def _shown_speeds(predictions: list[xr.Dataset], paper: Mapping[str, PaperValue]) -> list[xr.Dataset]:

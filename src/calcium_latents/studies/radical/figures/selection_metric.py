@@ -13,6 +13,7 @@ import pandas as pd
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below
 from calcium_latents.studies.radical.convergence import COLUMNS, RUN, mean_over_latents
 from calcium_latents.studies.radical.model_selection import SHORT, selection_quality, two_lines
 
@@ -79,8 +80,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
         f"{row['dataset']}; {count}, larger = later in its run, at the right edge: beyond it;\n"
         "above panels: agreement = minus Spearman's ρ, 95 % bootstrap over runs"
     )
-    legend = fig.legend(handles=handles, loc="outside lower center", ncols=3, title=title)
-    legend.get_title().set_multialignment("center")
+    legend_below(fig, handles, title, ncols=3, size=7)
     return style.save(fig, output_stem)
 
 

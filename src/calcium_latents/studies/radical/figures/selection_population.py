@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
+from calcium_latents.figures.panels import legend_below
 from calcium_latents.studies.radical.model_selection import METRICS, SHORT, two_lines
 from calcium_latents.studies.radical.population_recovery import COLUMNS, population_quality
 
@@ -75,8 +76,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
         "above panels: agreement = minus Spearman's ρ over members (1: ranks as recovery does), 95 % bootstrap;"
         " regret: R² below the best"
     )
-    legend = fig.legend(handles=handles, loc="outside lower center", ncols=5, title=note)
-    legend.get_title().set_fontsize(6.5)
+    legend_below(fig, handles, note, ncols=5, width=170, size=6.5)
     fig.suptitle("\n".join(said), fontsize=6.5)
     return style.save(fig, output_stem)
 

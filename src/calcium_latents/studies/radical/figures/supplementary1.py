@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from calcium_latents.claims.paper import read_paper
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.studies.radical.figures.recovery_panel import draw_recovery
@@ -29,7 +29,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 @style.styled
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
-    paper = read_paper("radical", inputs["paper"][0].parent)
+    paper = paper_values(inputs)
     fig = style.figure(3.0)
     axes = fig.subplots(1, 2, sharey=True)
     for axis, letter in zip(axes, PANELS.values(), strict=True):

@@ -1,19 +1,16 @@
 """Hide a random part of a recording's samples from all that comes after, to be scored at the end."""
 
-import argparse
-
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording with events (.nc)",
+    fraction={"type": float, "required": True, "help": "of each neuron's samples; 0 hides none"},
+    seed={"type": int, "default": 0},
+    output="recording (.nc)",
+)
+def main(options) -> None:
     """Write the recording without these samples."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="recording with events (.nc)")
-    parser.add_argument("--fraction", type=float, required=True, help="of each neuron's samples; 0 hides none")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", required=True, help="recording (.nc)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_recording
     from calcium_latents.recordings.hiding import hide_samples

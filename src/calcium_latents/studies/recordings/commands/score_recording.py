@@ -1,26 +1,23 @@
 """Score what methods say about samples that were hidden from them: likelihood, beside simple baselines."""
 
-import argparse
-
 import numpy as np
 import pandas as pd
 
-from calcium_latents.commands.cli import method_of, run_command
+from calcium_latents.commands.cli import command, method_of, run_command
 
 WINDOW_S = 10.0  # pieces of the session that the interval is resampled from
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="continuous recording with all events (.nc)",
+    shown="the same without the hidden samples (.nc)",
+    inferred={"required": True, "nargs": "+", "help": "results at .../MODEL/seed-NUMBER/output.nc"},
+    seed={"type": int, "default": 0},
+    scores="table (.csv)",
+    comparison="table (.csv)",
+)
+def main(options) -> None:
     """Write the likelihoods by model and window, and the comparison with each baseline."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="continuous recording with all events (.nc)")
-    parser.add_argument("--shown", required=True, help="the same without the hidden samples (.nc)")
-    parser.add_argument("--inferred", required=True, nargs="+", help="results at .../MODEL/seed-NUMBER/output.nc")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scores", required=True, help="table (.csv)")
-    parser.add_argument("--comparison", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.files import write_table
     from calcium_latents.metrics import held_out
     from calcium_latents.recordings import read_inferred, read_recording
@@ -32,10 +29,10 @@ def main(arguments: list[str] | None = None) -> None:
     minimum, rate_hz = float(whole.attrs["event_minimum"]), float(whole.attrs["imaging_rate_hz"])
     training = np.isfinite(events) & ~hidden
     constant = held_out.fit_constant_rate(events, training, minimum)
-    baselines = {"own": held_out.smoothed_own, "population": held_out.smoothed_population}
     predictions = {"constant": constant}
-    for name, smoothed in baselines.items():
-        predictions[f"smoothed {name}"] = smoothed(events, training, constant, 1 / rate_hz)[0]
+    for name, population in (("smoothed own", False), ("smoothed population", True)):
+        predictions[name] = held_out.smoothed(events, training, constant, 1 / rate_hz, population)[0]
+    references = list(predictions)
     # bins that no window covers have no prediction: no method is scored there
     covered = np.ones(events.shape, bool)
     for path in options.inferred:
@@ -45,7 +42,6 @@ def main(arguments: list[str] | None = None) -> None:
         predictions[name], where = held_out.predicted(whole, session, constant, minimum)
         covered &= where
     scores = held_out.score_held_out(events, hidden & covered, predictions, minimum, round(WINDOW_S * rate_hz))
-    references = ["constant", *(f"smoothed {name}" for name in baselines)]
     compared = [held_out.compare_held_out(scores, reference, seed=options.seed) for reference in references]
     write_table(scores, options.scores)
     write_table(pd.concat(compared), options.comparison)

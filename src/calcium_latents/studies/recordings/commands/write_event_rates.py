@@ -1,20 +1,17 @@
 """Write a session's inferred event rates and factors, stitched over windows, as netCDF and NWB."""
 
-import argparse
-
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="the imported recording (.nc)",
+    inferred="what was inferred from its windows (.nc)",
+    seed={"type": int, "default": 0},
+    netcdf="the whole session (.nc)",
+    nwb="the same (.nwb)",
+)
+def main(options) -> None:
     """Write both files."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="the imported recording (.nc)")
-    parser.add_argument("--inferred", required=True, help="what was inferred from its windows (.nc)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--netcdf", required=True)
-    parser.add_argument("--nwb", required=True)
-    options = parser.parse_args(arguments)
-
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording, write_inferred
     from calcium_latents.recordings.inferred import DISTRIBUTION

@@ -1,20 +1,18 @@
 """Compare deconvolved events with real spikes, on recordings with simultaneous electrophysiology."""
 
-import argparse
 from pathlib import Path
 
-from calcium_latents.commands.cli import add_parameters, run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    folder={"required": True, "nargs": "+", "help": "folders of CASCADE's .mat files, a dataset each"},
+    method={"default": "oasis", "help": "oasis or caiman"},
+    parameters="options of the method",
+    output="table (.csv)",
+)
+def main(options) -> None:
     """Write one row a neuron, recording, bin width and lag."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", required=True, nargs="+", help="folders of CASCADE's .mat files, a dataset each")
-    parser.add_argument("--method", default="oasis", help="oasis or caiman")
-    add_parameters(parser, "options of the method")
-    parser.add_argument("--output", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
     import pandas as pd
 
     from calcium_latents.deconvolution.interface import deconvolve

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from calcium_latents.claims.paper import read_paper
+from calcium_latents.claims.paper import paper_values
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.statistics.intervals import bootstrap_interval
@@ -62,7 +62,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 @style.styled
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure at zero lag and at every data set's best lag; see the module's docstring for `inputs`."""
-    paper = read_paper("radical", inputs["paper"][0].parent)["event_spike_correlation"]
+    paper = paper_values(inputs)["event_spike_correlation"]
     means, neurons = table[table["panel"] == "a"], table[table["panel"] == "b"]
     widths, frame = np.sort(means["bin_width_s"].unique()), neurons["bin_width_s"].iloc[0]
     groups = list(dict.fromkeys(table["group"]))
