@@ -91,11 +91,6 @@ def add_parameters(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def add_embeddings(parser: argparse.ArgumentParser) -> None:
-    """Add `--embedding`, for `read_embeddings`, to a command's parser."""
-    parser.add_argument("--embedding", **EMBEDDINGS)
-
-
 def read_embeddings(pairs: list[str], variables: list[str] | None = None) -> dict[tuple[str, int], Any]:
     """Return (method, seed) -> Embedding (of all variables, or some) of the `--embedding`s; see `read_runs`."""
     from calcium_latents.recordings.embedding import read_embedding

@@ -1,24 +1,22 @@
 """Embed the neurons of any recording with a trained model of single neurons: its length and rate may differ."""
 
-import argparse
 import sys
 
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 SCHEMA = "calcium-latents traces embedded"
 SCHEMA_VERSION = 1
 MUCH = 0.01  # of the samples outside of the training recording's range of values: worth a warning
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    checkpoint="checkpoint.pt of avae, avae_plus or pca",
+    recording="continuous recording of traces (.nc)",
+    threads={"type": int, "default": 1},
+    output="latents and reconstructions (.nc)",
+)
+def main(options) -> None:
     """Write latents, their uncertainty, residuals and reconstructions of every neuron."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", required=True, help="checkpoint.pt of avae, avae_plus or pca")
-    parser.add_argument("--recording", required=True, help="continuous recording of traces (.nc)")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", required=True, help="latents and reconstructions (.nc)")
-    options = parser.parse_args(arguments)
-
     import hashlib
     from pathlib import Path
 

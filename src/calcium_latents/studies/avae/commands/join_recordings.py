@@ -4,28 +4,34 @@ import argparse
 import json
 import sys
 
-from calcium_latents.commands.cli import run_command
+from calcium_latents.commands.cli import command, run_command
 
 
-def main(arguments: list[str] | None = None) -> None:
+def named_recording(text: str) -> tuple[str, str, str]:
+    """Parse CONDITION=NAME=FILE; only the file may contain a further `=`."""
+    parts = tuple(part.strip() for part in text.split("=", 2))
+    if len(parts) != 3 or not all(parts):
+        raise argparse.ArgumentTypeError(f"expected CONDITION=NAME=FILE, found {text!r}")
+    return parts
+
+
+@command(
+    recording={
+        "required": True,
+        "action": "append",
+        "type": named_recording,
+        "metavar": "CONDITION=NAME=FILE",
+        "help": "continuous recording of dF/F (.nc), its condition and its name; may come again",
+    },
+    rate_hz={"type": float, "required": True, "help": "samples per second of the result"},
+    duration_s={"type": float, "help": "how much to take from the start; default: the shortest"},
+    longest_gap_s={"type": float, "default": 0.2, "help": "missing samples are bridged up to this long"},
+    label="names the result in titles",
+    seed={"type": int, "default": 0, "help": "noted in the file; nothing here is random"},
+    output="traces (.nc)",
+)
+def main(options) -> None:
     """Write the joined recording."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--recording",
-        required=True,
-        action="append",
-        type=named_recording,
-        metavar="CONDITION=NAME=FILE",
-        help="continuous recording of dF/F (.nc), its condition and its name; may come again",
-    )
-    parser.add_argument("--rate-hz", type=float, required=True, help="samples per second of the result")
-    parser.add_argument("--duration-s", type=float, help="how much to take from the start; default: the shortest")
-    parser.add_argument("--longest-gap-s", type=float, default=0.2, help="missing samples are bridged up to this long")
-    parser.add_argument("--label", required=True, help="names the result in titles")
-    parser.add_argument("--seed", type=int, default=0, help="noted in the file; nothing here is random")
-    parser.add_argument("--output", required=True, help="traces (.nc)")
-    options = parser.parse_args(arguments)
-
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_recording
     from calcium_latents.recordings.fields import fail
@@ -50,14 +56,6 @@ def main(arguments: list[str] | None = None) -> None:
         for name, recording in members.items()
     ]
     write_recording(joined, options.output, provenance(config, [__spec__.name], options.seed))
-
-
-def named_recording(text: str) -> tuple[str, str, str]:
-    """Parse CONDITION=NAME=FILE; only the file may contain a further `=`."""
-    parts = tuple(part.strip() for part in text.split("=", 2))
-    if len(parts) != 3 or not all(parts):
-        raise argparse.ArgumentTypeError(f"expected CONDITION=NAME=FILE, found {text!r}")
-    return parts
 
 
 if __name__ == "__main__":

@@ -1,26 +1,21 @@
 """Score embeddings of single-neuron traces: reconstruction, clusters, linear separation, parameters, a t-SNE map."""
 
-import argparse
-from pathlib import Path
-
-from calcium_latents.commands.cli import add_embeddings, add_parameters, read_embeddings, run_command
+from calcium_latents.commands.cli import EMBEDDINGS, command, read_embeddings, run_command
 
 TABLES = ("reconstruction", "clustering", "separation", "correlations", "tsne")
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    recording="recording of traces that was fitted (.nc)",
+    embedding=EMBEDDINGS,
+    dataset="its name in the tables",
+    label={"help": "its name in print; default: the dataset's name"},
+    parameters="fields of score_parameters.ScoreParameters",
+    **dict.fromkeys(TABLES, "table (.csv)"),
+)
+def main(options) -> None:
     """Write the five tables; those that a recording has no truth for have a header and no rows."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recording", required=True, help="recording of traces that was fitted (.nc)")
-    add_embeddings(parser)
-    parser.add_argument("--dataset", required=True, help="its name in the tables")
-    parser.add_argument("--label", help="its name in print; default: the dataset's name")
-    add_parameters(parser, "fields of score_parameters.ScoreParameters")
-    for name in TABLES:
-        parser.add_argument(f"--{name}", required=True, help="table (.csv)")
-    options = parser.parse_args(arguments)
-
-    from calcium_latents.files import atomic_path
+    from calcium_latents.files import write_table
     from calcium_latents.recordings import read_recording
     from calcium_latents.studies.avae import trace_embedding_scores as scores
     from calcium_latents.studies.avae.score_parameters import ScoreParameters
@@ -39,8 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.tsne: scores.tsne_table(recording, embeddings if settings.map else {}, *about[2:]),
     }
     for path, table in tables.items():
-        with atomic_path(Path(path)) as temporary:
-            table.to_csv(temporary, index=False)
+        write_table(table, path)
 
 
 if __name__ == "__main__":

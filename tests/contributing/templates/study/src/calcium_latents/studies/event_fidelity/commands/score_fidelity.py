@@ -3,7 +3,11 @@
 from calcium_latents.commands.cli import command, run_command
 
 
-@command(recording="with events and spikes (.nc)", dataset="its name in the table", output="table (.csv)")
+@command(
+    recording="with events and spikes (.nc)",
+    dataset="its name in the table",
+    output="table (.csv)",
+)
 def main(options) -> None:
     """Write a table with a row a neuron."""
     import numpy as np
