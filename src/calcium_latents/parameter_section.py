@@ -104,6 +104,9 @@ PositiveNumbers = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
+LEFT_OUT: Any = None  # default of a field that may be left out, but not be null
+
+
 class ParameterSection(BaseModel):
     """Base of sections of the configuration. A subclass compares fields in validators of mode "after"."""
 
@@ -119,6 +122,7 @@ class ParameterSection(BaseModel):
         except ValidationError as error:
             raise WrongFieldsError(faults_of(error, type(self), values), self.SECTION) from None
 
+    # pyrefly: ignore[missing-attribute]  # pydantic's own mark of a function
     __init__.__pydantic_base_init__ = True  # sections within a section are not made by it: their faults are collected
 
     @classmethod

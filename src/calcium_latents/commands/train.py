@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from calcium_latents.commands.cli import run_command
@@ -95,7 +96,7 @@ def origin_of(settings: Mapping[str, Any], recording) -> dict[str, Any]:
 @hydra.main(version_base=None, config_path=str(CONFIG), config_name="train")
 def main(config: DictConfig) -> None:
     """Run the training command in Hydra's run directory."""
-    directory = Path(hydra.core.hydra_config.HydraConfig.get().runtime.output_dir)
+    directory = Path(HydraConfig.get().runtime.output_dir)
     run_command(lambda: train(config, directory))
 
 

@@ -53,7 +53,7 @@ def _chapter(title: str, kinds: list[type[ParameterSection]], done: set) -> Iter
             continue
         done.add(kind)
         heading = [] if kind.__name__ == "Parameters" else [f"### {kind.__name__}\n"]
-        yield from [*heading, f"{' '.join(kind.__doc__.split())}\n"]
+        yield from [*heading, f"{' '.join((kind.__doc__ or '').split())}\n"]
         yield from ["| field | takes | default | meaning |", "|---|---|---|---|"]
         for name, field in kind.model_fields.items():
             cells = (f"`{name}`", expected(field), _default(field), " ".join((field.description or "").split()))

@@ -193,11 +193,11 @@ def size_text(sizes: Sequence[float], largest: float = np.inf) -> str:
 
     A size marked with * is the `largest` that was fitted: the curve may still rise there.
     """
-    sizes = np.asarray(sizes, float)
-    sizes = sizes[~np.isnan(sizes)]
-    if not len(sizes):
+    known = np.asarray(sizes, float)
+    known = known[~np.isnan(known)]
+    if not len(known):
         return "undefined"
-    ends = (sizes.min(), sizes.max())
+    ends = (known.min(), known.max())
     low, high = ("never" if np.isinf(size) else f"{size:.0f}" + "*" * int(size == largest) for size in ends)
     return low if low == high else f"{low}–{high}"
 

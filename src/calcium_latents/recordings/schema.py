@@ -77,7 +77,8 @@ def make_recording(
     grid = given.get("fluorescence", given.get("events"))
     if grid is None or np.ndim(grid) != 3:
         expected = "fluorescence or events [trial, time, neuron]"
-        raise UserError(f"{source}: a recording needs {expected}, found shape {np.shape(grid)}.")
+        shape = () if grid is None else np.shape(grid)
+        raise UserError(f"{source}: a recording needs {expected}, found shape {shape}.")
     n_trials, n_bins, n_neurons = np.shape(grid)
     given.setdefault("trial", np.arange(n_trials))
     given.setdefault("neuron", np.arange(n_neurons))

@@ -81,7 +81,7 @@ def cut_windows(
         grids = [(origin, int(shift)) for shift in shifts]
         starts, zero_bins = origin + shifts * width, 0
     else:
-        after_s = window_s - before_s if after_s is None else after_s
+        overlap, after_s = 0, window_s - before_s if after_s is None else after_s
         starts = np.asarray(trial_starts_s, float)
         n_bins = round((before_s + after_s) / width)
         zero_bins = round(before_s / width)
@@ -102,7 +102,7 @@ def cut_windows(
     attributes = {
         **kept_attributes(recording),
         "window_s": n_bins * width,
-        "overlap_s": 0.0 if trial_starts_s is not None else overlap * width,
+        "overlap_s": overlap * width,
         "cut": "windows" if trial_starts_s is None else "trials",
     }
     return make_recording(

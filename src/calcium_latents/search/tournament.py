@@ -26,7 +26,7 @@ def first_generation(space: Mapping[str, SearchedHyperparameter], population: in
 
 
 def next_generation(
-    scores: Sequence[float],
+    scores: Sequence[float] | np.ndarray,
     hyperparameters: Mapping[str, np.ndarray],
     space: Mapping[str, SearchedHyperparameter],
     seed: int,

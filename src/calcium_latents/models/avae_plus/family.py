@@ -155,10 +155,10 @@ def infer(member: Member, bins: TraceBins, trained: Mapping, values: np.ndarray,
         refine_latents(
             lambda z: model.decode(z[None])[0],
             *part,
-            max(member.beta, SMALLEST_BETA) * precision,
-            trained["variance"],
-            observed,
-            how.refinements,
+            precision=max(member.beta, SMALLEST_BETA) * precision,
+            variance=trained["variance"],
+            observed=observed,
+            steps=how.refinements,
         )
         for part in zip(*(t.split(INFERRED_AT_ONCE) for t in (x, start, prior_mean)), strict=True)
     ]

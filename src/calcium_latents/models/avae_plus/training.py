@@ -124,6 +124,7 @@ class AvaePlusFit:
             self.step += 1
         for member in range(len(self.betas)):
             row = {"member": member, "step": self.step, "training_error": float(self.variance[member])}
+            # pyrefly: ignore[unbound-name]  # a round has one step or more
             self._rows.append(row | {"divergence": float(divergence.detach()[member])})
         return self.step >= options.steps
 

@@ -32,4 +32,4 @@ def feature_covariance(twin: DigitalTwin, images: Tensor, block: int = 256) -> T
     rotations, features = twin.weights.shape[1:]
     covariance = (products / count - mean[:, None] * mean).view(rotations, features, rotations, features)
     turns = [covariance.roll((k, k), (0, 2)) for k in range(rotations)]
-    return (sum(turns) / rotations).float().cpu()
+    return (sum(turns[1:], turns[0]) / rotations).float().cpu()

@@ -61,9 +61,9 @@ class Initialisation:
             model.input_scale.fill_(float(1 / moments.root_mean_square))
         if self.readout == "moments":
             model.readout_bias[:] = model.observation.biases_from_moments(moments)
-        model.readout_weight *= self.readout_gain
-        model.generator_gates *= self.generator_gain
-        model.generator_candidate *= self.generator_gain
+        model.readout_weight.mul_(self.readout_gain)
+        model.generator_gates.mul_(self.generator_gain)
+        model.generator_candidate.mul_(self.generator_gain)
 
 
 @dataclass

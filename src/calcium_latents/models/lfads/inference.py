@@ -53,7 +53,9 @@ def infer_rates(
         "inferred_inputs": [],
         "initial_condition": [],
     }
-    kept = DISTRIBUTION if keep_distribution and isinstance(model.observation, ZeroInflatedGammaObservation) else ()
+    observation = model.observation
+    full = observation if keep_distribution and isinstance(observation, ZeroInflatedGammaObservation) else None
+    kept = () if full is None else DISTRIBUTION
     parts |= {name: [] for name in kept}
     for chunk in progress(trials.split(TRIALS_AT_ONCE), "infer", unit="batch"):
         batch = store.batch(chunk)
@@ -62,12 +64,13 @@ def infer_rates(
         for _ in range(max(1, samples)):
             posterior = model.posterior(batch, streams=streams if samples else None)
             logits = model.logits(posterior.factors)
-            mean = mean + model.observation.mean(logits)[member]
-            if kept:
-                drawn = model.observation.distribution(logits)
+            mean = mean + observation.mean(logits)[member]
+            if full is not None:
+                drawn = full.distribution(logits)
                 for name, value in zip(kept, (drawn.event_probability, drawn.shape, drawn.scale), strict=True):
                     averages[name] = averages[name] + value[member]
             factors = factors + posterior.factors[:, member].transpose(0, 1)
+        # pyrefly: ignore[unbound-name]  # the loop runs at least once
         inputs = posterior.inputs[:, member, :, : model.sizes.inferred_inputs].transpose(0, 1)
         parts["mean"].append(mean / max(1, samples))
         parts["factors"].append(factors / max(1, samples))

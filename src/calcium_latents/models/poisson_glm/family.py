@@ -64,7 +64,7 @@ class PoissonGlmFamily:
             tolerance=self.tolerance,
             single_precision=self.single_precision,
         )
-        penalties = np.geomspace(*self.penalty_range, self.penalties)
+        penalties = np.geomspace(*self.penalty_range, num=self.penalties)
         self._fit = seed, *regression.fit_cross_validated(penalties, self.folds, seed)
         return NothingToTrain(), DataLoader(torch.zeros(1)), 0
 

@@ -121,7 +121,7 @@ class PoissonRegression:
         intercepts = weights[:, 0] - filters @ self.mean
         return PoissonGlm(filters, intercepts, penalties.copy(), norms)
 
-    def cross_validate(self, penalties: Sequence[float], folds: int, seed: int) -> CrossValidation:
+    def cross_validate(self, penalties: Sequence[float] | np.ndarray, folds: int, seed: int) -> CrossValidation:
         """Choose each neuron's penalty by its loss on images that the fit has not seen.
 
         Args:

@@ -88,6 +88,7 @@ class QueueTraining(lightning.LightningModule):
             self._finish()
 
     def _finish(self) -> None:
+        assert self.current is not None
         for result in self.current.results():
             self.finished.append(self.keep(len(self.finished), result))
         self.history += [{"fit": self.turn, **row} for row in self.current.rows()]

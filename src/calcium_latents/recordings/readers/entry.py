@@ -33,7 +33,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     traces = reader(chosen).read(path, entry)
     if traces.neurons is None:
         traces.neurons = np.arange(traces.values.shape[1])
-    n_in_file = int(np.max(traces.neurons)) + 1
+    time, n_in_file = None, int(np.max(traces.neurons)) + 1
     traces = select_neurons(traces, entry.get("neurons"), str(path))
     traces.values = np.asarray(traces.values, float)
     if traces.timestamps is not None:
@@ -47,7 +47,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
             fail(path, "sampling_rate_hz", expected, found, "Correct the entry.")
         traces.sampling_rate_hz = actual
     check_traces(traces, str(path))
-    if traces.timestamps is None:
+    if time is None:
         time = traces.start_s + np.arange(traces.values.shape[0]) / traces.sampling_rate_hz
     dff = as_dff(traces, entry, path)
     return make_recording(

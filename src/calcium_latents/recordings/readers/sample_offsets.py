@@ -42,7 +42,7 @@ def sample_offsets(
         offsets = np.asarray(np.load(file), float).ravel()
     except (OSError, ValueError) as error:
         fail(file, "sample_offsets", "a .npy file of numbers", f"an unreadable one ({error})", "Save it again.")
-    if offsets.size == traces.neurons.size:
+    if traces.neurons is None or offsets.size == traces.neurons.size:
         pass
     elif offsets.size >= n_in_file:
         offsets = offsets[traces.neurons]

@@ -16,6 +16,7 @@ def stimulus_latents(parameters: LatentPopulationParameters, random: np.random.G
         else:
             angle = random.uniform(0, 2 * np.pi, count)
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    # pyrefly: ignore[no-matching-overload]  # filled in by the parameters' validator
     states = random.standard_normal((count, parameters.latent_size))
     return states if parameters.manifold == "gaussian" else on_sphere(states)
 

@@ -40,7 +40,7 @@ class Question:
         status = NOT_TESTED if good is None else NOT_REPRODUCED if not good else BEATEN if best else REPRODUCED
         reason = f"no interval; {reason}" if good is None and interval is not None else reason
         head = (f"avae-{self.name}".replace("_", "-"), "avae", self.figure, self.text + rule, self.paper)
-        return Claim(*head, *map(float, numbers), status, reason)
+        return Claim(*head, *map(float, numbers), status=status, reason=reason)
 
 
 def by_method(values: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@ Random numbers have the partition as address and not the method: methods share p
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ from calcium_latents.studies.avae.latent_separation import separation
 Embeddings = Mapping[tuple[str, int], xr.Dataset]
 
 ALL, IDENTITY = "all", "identity"
+Box = TypeVar("Box", xr.Dataset, xr.DataArray)
+
 DATASET = ("dataset", "label", "noise_level")
 FIT = ("method", "seed", "split", "partition", "latent_size", "hidden", "beta")
 ERRORS = ("error", "error_sampled", "residual", "null_error", "null_residual")
@@ -240,7 +242,7 @@ def _labels(recording: xr.Dataset, name: str) -> xr.DataArray | None:
     return recording[name]
 
 
-def _aligned(recording: xr.Dataset | xr.DataArray, embedding: xr.Dataset) -> xr.Dataset | xr.DataArray:
+def _aligned(recording: Box, embedding: xr.Dataset) -> Box:
     """Return what the recording knows of the neurons of the embedding, in its order."""
     absent = np.setdiff1d(embedding["neuron"].values, recording["neuron"].values)
     if len(absent):

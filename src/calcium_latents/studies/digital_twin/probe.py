@@ -63,15 +63,15 @@ class ModelProbe:
     @torch.no_grad()
     def own_rates(self, images: np.ndarray, neurons: np.ndarray) -> np.ndarray:
         """See `Probe.own_rates`."""
-        images, neurons = torch.as_tensor(np.asarray(images, np.float32)), torch.as_tensor(np.asarray(neurons))
-        parts = zip(images.split(self.block), neurons.split(self.block), strict=True)
+        shown, seen_by = torch.as_tensor(np.asarray(images, np.float32)), torch.as_tensor(np.asarray(neurons))
+        parts = zip(shown.split(self.block), seen_by.split(self.block), strict=True)
         return torch.cat([self.twin.own_rates(*part) for part in parts]).numpy()
 
     @torch.no_grad()
     def all_rates(self, images: np.ndarray) -> np.ndarray:
         """See `Probe.all_rates`."""
-        images = torch.as_tensor(np.asarray(images, np.float32))
-        return torch.cat([self.twin.rates(part) for part in images.split(self.block)]).numpy()
+        parts = torch.as_tensor(np.asarray(images, np.float32)).split(self.block)
+        return torch.cat([self.twin.rates(part) for part in parts]).numpy()
 
 
 class TruthProbe:

@@ -215,7 +215,7 @@ def _rates(axis: Axes, shown: Shown) -> None:
 def _map(axis: Axes, shown: Shown) -> None:
     """Draw where the recorded neurons of the first culture lie, and how far their axons go."""
     settings = CultureSet.from_mapping(json.loads(shown.neurons.attrs["simulation_parameters"]))
-    group = settings.members[0]
+    group = settings.groups[0]
     parameters = settings.culture_parameters(group)
     own = shown.neurons.isel(neuron=shown.neurons["culture"].values == 0)
     position, tip = own["position"].values, own["axon_tip"].values

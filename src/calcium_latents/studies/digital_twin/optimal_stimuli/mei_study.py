@@ -209,8 +209,8 @@ def scores_of(neurons: np.ndarray, scores: pd.DataFrame | None, seed: int) -> np
     """
     if scores is None:
         return generator(seed, "order of neurons").random(len(neurons))
-    scores = scores[scores["method"] == METHOD].groupby("neuron")[SCORE].mean()
-    return scores.reindex(neurons).to_numpy(float)
+    means = scores[scores["method"] == METHOD].groupby("neuron")[SCORE].mean()
+    return means.reindex(neurons).to_numpy(float)
 
 
 def rows_of(table: pd.DataFrame, neurons: np.ndarray, stimulus: str, columns: tuple[str, ...]) -> np.ndarray:

@@ -53,7 +53,7 @@ class StimulusGrid(GridParameters):
 
     def place_axes(self) -> dict[str, np.ndarray]:
         """Values [value] of the axes y and x, px."""
-        values = {}
+        values: dict[str, np.ndarray] = {}
         for name, span, size in zip("yx", (self.rows_px, self.columns_px), self.image_shape, strict=True):
             first, last = (self.margin_px, size - 1 - self.margin_px) if span is None else span
             values[name] = np.arange(first, last + 1, dtype=float)
