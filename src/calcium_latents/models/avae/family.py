@@ -104,7 +104,10 @@ class AvaeFamily:
 
 
 def batches_of_equals(members: list[Member], parts: list[np.ndarray], together: int) -> list[list[int]]:
-    """Return numbers of members in order, as lists of at most `together` that can be trained as one program."""
+    """Return numbers of members in order, as lists of at most `together` that can be trained as one program.
+
+    `parts` are those of each member's neurons [neuron].
+    """
 
     def kind(number: int) -> tuple:
         member = members[number]
@@ -118,7 +121,7 @@ def batches_of_equals(members: list[Member], parts: list[np.ndarray], together: 
 
 
 def restore(member: Member, samples: int, state: Mapping[str, Tensor]) -> Avae:
-    """Return a trained model as a population of one."""
+    """Return a trained model as a population of one; weights in `state` are [1, ...]."""
     model = Avae(AvaeSizes(1, samples, member.hidden, member.latent_size), Streams([0]))
     model.load_state_dict(state)
     return model

@@ -85,7 +85,7 @@ class Avae(nn.Module):
         return self.decoder(self.expand(z))
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return reconstruction, mean and log variance, with z = mean + noise * exp(log variance / 2)."""
+        """Return reconstruction `[M, n, T]`, mean, log variance, with z = mean + noise exp(log variance / 2)."""
         mean, log_variance = self.encode(x)
         return self.decode(mean + noise * (0.5 * log_variance).exp()), mean, log_variance
 

@@ -123,7 +123,7 @@ def identity_latents(latent_size: int) -> int:
 
 
 def restore(member: Member, bins: TraceBins, state: Mapping[str, Tensor]) -> AvaePlus:
-    """Return a trained model as a population of one."""
+    """Return a trained model as a population of one; weights in `state` are [1, ...]."""
     identity = identity_latents(member.latent_size)
     sizes = AvaePlusSizes(1, bins.bins, member.hidden, member.latent_size, identity)
     blank = torch.zeros(1, bins.bins), torch.zeros(1, sizes.timing, bins.bins), torch.ones(1, sizes.timing)

@@ -65,12 +65,12 @@ def decoder(
 
 
 def each(tensor: Tensor) -> tuple[Tensor, ...]:
-    """Views of `tensor` at every step."""
+    """Views of `tensor` `[T, ...]` at every step."""
     return tensor.unbind(0)
 
 
 def each_part(tensor: Tensor, *columns: tuple) -> list[tuple[Tensor, ...]]:
-    """Views at every step of each part of `tensor`'s last axis; `columns` are the arguments of `slice`."""
+    """Views of `tensor` `[T, ..., n]` at every step, for each of some `columns` (arguments of `slice`)."""
     return [each(tensor[..., slice(*c)]) for c in columns]
 
 

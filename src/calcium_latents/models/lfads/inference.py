@@ -83,7 +83,10 @@ def infer_rates(
 
 
 def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Dataset, name: str) -> xr.Dataset:
-    """Inferred box of a trained model: event rates in events per second (mean event per sample x imaging rate)."""
+    """Inferred box of a trained model: event rates in events per second (mean event per sample x imaging rate).
+
+    `rates` are what `infer_rates` returns: `mean` `[n, T, N]` and so on.
+    """
     split = np.where(trials.split == VALIDATION, 1, 0).astype(np.int8)
     return make_inferred(
         event_rate=rates["mean"] * trials.imaging_rate,

@@ -125,7 +125,7 @@ class LFADS(nn.Module):
         return mean, variance, torch.cat([forward, backward], dim=-1)
 
     def runs_compiled(self, tensor: Tensor) -> bool:
-        """Tell whether compiled loops are chosen, and can work where `tensor` is."""
+        """Tell whether compiled loops are chosen, and can work where `tensor` of any shape is."""
         return self.loops == "compiled" and tensor.device.type == "cpu"
 
     def _encode_compiled(self, values: Tensor, batch: Batch, dropout_rate: Tensor | None, streams: Streams | None):
@@ -209,7 +209,10 @@ class LFADS(nn.Module):
         dropout_rate: Tensor | None = None,
         streams: Streams | None = None,
     ) -> Posterior:
-        """Encode, and decode one draw from the posterior, or its means where there are no `streams`."""
+        """Encode, and decode one draw from the posterior, or its means where there are no `streams`.
+
+        Arguments as in `encode`; `dropout_rate` is `[P]`.
+        """
         mean, variance, codes = self.encode(batch, shown, dropout_rate, streams)
         T, P, B, _ = codes.shape
         if streams is None:

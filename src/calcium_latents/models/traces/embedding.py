@@ -47,7 +47,7 @@ class EmbeddingCollector:
         self.add_scored(member, self.score(parts, output))
 
     def add_scored(self, member: Member, row: dict[str, np.ndarray]) -> None:
-        """Take what `score` made of the output of a member that is not the first."""
+        """Take what `score` made of the output of a member that is not the first: arrays [N, ...]."""
         self.members.append(member)
         self.rows.append(row)
 

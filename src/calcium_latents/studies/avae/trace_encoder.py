@@ -119,7 +119,7 @@ class TraceEncoder:
         return EmbeddedTraces(latents.astype(np.float32), None if sd is None else sd.astype(np.float32), shown)
 
     def part_outside(self, values: np.ndarray) -> float:
-        """Return which part of the samples lies outside of the training recording's range of values.
+        """Return which part of samples [n, m] lies outside of the training recording's range of values.
 
         Always 0 where each trace is normalised by itself.
         """

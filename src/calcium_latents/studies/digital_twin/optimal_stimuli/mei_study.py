@@ -181,7 +181,7 @@ def _dataset(
 
 
 def described(name: str, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
-    """Return a variable of the study (`VARIABLES`, [*dims]) for xarray: dims, values, units and long name."""
+    """Return a variable [...] of the study, see `VARIABLES`, for xarray: dims, values, units and long name."""
     dims, units, long_name = VARIABLES[name]
     values = np.asarray(values)
     whole = values.dtype.kind in "iu"
