@@ -28,7 +28,7 @@ def train(config: DictConfig, directory: Path) -> None:
     from calcium_latents.training.torch_files import write_torch
 
     torch.set_num_threads(config.threads)
-    settings = OmegaConf.to_container(config, resolve=True)
+    settings: Any = OmegaConf.to_container(config, resolve=True)
     recording = read_trained_on(config.recording)
     family = hydra.utils.instantiate(config.model, _convert_="all")
     origin = origin_of(settings, recording)

@@ -1,6 +1,6 @@
 """docs/configuration.md: every field of the configuration, from its declaration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -44,7 +44,7 @@ def configuration_page() -> str:
     return "\n".join(parts)
 
 
-def _chapter(title: str, kinds: list[type[ParameterSection]], done: set) -> Iterator[str]:
+def _chapter(title: str, kinds: Iterable[type[ParameterSection]], done: set) -> Iterator[str]:
     yield f"## {title}\n"
     waiting = list(kinds)
     while waiting:

@@ -248,7 +248,7 @@ def compare_best(scores: pd.DataFrame, first: str = MODEL, second: str = BASELIN
     """
     best = best_fits(scores).assign(latent_size=0)
     table = paired_difference(best, first, second).drop(columns="latent_size")
-    return table.assign(outcome=[outcome(row.mean, row.lower, row.upper) for row in table.itertuples()])
+    return table.assign(outcome=[outcome(*row) for row in table[["mean", "lower", "upper"]].to_numpy(float)])
 
 
 def outcome(mean: float, lower: float, upper: float) -> str:

@@ -73,7 +73,7 @@ def make_recording(
     Raises:
         UserError: shapes, values or attributes are not those of a Recording.
     """
-    given = {name: values for name, values in variables.items() if values is not None} | {"time": time}
+    given: dict[str, Any] = {name: values for name, values in variables.items() if values is not None} | {"time": time}
     grid = given.get("fluorescence", given.get("events"))
     if grid is None or np.ndim(grid) != 3:
         expected = "fluorescence or events [trial, time, neuron]"

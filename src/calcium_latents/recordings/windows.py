@@ -7,6 +7,7 @@ floor((time - window start) / bin width), and every other bin of the neuron is N
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -92,7 +93,7 @@ def cut_windows(
             frames_before = np.ceil((starts - origin) / width - ROUNDING).astype(int) - zero_bins
             grids = [(origin, int(shift)) for shift in frames_before]
 
-    cut = {}
+    cut: dict[str, Any] = {}
     for name in ("fluorescence", "events"):
         if name in recording:
             frames = recording[name].values[0]
@@ -278,7 +279,7 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
     shift[np.abs(shift) < 1e-3] = 0
     weights = crossfade_weights(starts, n_bins)
     total = int(starts[-1]) + n_bins
-    stitched = {}
+    stitched: dict[str, Any] = {}
     for name in SERIES:
         if name not in inferred:
             continue

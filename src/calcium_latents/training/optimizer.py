@@ -57,6 +57,7 @@ class PopulationAdam(Optimizer):
         count = self.state[parameters[0]]["step"]
         gradients = []
         for p in parameters:
+            assert p.grad is not None  # these are the parameters in use
             scaled = p.grad * factor.view(-1, *[1] * (p.dim() - 1))
             gradients.append(torch.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0))
         means = [self.state[p]["mean"] for p in parameters]

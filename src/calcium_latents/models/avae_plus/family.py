@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
+from calcium_latents.training.loaders import load_numbers
 from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.streams import Streams
 
@@ -57,7 +59,7 @@ class AvaePlusFamily:
     latent_sizes: list[int]
     hidden: int
     betas: list[float]
-    bins: dict[str, float]
+    bins: dict[str, Any]
     _prepared: Any = field(default=None, init=False, repr=False)
 
     def prepare(
@@ -65,7 +67,8 @@ class AvaePlusFamily:
     ) -> tuple[QueueTraining, DataLoader, int]:
         """Return the queue of fits and the number of rounds that they last; see `ModelFamily.prepare`."""
         options = TraceOptions(**data)
-        how = AvaePlusOptions(**{**training, "schedule": LearningRateSchedule(**training["schedule"])})
+        schedule: Any = LearningRateSchedule(**training["schedule"])
+        how = AvaePlusOptions(**{**training, "schedule": schedule})
         traces = read_traces(recording, path, options.normalisation)
         sizes = [(size, self.hidden) for size in self.latent_sizes]
         members = make_members(traces, options, sizes, self.betas, path)
@@ -86,9 +89,9 @@ class AvaePlusFamily:
             return AvaePlusFit(bins, training, self.hidden, size, identity_latents(size), betas, seeds, how)
 
         self._prepared = traces, members, parts, options, how, seed, bins_of
-        queue = [lambda chosen=chosen: fit(chosen) for chosen in batches_of_equals(members, parts, how.together)]
+        queue = [partial(fit, chosen) for chosen in batches_of_equals(members, parts, how.together)]
         module = QueueTraining(queue, how.rounds)
-        return module, DataLoader(range(module.steps)), module.steps
+        return module, load_numbers(module.steps), module.steps
 
     @torch.no_grad()
     def result(self, module: QueueTraining, recording: xr.Dataset) -> FitResult:

@@ -1,7 +1,7 @@
 """Lightning module of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -93,15 +93,15 @@ class PairTensors:
         linear_prediction: `[n, B]` of the training pairs by the best linear model.
     """
 
-    inputs: tuple[Tensor, Tensor, Tensor]
-    outputs: tuple[Tensor, Tensor, Tensor]
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
     linear_prediction: Tensor
 
     def to(self, device: torch.device) -> "PairTensors":
         """The same on another device."""
         return PairTensors(
-            tuple(x.to(device) for x in self.inputs),
-            tuple(y.to(device) for y in self.outputs),
+            [x.to(device) for x in self.inputs],
+            [y.to(device) for y in self.outputs],
             self.linear_prediction.to(device),
         )
 

@@ -1,5 +1,7 @@
 """From a trained model to event rates, factors and inferred inputs of every trial."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import xarray as xr
@@ -59,8 +61,8 @@ def infer_rates(
     parts |= {name: [] for name in kept}
     for chunk in progress(trials.split(TRIALS_AT_ONCE), "infer", unit="batch"):
         batch = store.batch(chunk)
-        mean, factors = 0.0, 0.0
-        averages = dict.fromkeys(kept, 0.0)
+        mean = factors = torch.zeros((), device=model.input_scale.device)
+        averages = dict.fromkeys(kept, mean)
         for _ in range(max(1, samples)):
             posterior = model.posterior(batch, streams=streams if samples else None)
             logits = model.logits(posterior.factors)
@@ -88,6 +90,7 @@ def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Data
     `rates` are what `infer_rates` returns: `mean` `[n, T, N]` and so on.
     """
     split = np.where(trials.split == VALIDATION, 1, 0).astype(np.int8)
+    distribution: dict[str, Any] = {name: rates[name] for name in DISTRIBUTION if name in rates}
     return make_inferred(
         event_rate=rates["mean"] * trials.imaging_rate,
         time=trials.time,
@@ -96,7 +99,7 @@ def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Data
         factors=rates["factors"],
         inferred_inputs=rates["inferred_inputs"],
         initial_condition=rates["initial_condition"],
-        **{name: rates[name] for name in DISTRIBUTION if name in rates},
+        **distribution,
         recording=recording,
         attributes={"unused_trials": int((trials.split == UNUSED).sum())},
     )

@@ -173,10 +173,10 @@ class LFADS(nn.Module):
         sizes = self.sizes
         codes = _dropout(codes, dropout_rate, streams, members=1)
         generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
-        dropped = dropout_rate is not None and bool((dropout_rate > 0).any())
         widths = ((T + 1, sizes.generator), (T, sizes.factors))
-        drawn = streams if dropped else None
-        masks = [None if drawn is None else drawn.mask(dropout_rate, P, steps, B, width) for steps, width in widths]
+        masks: list[Tensor | None] = [None, None]
+        if streams is not None and dropout_rate is not None and bool((dropout_rate > 0).any()):
+            masks = [streams.mask(dropout_rate, P, steps, B, width) for steps, width in widths]
         weights = decoding.DecoderWeights(
             controller_factors=self.controller_factors,
             controller_gates=self.controller_gates,

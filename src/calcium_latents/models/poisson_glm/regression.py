@@ -151,7 +151,7 @@ class PoissonRegression:
         return CrossValidation(penalties, losses, losses.argmin(0), np.concatenate(start))
 
     def fit_cross_validated(
-        self, penalties: Sequence[float], folds: int, seed: int
+        self, penalties: Sequence[float] | np.ndarray, folds: int, seed: int
     ) -> tuple[PoissonGlm, CrossValidation]:
         """Return the fit on all images with each neuron's penalty as chosen by `cross_validate`, and the losses."""
         validation = self.cross_validate(penalties, folds, seed)

@@ -12,8 +12,11 @@ import torch
 class Fit(Protocol):
     """One or several members that are trained together."""
 
-    model: torch.nn.Module
     most_rounds: int
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """What is trained."""
 
     def start(self, device: torch.device) -> None:
         """Make what training needs on `device`."""

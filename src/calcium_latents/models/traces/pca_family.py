@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from torch.utils.data import DataLoader
 
@@ -15,6 +14,7 @@ from calcium_latents.models.traces.neuron_traces import TraceOptions, assign_par
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
+from calcium_latents.training.loaders import load_numbers
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PcaFamily:
         traces = read_traces(recording, path, options.normalisation)
         members = make_members(traces, options, [(size, 0) for size in self.latent_sizes], [0.0], path)
         self._prepared = traces, members, options, seed
-        return NothingToTrain(), DataLoader(torch.zeros(1)), 0
+        return NothingToTrain(), load_numbers(1), 0
 
     def result(self, module: NothingToTrain, recording: xr.Dataset) -> FitResult:
         """Fit and score every member; see `ModelFamily.result`."""

@@ -26,6 +26,7 @@ def sample_offsets(
     Raises:
         UserError: no positions to tell it from, or a file of offsets that does not fit.
     """
+    assert traces.sampling_rate_hz is not None  # see `check_traces`
     setting, period = entry.get("sample_offsets"), 1 / traces.sampling_rate_hz
     if setting in ("none", False) or (setting is None and not traces.scanned_by_line):
         return None
