@@ -38,11 +38,12 @@ def njit(function: Callable | None = None, **options: Any) -> Callable:
     if folder is None:
         return numba.njit(**options)(function)
     # Numba reads this once, when a function is decorated: other libraries' functions keep their place
-    elsewhere, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+    settings: Any = numba.config  # whose fields numba sets when it is imported
+    elsewhere, settings.CACHE_DIR = settings.CACHE_DIR, str(folder)
     try:
         return numba.njit(cache=True, **options)(function)
     finally:
-        numba.config.CACHE_DIR = elsewhere
+        settings.CACHE_DIR = elsewhere
 
 
 def cache_directory() -> Path | None:

@@ -1,7 +1,7 @@
 """Atomic writes: a file under its final name is always whole; and tables, written so and read with checks."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from calcium_latents.errors import UserError
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path) -> Generator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends well, remove it when it fails.
 
     The temporary name keeps the suffix, because writers choose their format by it.

@@ -104,6 +104,9 @@ PositiveNumbers = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
+LEFT_OUT: Any = None  # default of a field that may be left out, but not be null
+
+
 class ParameterSection(BaseModel):
     """Base of sections of the configuration. A subclass compares fields in validators of mode "after"."""
 
@@ -119,11 +122,15 @@ class ParameterSection(BaseModel):
         except ValidationError as error:
             raise WrongFieldsError(faults_of(error, type(self), values), self.SECTION) from None
 
+    # pyrefly: ignore[missing-attribute]  # pydantic's own mark of a function
     __init__.__pydantic_base_init__ = True  # sections within a section are not made by it: their faults are collected
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Read parameters from a configuration section. Raises UserError as when they are made by name."""
+    def from_mapping(cls, mapping: "Mapping[str, Any] | ParameterSection") -> Self:
+        """Read parameters from a configuration section, or take those that were read.
+
+        Raises UserError as when they are made by name.
+        """
         try:
             return cls.model_validate(dict(mapping) if isinstance(mapping, Mapping) else mapping)
         except ValidationError as error:
@@ -182,7 +189,7 @@ def faults_of(error: ValidationError, section: type[ParameterSection], value: An
     for one in errors:
         if isinstance(inner := one.get("ctx", {}).get("error"), WrongFieldsError):
             path = one["loc"]
-            if len(path) > 1 and _is_of_kinds(section.model_fields[path[0]].annotation):
+            if len(path) > 1 and _is_of_kinds(section.model_fields[str(path[0])].annotation):
                 if not isinstance(value[path[0]], Mapping):
                     continue  # any other kind may have been meant
                 path = path[:1]
@@ -199,7 +206,7 @@ def faults_of(error: ValidationError, section: type[ParameterSection], value: An
         if not path:
             found[()] = f"expected named fields, found {value!r}."
         else:
-            path, kind, of = _place(section.model_fields[path[0]], path, value)
+            path, kind, of = _place(section.model_fields[str(path[0])], path, value)
             found[path] = f"expected {kind}, found {of!r}."
     if missing:
         present = ", ".join(value) or "nothing"

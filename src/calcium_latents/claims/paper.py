@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,7 +17,7 @@ FOLDER = SOURCE.parent / "config/papers"
 class PaperValue:
     """A number of a paper: `value` in the unit of its name, `printed` as it stands there, `where`: page or figure."""
 
-    value: float | list[float] | None
+    value: Any  # a number, a list of numbers, or None where only words stand
     printed: str
     where: str
 

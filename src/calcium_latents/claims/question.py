@@ -50,12 +50,12 @@ class Question:
             good: whether it holds; None: as the interval says, and not tested without `side` or an interval.
             best: whether what holds is better than what the paper has (beaten instead of reproduced).
         """
-        numbers = tuple(map(float, ours)) if isinstance(ours, tuple) else (float(ours), np.nan, np.nan)
-        if good is None and self.side and np.isfinite(numbers[1]):
-            good = self.holds(*numbers)
-        if np.isnan(numbers[0]):
+        value, lower, upper = map(float, ours if isinstance(ours, tuple) else (ours, np.nan, np.nan))
+        if good is None and self.side and np.isfinite(lower):
+            good = self.holds(value, lower, upper)
+        if np.isnan(value):
             good = None
         status = NOT_TESTED if good is None else NOT_REPRODUCED if not good else BEATEN if best else REPRODUCED
         rule = f" (reproduced: interval {self.side} {self.bound:g})" if self.side else ""
         name = f"{self.study}-{self.name}".replace("_", "-")
-        return Claim(name, self.study, self.figure, self.text + rule, self.paper, *numbers, status, reason)
+        return Claim(name, self.study, self.figure, self.text + rule, self.paper, value, lower, upper, status, reason)

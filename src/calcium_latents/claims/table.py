@@ -15,6 +15,7 @@ import html
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,8 @@ def to_html(table: pd.DataFrame, scale: str = "") -> str:
     colours = {REPRODUCED: "#009E73", BEATEN: "#0072B2", NOT_REPRODUCED: "#D55E00", NOT_TESTED: "#7F7F7F"}
     head = ("claim", "figure", "the paper says", "paper", "ours [95 % interval]", "status", "why")
     lines = []
-    for row in table.itertuples():
+    for record in table.itertuples():
+        row: Any = record
         cells = [
             row.claim,
             row.figure,

@@ -19,7 +19,7 @@ EMBEDDINGS = {
 }
 
 
-def command(**options: str | dict[str, Any]) -> Callable:
+def command(**options: Any) -> Callable:
     """Decorate a command's `main(options)`: it then takes a list of words, by default those of the command line.
 
     `options` are those of `main` by name, `_` for `-`: the help of a required option (of `parameters`: what they are,
@@ -34,8 +34,8 @@ def command(**options: str | dict[str, Any]) -> Callable:
                 if name == "parameters":
                     add_parameters(parser, words)
                 else:
-                    words = {"required": True, "help": words} if isinstance(words, str) else words
-                    parser.add_argument(f"--{name.replace('_', '-')}", **words)
+                    said: Any = {"required": True, "help": words} if isinstance(words, str) else words
+                    parser.add_argument(f"--{name.replace('_', '-')}", **said)
             return main(parser.parse_args(arguments))
 
         return parse_and_run

@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from calcium_latents.commands.cli import run_command
@@ -26,7 +28,7 @@ def work(config: DictConfig, directory: Path) -> None:
     from calcium_latents.search.launch import use_one_thread, work_together
     from calcium_latents.search.worker import Worker
 
-    settings = OmegaConf.to_container(config, resolve=True)
+    settings: Any = OmegaConf.to_container(config, resolve=True)
     parent = settings.pop("parent", None)
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
@@ -53,7 +55,7 @@ def _leave_with(parent: int) -> None:
 @hydra.main(version_base=None, config_path=str(CONFIG), config_name="train")
 def main(config: DictConfig) -> None:
     """Take part in a search in Hydra's run directory."""
-    directory = Path(hydra.core.hydra_config.HydraConfig.get().runtime.output_dir)
+    directory = Path(HydraConfig.get().runtime.output_dir)
     run_command(lambda: work(config, directory))
 
 

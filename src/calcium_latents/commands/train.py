@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from calcium_latents.commands.cli import run_command
@@ -27,7 +28,7 @@ def train(config: DictConfig, directory: Path) -> None:
     from calcium_latents.training.torch_files import write_torch
 
     torch.set_num_threads(config.threads)
-    settings = OmegaConf.to_container(config, resolve=True)
+    settings: Any = OmegaConf.to_container(config, resolve=True)
     recording = read_trained_on(config.recording)
     family = hydra.utils.instantiate(config.model, _convert_="all")
     origin = origin_of(settings, recording)
@@ -94,7 +95,7 @@ def origin_of(settings: Mapping[str, Any], recording) -> dict[str, Any]:
 @hydra.main(version_base=None, config_path=str(CONFIG), config_name="train")
 def main(config: DictConfig) -> None:
     """Run the training command in Hydra's run directory."""
-    directory = Path(hydra.core.hydra_config.HydraConfig.get().runtime.output_dir)
+    directory = Path(HydraConfig.get().runtime.output_dir)
     run_command(lambda: train(config, directory))
 
 

@@ -1,6 +1,6 @@
 """docs/configuration.md: every field of the configuration, from its declaration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -44,7 +44,7 @@ def configuration_page() -> str:
     return "\n".join(parts)
 
 
-def _chapter(title: str, kinds: list[type[ParameterSection]], done: set) -> Iterator[str]:
+def _chapter(title: str, kinds: Iterable[type[ParameterSection]], done: set) -> Iterator[str]:
     yield f"## {title}\n"
     waiting = list(kinds)
     while waiting:
@@ -53,7 +53,7 @@ def _chapter(title: str, kinds: list[type[ParameterSection]], done: set) -> Iter
             continue
         done.add(kind)
         heading = [] if kind.__name__ == "Parameters" else [f"### {kind.__name__}\n"]
-        yield from [*heading, f"{' '.join(kind.__doc__.split())}\n"]
+        yield from [*heading, f"{' '.join((kind.__doc__ or '').split())}\n"]
         yield from ["| field | takes | default | meaning |", "|---|---|---|---|"]
         for name, field in kind.model_fields.items():
             cells = (f"`{name}`", expected(field), _default(field), " ".join((field.description or "").split()))

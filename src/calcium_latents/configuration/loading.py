@@ -38,7 +38,7 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     scale = read_scale(root, chosen.scale)
     _require_known(scale, sections, scale_file)
     _require_known(chosen.studies, sections, f"{CHOSEN}, field 'studies'")
-    merged = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen}
+    merged: dict[str, Any] = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen}
     for section in ["resources", *chosen.studies]:
         if section not in scale:
             raise UserError(f"{scale_file}: expected a section '{section}' (named in config/config.yaml), found none.")

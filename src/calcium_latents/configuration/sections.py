@@ -9,6 +9,7 @@ from calcium_latents.configuration.files import merge
 from calcium_latents.deconvolution.options import Options
 from calcium_latents.parameter_section import (
     DIFFERENT,
+    LEFT_OUT,
     NAME,
     Count,
     Fault,
@@ -34,7 +35,7 @@ Texts = tuple[Text, ...]
 Names = Annotated[Texts, Field(min_length=1), DIFFERENT]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), DIFFERENT]
 BinWidth = Positive | None
-Format = Literal[("auto", *FORMATS)]
+Format = Literal[("auto", *FORMATS)]  # pyrefly: ignore[invalid-literal]  # known when imported
 
 
 class Structure(ParameterSection):
@@ -71,7 +72,7 @@ class Windows(ParameterSection):
 class Neuropil(ParameterSection):
     """Neuropil of a matrix of traces."""
 
-    key: Text = None
+    key: Text = LEFT_OUT
     """Name of its matrix."""
     coefficient: NotNegative = 0.7
     """Share of it that is taken off."""
@@ -84,7 +85,7 @@ class Trials(ParameterSection):
     """A list of times, or a CSV file with a column start_s and, if wanted, before_s and after_s."""
     before_s: NotNegative = 0.0
     """Time before the start that belongs to a trial."""
-    after_s: Positive = None
+    after_s: Positive = LEFT_OUT
     """Time after the start that belongs to a trial."""
 
 
@@ -95,36 +96,36 @@ class RecordingEntry(Structure):
     """Path, relative to the data directory or the repository, or absolute; a folder for suite2p."""
     optional: Flag = False
     """Leave the recording out where its file is missing."""
-    studies: Annotated[Texts, DIFFERENT] = None
+    studies: Annotated[Texts, DIFFERENT] = LEFT_OUT
     """Which take the recording by itself; default: all that take recordings; []: only the data sets that name it."""
-    chunk_s: Positive = None
+    chunk_s: Positive = LEFT_OUT
     """Of the cross-encoder's split of spontaneous activity (10)."""
-    buffer_s: NotNegative = None
+    buffer_s: NotNegative = LEFT_OUT
     """Gaps of that split (2)."""
-    response_window_s: Positive = None
+    response_window_s: Positive = LEFT_OUT
     """The cross-encoder takes mean responses in this window after the onsets in `trials`, a CSV file with columns
     start_s and condition, each condition at least twice; without it, spontaneous activity."""
-    format: Format = None
+    format: Format = LEFT_OUT
     """By default it is told from the file. NETCAL's exports are known by their header "time (s)" (.csv) or the ending
     .txt; a .mat file of NETCAL's traces needs netcal."""
-    key: Text = None
+    key: Text = LEFT_OUT
     """Name of the matrix or of the NWB series, where the file has several."""
-    sampling_rate_hz: Positive = None
+    sampling_rate_hz: Positive = LEFT_OUT
     """Imaging frames per second, where the file does not say."""
-    orientation: Literal["neurons x frames", "frames x neurons"] = None
+    orientation: Literal["neurons x frames", "frames x neurons"] = LEFT_OUT
     """Of arrays, and of NETCAL's .mat files without times."""
-    is_dff: Flag = None
+    is_dff: Flag = LEFT_OUT
     """Whether the traces are dF/F; else they are made so (neuropil, running baseline)."""
-    neuropil: Neuropil | NotNegative | Flag = None
+    neuropil: Neuropil | NotNegative | Flag = LEFT_OUT
     """Coefficient (default 0.7; 0 or false: off); for arrays a mapping of `key` and `coefficient`."""
-    neurons: tuple[NotNegativeWhole, ...] | Text = None
+    neurons: tuple[NotNegativeWhole, ...] | Text = LEFT_OUT
     """all (default), usable (leave out constant and missing traces), or a list of numbers."""
-    sample_offsets: Text = None
+    sample_offsets: Text = LEFT_OUT
     """none, from_positions, or a .npy file [neuron in file] in s after the start of the frame. Default: from_positions
     for suite2p, whose positions are known to be lines of the scan; else none."""
     bin_width_s: BinWidth = None
     """Of the grid of time; null: one bin an imaging frame. Default: the scale's."""
-    windows: Windows = None
+    windows: Windows = LEFT_OUT
     """Default: the scale's."""
     trials: Trials | Text | None = None
     """Replace windows: none, a CSV file, or fields."""
@@ -173,9 +174,9 @@ class ModelChoice(Structure):
     """A file of config/search."""
     overrides: Texts = ()
     """Of single fields, as Hydra writes them."""
-    datasets: Annotated[Texts, DIFFERENT] = None
+    datasets: Annotated[Texts, DIFFERENT] = LEFT_OUT
     """Default: all that are run."""
-    seeds: Seeds = None
+    seeds: Seeds = LEFT_OUT
     """Default: the study's."""
     scored: Flag = True
     """false: a variant for figures of convergence and selection alone."""
@@ -206,9 +207,10 @@ class Study(Models):
 
     @model_validator(mode="after")
     def _check_datasets(self):
-        self.require("run", self.run, self.datasets)
+        datasets = vars(self)["datasets"]
+        self.require("run", self.run, datasets)
         for model, choice in self.models.items():
-            self.require(f"models.{model}.datasets", choice.datasets or (), self.datasets)
+            self.require(f"models.{model}.datasets", choice.datasets or (), datasets)
         return self
 
     def check_overlays(
@@ -231,13 +233,13 @@ Memory = Annotated[int, Numeric(whole=True), Field(ge=300)]
 class RuleResources(ParameterSection):
     """What one rule asks of a machine; what is left out is that of `default`."""
 
-    threads: Count = None
+    threads: Count = LEFT_OUT
     """CPU threads."""
-    mem_mb: Memory = None
+    mem_mb: Memory = LEFT_OUT
     """Memory, MB."""
-    runtime: Count = None
+    runtime: Count = LEFT_OUT
     """Run time, minutes."""
-    gpu: NotNegativeWhole = None
+    gpu: NotNegativeWhole = LEFT_OUT
     """GPUs."""
 
 
@@ -258,7 +260,7 @@ class Resources(ParameterSection):
     """What the rules ask of a machine, by rule."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, RuleResources]
+    __pydantic_extra__: dict[str, RuleResources]  # pyrefly: ignore[bad-override]  # as pydantic has it
 
     default: DefaultResources
     """Of rules that are not named."""

@@ -136,7 +136,9 @@ def _with_events(
         least = options.s_min
     else:
         least = smallest if math.isfinite(smallest) else options.event_minimum
-    variables = {"events": (("trial", "time", "neuron"), events, "1", "deconvolved events (NaN: not sampled)")}
+    variables: dict[str, tuple] = {
+        "events": (("trial", "time", "neuron"), events, "1", "deconvolved events (NaN: not sampled)")
+    }
     described = {
         "decay_time": ("s", "decay time of calcium used by the deconvolution"),
         "baseline": ("1", "baseline of the fluorescence"),

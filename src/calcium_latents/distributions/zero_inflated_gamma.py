@@ -1,5 +1,7 @@
 """The zero-inflated gamma distribution of deconvolved calcium events (Zhu 2022, equation 1)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
@@ -23,7 +25,7 @@ class ZeroInflatedGamma(Distribution):
     between zero and the location are outside the support (error with `validate_args`, minus infinity without).
     """
 
-    arg_constraints = {
+    arg_constraints = {  # pyrefly: ignore[bad-override]  # a property in torch's base class
         "event_probability": constraints.unit_interval,
         "shape": constraints.positive,
         "scale": constraints.positive,
@@ -64,7 +66,7 @@ class ZeroInflatedGamma(Distribution):
         event = torch.where(is_event & (value < self.location), torch.full_like(event, -torch.inf), event)
         return torch.where(is_event, event, torch.log1p(-self.event_probability))
 
-    def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw values of shape `sample_shape + batch_shape`."""
         shape = self._extended_shape(torch.Size(sample_shape))
         with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import pandas as pd
 from matplotlib.lines import Line2D
@@ -14,7 +15,8 @@ def tidy(panels: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def mark(label: str, color: str, marker: str = "", **look) -> Line2D:
     """Return what stands for a marker (or with `ls` a line) in a legend."""
-    return Line2D([], [], label=label, **{"color": color, "marker": marker, "ls": "" if marker else "-"} | look)
+    shown: Any = {"color": color, "marker": marker, "ls": "" if marker else "-"} | look
+    return Line2D([], [], label=label, **shown)
 
 
 def legend_below(fig, handles: Sequence, note: str, ncols: int, width: int = 150, size: float = 6) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -111,7 +112,8 @@ def _settle(fig: Figure) -> None:
             fig.draw_without_rendering()
     fig.set_layout_engine("none")
     for axes in fig.axes:
-        axes.set_position(np.round(axes.get_position(original=True).bounds, POSITION_DIGITS))
+        left, bottom, width, height = np.round(axes.get_position(original=True).bounds, POSITION_DIGITS)
+        axes.set_position((left, bottom, width, height))
 
 
 def label(method: str) -> str:
@@ -145,7 +147,8 @@ def panel_letter(axes: Axes, letter: str, x: float = -0.02, y: float = 1.02) -> 
 
 def note(axes: Axes, text: str, x: float = 0.0, y: float = 0.0, **options) -> None:
     """Write a small remark (n, meaning of error bars) in axes coordinates."""
-    axes.text(x, y, text, transform=axes.transAxes, **{"fontsize": 6, "color": "0.3", "va": "bottom"} | options)
+    look: dict[str, Any] = {"fontsize": 6, "color": "0.3", "va": "bottom"} | options
+    axes.text(x, y, text, transform=axes.transAxes, **look)
 
 
 def few_ticks(integer: bool = False) -> MaxNLocator:

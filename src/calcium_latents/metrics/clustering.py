@@ -334,8 +334,8 @@ def score(candidates: np.ndarray, labels: np.ndarray, peeks: int, permutations: 
         labels: [neuron].
         permutations: [permutation, neuron], permuted labels.
     """
-    candidates = np.unique(candidates, axis=0, return_index=True)
-    candidates = candidates[0][np.argsort(candidates[1])]
+    different, first = np.unique(candidates, axis=0, return_index=True)
+    candidates = different[np.argsort(first)]
     if not peeks and len(candidates) > 1:
         raise ValueError(f"expected one candidate of a protocol that does not peek, found {len(candidates)}.")
     scores = adjusted_rand(candidates, np.concatenate([labels[None], permutations]))

@@ -193,11 +193,11 @@ def size_text(sizes: Sequence[float], largest: float = np.inf) -> str:
 
     A size marked with * is the `largest` that was fitted: the curve may still rise there.
     """
-    sizes = np.asarray(sizes, float)
-    sizes = sizes[~np.isnan(sizes)]
-    if not len(sizes):
+    known = np.asarray(sizes, float)
+    known = known[~np.isnan(known)]
+    if not len(known):
         return "undefined"
-    ends = (sizes.min(), sizes.max())
+    ends = (known.min(), known.max())
     low, high = ("never" if np.isinf(size) else f"{size:.0f}" + "*" * int(size == largest) for size in ends)
     return low if low == high else f"{low}–{high}"
 
@@ -248,7 +248,7 @@ def compare_best(scores: pd.DataFrame, first: str = MODEL, second: str = BASELIN
     """
     best = best_fits(scores).assign(latent_size=0)
     table = paired_difference(best, first, second).drop(columns="latent_size")
-    return table.assign(outcome=[outcome(row.mean, row.lower, row.upper) for row in table.itertuples()])
+    return table.assign(outcome=[outcome(*row) for row in table[["mean", "lower", "upper"]].to_numpy(float)])
 
 
 def outcome(mean: float, lower: float, upper: float) -> str:

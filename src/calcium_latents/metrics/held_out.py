@@ -134,16 +134,16 @@ def smoothed(
     observed = np.where(seen, events[piece], np.nan)
     best = (-np.inf, 0.0, 0.0)
     for width in widths_s:
-        sums = [_kernel_sum(values, width / bin_width_s) for values in (hits_here, seen.astype(np.float64))]
+        hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (hits_here, seen.astype(np.float64)))
         for strength in strengths:
-            left_out = _probability(*sums, mean, strength, population, hits_here, seen)
+            left_out = _probability(hits, weight, mean, strength, population, hits_here, seen)
             score = float(np.nanmean(bernoulli_log_likelihood(observed, left_out)))
             best = max(best, (score, width, strength))
     score, width, strength = best
     if not width:
         raise UserError("widths_s: expected at least one width and one strength.")
-    sums = [_kernel_sum(values, width / bin_width_s) for values in (happened, use.astype(np.float64))]
-    q = _probability(*sums, mean, strength, population)
+    hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (happened, use.astype(np.float64)))
+    q = _probability(hits, weight, mean, strength, population)
     choice = {"width_s": float(width), "strength": float(strength), "training_nats_per_sample": score}
     return EventParameters(constant.shape, constant.scale, q), choice
 

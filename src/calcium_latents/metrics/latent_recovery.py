@@ -16,6 +16,7 @@ trials, sums of cells for every training set, and one eigendecomposition for all
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,9 @@ import pandas as pd
 from calcium_latents.errors import UserError
 from calcium_latents.metrics.ridge import Moments, Ridge
 from calcium_latents.seeds import generator
+
+if TYPE_CHECKING:  # imported where it is needed
+    import xarray as xr
 
 # Paper: "chose to include a 30 ms lag correlation which gave the highest latent recovery performance".
 LAG_S = 0.03
@@ -210,7 +214,7 @@ def lag_sweep(
 
 def score_runs(
     recording,
-    runs: Mapping[tuple[str, int], object],
+    runs: "Mapping[tuple[str, int], xr.Dataset]",
     *,
     lag_s: float = LAG_S,
     sweep: bool = True,

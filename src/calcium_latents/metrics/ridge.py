@@ -7,6 +7,7 @@ scikit-learn's `Ridge(alpha)`: |y - x w - b|^2 + alpha |w|^2, with the intercept
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,8 @@ class Moments:
         """Add up disjoint sets of samples."""
         parts = list(parts)
         fields = ("count", "x", "y", "xx", "xy", "yy")
-        return cls(*(sum(getattr(part, name) for part in parts) for name in fields))
+        sums: list[Any] = [sum(getattr(part, name) for part in parts) for name in fields]
+        return cls(*sums)
 
 
 class Ridge:

@@ -116,7 +116,6 @@ def recording_neurons(
     start = recording["trial_start"].values[:, None] + time[None, :]
     events = recording["events"].transpose("trial", "time", "neuron").values
     has_times = "spike_time" in recording
-    counts = None if has_times else recording["spikes"].transpose("trial", "time", "neuron").values
     source = str(recording.attrs.get("source", dataset))
     for index, label in list(enumerate(recording["neuron"].values))[:limit]:
         values = events[:, :, index]
@@ -124,7 +123,8 @@ def recording_neurons(
         if has_times:
             spike_times = recording["spike_time"].values
         else:
-            spike_times = np.repeat(start.ravel() + 0.5 * width, counts[:, :, index].ravel())
+            counts = recording["spikes"].transpose("trial", "time", "neuron").values[:, :, index]
+            spike_times = np.repeat(start.ravel() + 0.5 * width, counts.ravel())
         yield NeuronEvents(
             dataset=dataset,
             indicator=indicator or str(recording.attrs.get("indicator", "")),

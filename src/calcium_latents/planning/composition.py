@@ -74,7 +74,8 @@ def _compose(root: Path, words: tuple[str, ...]) -> ComposedRun:
         else:
             fields.append(override)
     base = _base(directory, tuple(groups))
-    before, config = OmegaConf.to_container(base, resolve=True), copy.deepcopy(base)
+    before: Any = OmegaConf.to_container(base, resolve=True)
+    config = copy.deepcopy(base)
     for override in fields:
         name, word = override.key_or_group, override.input_line
         if not name.startswith(f"{OPEN}.") and not _is_addition(override, before):
@@ -83,7 +84,7 @@ def _compose(root: Path, words: tuple[str, ...]) -> ComposedRun:
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(f"{word!r}: {error.__cause__ or error}") from None
-    after = OmegaConf.to_container(config, resolve=True)
+    after: Any = OmegaConf.to_container(config, resolve=True)
     _check(after)
     modules = {COMMAND, *(target.rpartition(".")[0] for target in _targets(after))}
     try:

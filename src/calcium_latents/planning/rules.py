@@ -37,7 +37,7 @@ class RuleDefaults:
         """Complete every rule that is declared from now on."""
         declare = self.workflow.rule
 
-        def completed(name=None, **place) -> Callable:
+        def completed(name: Any = None, **place) -> Callable:
             declared = declare(name=name, **place)
 
             def decorate(said):

@@ -125,12 +125,12 @@ class Box:
             check(dataset, path)
 
     def _check_attributes(self, dataset: xr.Dataset, path: str | Path) -> None:
-        def is_number(value: Any, kinds: type) -> bool:
+        def is_number(value: Any, kinds: Any) -> bool:
             # bool is an int in Python; a flag is no rate and no number.
             return isinstance(value, kinds) and not isinstance(value, bool) and bool(np.isfinite(value))
 
         for name in self.numbers:
-            value = dataset.attrs.get(name)
+            value: Any = dataset.attrs.get(name)
             if not is_number(value, int | float | np.number) or value <= 0:
                 fail(path, f"attribute {name}", "a positive number", f"{value!r}", REMAKE)
         for name in self.texts:
@@ -138,7 +138,7 @@ class Box:
             if not isinstance(value, str) or not value:
                 fail(path, f"attribute {name}", "text", f"{value!r}", REMAKE)
         for name in self.counts:
-            value = dataset.attrs.get(name)
+            value: Any = dataset.attrs.get(name)
             if not is_number(value, int | np.integer) or value < 0:
                 fail(path, f"attribute {name}", "a whole number, 0 or more", f"{value!r}", REMAKE)
 

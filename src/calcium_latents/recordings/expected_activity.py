@@ -35,7 +35,10 @@ def expected_activity(recording: xr.Dataset, neurons: Sequence[int] | np.ndarray
     expected = np.empty((len(flat), len(chosen)), np.float32)
     for start in range(0, len(chosen), BLOCK):
         block = chosen[start : start + BLOCK]
-        means = [mean_activity(flat, *(values[i] for values in tuning), nonlinearity, exponent) for i in block]
+        means = [
+            mean_activity(flat, *(values[i] for values in tuning), nonlinearity=nonlinearity, exponent=exponent)
+            for i in block
+        ]
         expected[:, start : start + BLOCK] = np.stack(means, axis=1)
     return expected.reshape(*latents.shape[:2], -1)
 

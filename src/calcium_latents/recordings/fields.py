@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import xarray as xr
@@ -49,7 +49,7 @@ def variable(field: Field, values: Any, units: str | None = None) -> tuple[tuple
     return field.dims, array, {"units": units or field.units, "long_name": field.long_name}
 
 
-def fail(path: str | Path, name: str, expected: str, found: str, advice: str) -> None:
+def fail(path: str | Path, name: str, expected: str, found: str, advice: str) -> NoReturn:
     """Raise a `UserError` naming the file, the field, what was expected, what was found, and what to do."""
     raise UserError(f"{path}: {name}: expected {expected}, found {found}. {advice}")
 

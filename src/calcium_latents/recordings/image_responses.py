@@ -85,7 +85,7 @@ def make_image_responses(
         fail(label, "response", "dims [trial, neuron]", f"shape {np.shape(response)}", "Give one row a presentation.")
     sizes = dict(zip(("image", "y", "x"), np.shape(images), strict=True)) | {"axis": 2}
     sizes |= dict(zip(("trial", "neuron"), np.shape(response), strict=True))
-    given = {"neuron": np.arange(sizes["neuron"]), "animal": np.zeros(sizes["neuron"], int)}
+    given: dict[str, Any] = {"neuron": np.arange(sizes["neuron"]), "animal": np.zeros(sizes["neuron"], int)}
     given |= {name: values for name, values in variables.items() if values is not None}
     given |= {"images": images, "response": response} | dict(truth or {})
     if given.get("position_px") is not None:

@@ -74,7 +74,7 @@ def read_dataset(path: str | Path, variables: list[str] | None = None) -> xr.Dat
         with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as opened:
             missing = [name for name in variables or () if name not in opened.variables]
             if missing:
-                fail(path, missing[0], "this variable", f"only {sorted(opened.variables)}", "Run its step.")
+                fail(path, missing[0], "this variable", f"only {sorted(map(str, opened.variables))}", "Run its step.")
             dataset = (opened if variables is None else opened[list(variables)]).load()
     except (OSError, ValueError, KeyError) as error:
         fail(path, "file", "a netCDF4 file", f"an unreadable one ({error})", "Make it again.")

@@ -73,11 +73,12 @@ def make_recording(
     Raises:
         UserError: shapes, values or attributes are not those of a Recording.
     """
-    given = {name: values for name, values in variables.items() if values is not None} | {"time": time}
+    given: dict[str, Any] = {name: values for name, values in variables.items() if values is not None} | {"time": time}
     grid = given.get("fluorescence", given.get("events"))
     if grid is None or np.ndim(grid) != 3:
         expected = "fluorescence or events [trial, time, neuron]"
-        raise UserError(f"{source}: a recording needs {expected}, found shape {np.shape(grid)}.")
+        shape = () if grid is None else np.shape(grid)
+        raise UserError(f"{source}: a recording needs {expected}, found shape {shape}.")
     n_trials, n_bins, n_neurons = np.shape(grid)
     given.setdefault("trial", np.arange(n_trials))
     given.setdefault("neuron", np.arange(n_neurons))

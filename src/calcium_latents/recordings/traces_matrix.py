@@ -103,7 +103,7 @@ def _is_text(label: object) -> bool:
     return isinstance(label, str) and bool(label)
 
 
-def _named(neuron: np.ndarray, chosen: np.ndarray) -> str:
+def _named(neuron: np.ndarray, chosen: np.ndarray | np.bool) -> str:
     """Return "neuron 3", or "4 neurons (3, 5, 6, 7)" with at most eight numbers."""
     numbers = [int(number) for number in np.asarray(neuron)[chosen]]
     if len(numbers) == 1:

@@ -7,6 +7,7 @@ floor((time - window start) / bin width), and every other bin of the neuron is N
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -81,7 +82,7 @@ def cut_windows(
         grids = [(origin, int(shift)) for shift in shifts]
         starts, zero_bins = origin + shifts * width, 0
     else:
-        after_s = window_s - before_s if after_s is None else after_s
+        overlap, after_s = 0, window_s - before_s if after_s is None else after_s
         starts = np.asarray(trial_starts_s, float)
         n_bins = round((before_s + after_s) / width)
         zero_bins = round(before_s / width)
@@ -92,7 +93,7 @@ def cut_windows(
             frames_before = np.ceil((starts - origin) / width - ROUNDING).astype(int) - zero_bins
             grids = [(origin, int(shift)) for shift in frames_before]
 
-    cut = {}
+    cut: dict[str, Any] = {}
     for name in ("fluorescence", "events"):
         if name in recording:
             frames = recording[name].values[0]
@@ -102,7 +103,7 @@ def cut_windows(
     attributes = {
         **kept_attributes(recording),
         "window_s": n_bins * width,
-        "overlap_s": 0.0 if trial_starts_s is not None else overlap * width,
+        "overlap_s": overlap * width,
         "cut": "windows" if trial_starts_s is None else "trials",
     }
     return make_recording(
@@ -278,7 +279,7 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
     shift[np.abs(shift) < 1e-3] = 0
     weights = crossfade_weights(starts, n_bins)
     total = int(starts[-1]) + n_bins
-    stitched = {}
+    stitched: dict[str, Any] = {}
     for name in SERIES:
         if name not in inferred:
             continue

@@ -65,12 +65,11 @@ def write_event_rates_nwb(path: str | Path, inferred: xr.Dataset, recording: xr.
     module = file.create_processing_module(MODULE, "Inferred by calcium-latents; see notes.")
     table = DynamicTable(name="neurons", description="Neurons, in the order of the columns of event_rate.")
     table.add_column("number", "Number of the neuron in the source.")
-    position = recording.get("position")
-    axes = [] if position is None else [str(axis) for axis in recording["axis"].values]
+    axes = [str(axis) for axis in recording["axis"].values] if "position" in recording else []
     for axis in axes:
-        table.add_column(axis, f"Position in the field of view ({position.attrs['units']}).")
+        table.add_column(axis, f"Position in the field of view ({recording['position'].attrs['units']}).")
     for row, number in enumerate(numbers):
-        place = {axis: float(position.values[row, i]) for i, axis in enumerate(axes)}
+        place = {axis: float(recording["position"].values[row, i]) for i, axis in enumerate(axes)}
         table.add_row(number=int(number), id=row, **place)
     module.add(table)
     for name, (unit, description) in SERIES.items():

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import xarray as xr
+from torch.utils.data import DataLoader
 
 from calcium_latents.models.lfads.family import LFADSFamily, optimization_options
 from calcium_latents.models.lfads.objective import Hyperparameters
@@ -98,6 +99,7 @@ class GroupTrainer:
         module.validate_last, module.metric = self.settings.validate_last_epochs, self.settings.metric
         steps = module.last_epoch * len(module.batches) - module.step
         fit(module, loader, steps, self.accelerator, bar=False)
+        assert module.end_state is not None  # kept after the last epoch
         return {
             "members": split_members(module.end_state, len(members), names),
             "rows": [self._measure(module.history, place, member) for place, member in enumerate(members)],
@@ -110,8 +112,9 @@ class GroupTrainer:
 
     def _module(
         self, members: Sequence[int], hyperparameters: Mapping[str, np.ndarray], finish_after: int | None = None
-    ):
-        module, loader = self.family.training(self.options, self.seed, members, GenerationTraining)
+    ) -> tuple[GenerationTraining, DataLoader]:
+        trained, loader = self.family.training(self.options, self.seed, members, GenerationTraining)
+        module = cast(GenerationTraining, trained)
         module.options = self._options(finish_after, len(module.batches))
         uniform = Hyperparameters.uniform(self.family.hyperparameters, len(members))
         chosen = {name: torch.tensor(values, dtype=torch.float32) for name, values in hyperparameters.items()}

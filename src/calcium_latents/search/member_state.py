@@ -55,7 +55,7 @@ def join_members(parents: Sequence[State], streams: Sequence[Tensor], parameters
 
     Args:
         parents: from `split_members`, one a member; all at the same step.
-        streams: state of each member's own random stream: two copies of a parent go on with different numbers.
+        streams: state [byte] of each member's own random stream: two copies of a parent go on with different numbers.
         parameters: names of the tensors that lead with the population axis.
     """
     first = parents[0]

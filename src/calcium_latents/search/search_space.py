@@ -87,8 +87,8 @@ class SearchedHyperparameter:
         if self.initial is not None:
             return float(self.initial)
         if self.distribution == "uniform":
-            ends = sorted((self._factored(self.low), self._factored(self.high)))
-            value = self._factored(rng.uniform(*ends))
+            low, high = sorted((self._factored(self.low), self._factored(self.high)))
+            value = self._factored(rng.uniform(low, high))
         else:
             value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         return float(min(max(value, self.low), self.high))

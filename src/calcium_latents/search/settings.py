@@ -89,13 +89,13 @@ class SearchSettings:
 
         Raises UserError where a field is unknown, missing or wrong, or the model has no hyperparameters to search.
         """
-        section, model = config["search"], config["model"]
+        given, model = config["search"], config["model"]
         if "hyperparameters" not in model:
             raise UserError(
-                f"search.kind: expected a model of the LFADS family under search={section.get('kind')}, found"
+                f"search.kind: expected a model of the LFADS family under search={given.get('kind')}, found"
                 f" {model['_target_']}. Train it with search=none."
             )
-        section = {name: value for name, value in section.items() if name != "_target_"}
+        section: dict[str, Any] = {name: value for name, value in given.items() if name != "_target_"}
         known = {part.name for part in fields(cls)}
         missing = sorted(known - set(section) - {"members_at_once", *MACHINE_ONLY})
         if unknown := sorted(set(section) - known):
@@ -104,8 +104,8 @@ class SearchSettings:
             raise UserError(
                 f"search: expected the fields {', '.join(missing)} too, found {', '.join(sorted(section))}."
             )
-        space = read_search_space(section["hyperparameters"], list(model["hyperparameters"]))
-        return cls(**{**section, "hyperparameters": space})
+        section["hyperparameters"] = read_search_space(section["hyperparameters"], list(model["hyperparameters"]))
+        return cls(**section)
 
     def epochs_after(self, generation: int) -> int:
         """Epochs that every member has behind it after `generation` (from 1; 0: before the first)."""

@@ -26,7 +26,7 @@ def first_generation(space: Mapping[str, SearchedHyperparameter], population: in
 
 
 def next_generation(
-    scores: Sequence[float],
+    scores: Sequence[float] | np.ndarray,
     hyperparameters: Mapping[str, np.ndarray],
     space: Mapping[str, SearchedHyperparameter],
     seed: int,
@@ -65,12 +65,12 @@ def next_generation(
     return parents, following
 
 
-def _stream(hyperparameter: str, *address: str | int) -> np.random.Generator:
-    return generator(*address, STREAMS.get(hyperparameter, hyperparameter))
+def _stream(hyperparameter: str, seed: int, *address: str | int) -> np.random.Generator:
+    return generator(seed, *address, STREAMS.get(hyperparameter, hyperparameter))
 
 
-def require_finite(scores: Sequence[float], generation: int) -> None:
-    """Raise a UserError when every member has diverged: there is nothing to go on from."""
+def require_finite(scores: Sequence[float] | np.ndarray, generation: int) -> None:
+    """Raise a UserError when all `scores` [member] are not finite: there is nothing to go on from."""
     if not np.isfinite(scores).any():
         raise UserError(
             f"search: expected a finite score of at least one member after generation {generation}, found none: all"

@@ -56,7 +56,7 @@ def hill_curve(calcium_trace: np.ndarray, coefficient: float, half_saturation: f
     single spikes. Noise was not tuned to any of these numbers.
     """
 
-    def occupied(level: np.ndarray | float) -> np.ndarray | float:
+    def occupied(level: np.ndarray | float) -> np.ndarray:
         power = np.power(level, coefficient)
         return power / (power + half_saturation**coefficient)
 

@@ -175,7 +175,7 @@ def reported_fits(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def example_neurons(
-    parts: Sequence[np.ndarray], values: np.ndarray, groups: Sequence[str]
+    parts: Sequence[np.ndarray], values: np.ndarray, groups: Sequence[str] | np.ndarray
 ) -> list[tuple[str, int, int]]:
     """Choose for each group the neuron whose value is the median among neurons that are test neurons of all fits.
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 if TYPE_CHECKING:  # slow to import, and not needed where nothing is trained
     import pytorch_lightning as lightning
+    from _typeshed import DataclassInstance
     from torch.utils.data import DataLoader
 
 
@@ -46,7 +47,7 @@ class ModelFamily(Protocol):
         """Return what the trained module leaves behind."""
 
 
-def configured(family: ModelFamily) -> dict[str, Any]:
+def configured(family: "DataclassInstance") -> dict[str, Any]:
     """Return what the config says of a family (a dataclass), for its checkpoint."""
     return {part.name: getattr(family, part.name) for part in fields(family) if part.init}
 

@@ -1,6 +1,10 @@
 """Adam for a population: every member has its own learning rate and its own gradient clip."""
 
+from typing import cast
+
 import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -25,6 +29,7 @@ class PopulationAdam(Optimizer):
         self.learning_rate = learning_rate.clone()
 
     @torch.no_grad()
+    # pyrefly: ignore[bad-override]  # norms of all members instead of torch's one loss
     def step(self, closure=None) -> Tensor:
         """Clip, then update; returns every member's gradient norm before clipping, `[P]`."""
         if closure is not None:
@@ -52,6 +57,7 @@ class PopulationAdam(Optimizer):
         count = self.state[parameters[0]]["step"]
         gradients = []
         for p in parameters:
+            assert p.grad is not None  # these are the parameters in use
             scaled = p.grad * factor.view(-1, *[1] * (p.dim() - 1))
             gradients.append(torch.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0))
         means = [self.state[p]["mean"] for p in parameters]
@@ -68,6 +74,11 @@ class PopulationAdam(Optimizer):
             p.sub_(update * rate.to(update).view(-1, *[1] * (p.dim() - 1)))
 
 
+def optimizer_of(module: LightningModule) -> LightningOptimizer:
+    """Return Lightning's wrapper of the one optimiser of a module that optimises by itself."""
+    return cast(LightningOptimizer, module.optimizers())
+
+
 class WeightAverage:
     """Exponential moving average of parameters, with a short memory at first.
 
@@ -76,7 +87,7 @@ class WeightAverage:
     """
 
     def __init__(self, target: torch.nn.Module, source: torch.nn.Module, decay: float):
-        self.pairs = list(target.parameters()), list(source.parameters())
+        self.pairs: tuple[list[Tensor], list[Tensor]] = list(target.parameters()), list(source.parameters())
         self.decay, self.steps = decay, 0
 
     @torch.no_grad()

@@ -57,7 +57,7 @@ class Streams:
         return [g.get_state() for g in self.generators]
 
     def set_state(self, state: Sequence[Tensor]) -> None:
-        """Continue from `state`."""
+        """Continue from `state`, a tensor [byte] for each member."""
         for generator, value in zip(self.generators, state, strict=True):
             generator.set_state(value)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from calcium_latents.models.traces.neuron_traces import Member, read_fits
 from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
+from calcium_latents.training.loaders import load_numbers
 from calcium_latents.training.streams import Streams
 
 
@@ -73,9 +75,9 @@ class AvaeFamily:
             betas = [member.beta for member in some]
             return AvaeFit(traces.values, training, stopping, some[0].hidden, some[0].latent_size, betas, seeds, how)
 
-        queue = [lambda chosen=chosen: fit(chosen) for chosen in batches_of_equals(members, parts, how.together)]
+        queue = [partial(fit, chosen) for chosen in batches_of_equals(members, parts, how.together)]
         module = QueueTraining(queue, how.epochs, keep)
-        return module, DataLoader(range(module.steps)), module.steps
+        return module, load_numbers(module.steps), module.steps
 
     @torch.no_grad()
     def result(self, module: QueueTraining, recording: xr.Dataset) -> FitResult:

@@ -52,6 +52,13 @@ class AvaeFit(Fit):
         options: see `AvaeOptions`.
     """
 
+    values: Tensor
+    training: Tensor
+    stopping: Tensor
+    best: Tensor
+    worse: Tensor
+    stopped: Tensor
+
     def __init__(
         self,
         values: np.ndarray,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
+from calcium_latents.training.loaders import load_numbers
 from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.streams import Streams
 
@@ -49,14 +51,15 @@ class AvaePlusFamily:
     latent_sizes: list[int]
     hidden: int
     betas: list[float]
-    bins: dict[str, float]
+    bins: dict[str, Any]
     _prepared: Any = field(default=None, init=False, repr=False)
 
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[QueueTraining, DataLoader, int]:
         """Return the queue of fits and the number of rounds that they last; see `ModelFamily.prepare`."""
-        how = AvaePlusOptions(**{**training, "schedule": LearningRateSchedule(**training["schedule"])})
+        schedule: Any = LearningRateSchedule(**training["schedule"])
+        how = AvaePlusOptions(**{**training, "schedule": schedule})
         sizes = [(size, self.hidden) for size in self.latent_sizes]
         traces, options, members, parts = read_fits(recording, path, data, sizes, self.betas)
         layout = BinOptions(**self.bins)
@@ -75,9 +78,9 @@ class AvaePlusFamily:
             return AvaePlusFit(bins, training, self.hidden, size, identity_latents(size), betas, seeds, how)
 
         self._prepared = traces, members, parts, options, how, seed, bins_of
-        queue = [lambda chosen=chosen: fit(chosen) for chosen in batches_of_equals(members, parts, how.together)]
+        queue = [partial(fit, chosen) for chosen in batches_of_equals(members, parts, how.together)]
         module = QueueTraining(queue, how.rounds)
-        return module, DataLoader(range(module.steps)), module.steps
+        return module, load_numbers(module.steps), module.steps
 
     @torch.no_grad()
     def result(self, module: QueueTraining, recording: xr.Dataset) -> FitResult:
@@ -112,7 +115,7 @@ def identity_latents(latent_size: int) -> int:
 
 
 def restore(member: Member, bins: TraceBins, state: Mapping[str, Tensor]) -> AvaePlus:
-    """Return a trained model as a population of one."""
+    """Return a trained model as a population of one; weights in `state` are [1, ...]."""
     identity = identity_latents(member.latent_size)
     sizes = AvaePlusSizes(1, bins.bins, member.hidden, member.latent_size, identity)
     blank = torch.zeros(1, bins.bins), torch.zeros(1, sizes.timing, bins.bins), torch.ones(1, sizes.timing)
@@ -144,10 +147,10 @@ def infer(member: Member, bins: TraceBins, trained: Mapping, values: np.ndarray,
         refine_latents(
             lambda z: model.decode(z[None])[0],
             *part,
-            max(member.beta, SMALLEST_BETA) * precision,
-            trained["variance"],
-            observed,
-            how.refinements,
+            precision=max(member.beta, SMALLEST_BETA) * precision,
+            variance=trained["variance"],
+            observed=observed,
+            steps=how.refinements,
         )
         for part in zip(*(t.split(INFERRED_AT_ONCE) for t in (x, start, prior_mean)), strict=True)
     ]

@@ -69,6 +69,9 @@ class AvaePlusFit(Fit):
         options: see `AvaePlusOptions`.
     """
 
+    pool: torch.Tensor
+    codes: torch.Tensor
+
     def __init__(
         self,
         bins: Sequence[TraceBins],
@@ -124,6 +127,7 @@ class AvaePlusFit(Fit):
             self.step += 1
         for member in range(len(self.betas)):
             row = {"member": member, "step": self.step, "training_error": float(self.variance[member])}
+            # pyrefly: ignore[unbound-name]  # a round has one step or more
             self._rows.append(row | {"divergence": float(divergence.detach()[member])})
         return self.step >= options.steps
 

@@ -25,6 +25,7 @@ from calcium_latents.models.cross_encoder.training import (
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
+from calcium_latents.training.loaders import load_numbers
 from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.streams import Streams
 
@@ -85,8 +86,9 @@ class CrossEncoderFamily:
         start = self.projection or max(self.latent_sizes)
         linear = fit_linear(pairs, sorted({start, *self.linear_sizes}), self.penalties)
 
-        inputs = tuple(torch.as_tensor(pairs.inputs(part)) for part in (TRAINING, VALIDATION, TEST))
-        outputs = tuple(torch.as_tensor(pairs.outputs(part)) for part in (TRAINING, VALIDATION, TEST))
+        parts = (TRAINING, VALIDATION, TEST)
+        inputs = [torch.as_tensor(pairs.inputs(part)) for part in parts]
+        outputs = [torch.as_tensor(pairs.outputs(part)) for part in parts]
         distilled = best_linear(pairs, linear).predict(inputs[0].numpy()).astype(np.float32)
         tensors = PairTensors(inputs, outputs, torch.as_tensor(distilled))
 
@@ -106,8 +108,7 @@ class CrossEncoderFamily:
         rows = torch.arange(len(inputs[0]) * (options.noise.copies + 1))
         batches = EpochBatches(rows, options.batch_size, seed)
         module = CrossEncoderTraining(model, tensors, options, batches, integer(seed, "noise"))
-        loader = DataLoader(range(len(rows)), batch_sampler=batches, collate_fn=torch.tensor)
-        return module, loader, options.steps
+        return module, load_numbers(len(rows), batches), options.steps
 
     @torch.no_grad()
     def result(self, module: CrossEncoderTraining, recording: xr.Dataset) -> FitResult:
@@ -148,7 +149,7 @@ class CrossEncoderFamily:
 
 def cross_encoder_options(training: Mapping) -> CrossEncoderOptions:
     """Options from the Hydra group `training`."""
-    parts = {
+    parts: dict[str, Any] = {
         "blocks": tuple(Block(**block) for block in training["blocks"]),
         "schedule": LearningRateSchedule(**training["schedule"]),
         "noise": ActivityNoise(**training["noise"]),

@@ -79,6 +79,7 @@ class RectifiedPower(torch.autograd.Function):
         return torch.addcmul(baseline, gain, value)
 
     @staticmethod
+    # pyrefly: ignore[bad-override]  # torch declares *grad_outputs
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, ...]:
         base, logarithm, value, exponent, gain = ctx.saved_tensors
         weighted = gradient * value

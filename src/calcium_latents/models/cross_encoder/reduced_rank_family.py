@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from torch.utils.data import DataLoader
 
@@ -14,6 +13,7 @@ from calcium_latents.models.cross_encoder.linear_pairs import fit_linear, linear
 from calcium_latents.models.cross_encoder.pairs import PairOptions, make_pairs
 from calcium_latents.models.cross_encoder.results import ceiling, final_rows, reported_row, to_inferred
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
+from calcium_latents.training.loaders import load_numbers
 
 
 @dataclass
@@ -39,7 +39,7 @@ class ReducedRankRegressionFamily:
         """Fit; return a module without steps; see `ModelFamily.prepare`."""
         pairs = make_pairs(recording, PairOptions(**data), seed, path)
         self._fit = pairs, fit_linear(pairs, self.latent_sizes, self.penalties)
-        return NothingToTrain(), DataLoader(torch.zeros(1)), 0
+        return NothingToTrain(), load_numbers(1), 0
 
     def result(self, module: NothingToTrain, recording: xr.Dataset) -> FitResult:
         """Score every rank, and let the reported one speak; see `ModelFamily.result`."""

@@ -1,9 +1,9 @@
 """Lightning module of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
@@ -13,7 +13,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
 from calcium_latents.models.cross_encoder.network import CrossEncoder
 from calcium_latents.models.lfads.trials import EpochBatches
-from calcium_latents.training.optimizer import PopulationAdam
+from calcium_latents.training.optimizer import PopulationAdam, optimizer_of
 from calcium_latents.training.schedules import LearningRateSchedule
 
 TARGETS = ("linear_prediction", "activity")
@@ -93,15 +93,15 @@ class PairTensors:
         linear_prediction: `[n, B]` of the training pairs by the best linear model.
     """
 
-    inputs: tuple[Tensor, Tensor, Tensor]
-    outputs: tuple[Tensor, Tensor, Tensor]
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
     linear_prediction: Tensor
 
     def to(self, device: torch.device) -> "PairTensors":
         """The same on another device."""
         return PairTensors(
-            tuple(x.to(device) for x in self.inputs),
-            tuple(y.to(device) for y in self.outputs),
+            [x.to(device) for x in self.inputs],
+            [y.to(device) for y in self.outputs],
             self.linear_prediction.to(device),
         )
 
@@ -166,12 +166,13 @@ class CrossEncoderTraining(lightning.LightningModule):
     def training_step(self, rows: Tensor, _: int) -> None:
         """One optimiser step of every member on `rows` `[b]` of the training set."""
         start = time.perf_counter()
-        options, optimizer = self.options, self.optimizers()
+        options, optimizer = self.options, optimizer_of(self)
         _, block, within = options.block_at(self.step)
         if within == 0:
             optimizer.optimizer.state.clear()
         rate = block.learning_rate * options.schedule.factor(within, block.steps)
-        optimizer.optimizer.set_learning_rate(torch.full((self.model.sizes.population,), rate, device=self.device))
+        rates = torch.full((self.model.sizes.population,), rate, device=self.device)
+        cast(PopulationAdam, optimizer.optimizer).set_learning_rate(rates)
         inputs, pair = self.inputs[rows], rows % len(self.pairs.inputs[0])
         if not options.noise.copies:
             inputs = options.noise.add(inputs, self.random)
@@ -182,6 +183,7 @@ class CrossEncoderTraining(lightning.LightningModule):
         prediction = self.model(inputs)
         self.manual_backward(prediction, gradient=(prediction.detach() - outputs).mul_(2 / len(rows)))
         with torch.no_grad():
+            # pyrefly: ignore[no-matching-overload]  # every gradient is there after the backward pass
             torch._foreach_add_([p.grad for p in parameters], parameters, alpha=options.l2)
         optimizer.step()
         if self.device.type == "cuda":
@@ -213,7 +215,7 @@ class CrossEncoderTraining(lightning.LightningModule):
             "model": self.model.state_dict(),
             "best": self.best,
             "best_r2": self.best_r2,
-            "optimizer": self.optimizers().optimizer.state_dict(),
+            "optimizer": optimizer_of(self).optimizer.state_dict(),
             "random": self.random.get_state(),
             "history": self.history,
             "timing": self.timing,

@@ -94,6 +94,8 @@ class RotationEquivariantCore(nn.Module):
 class GroupConvolution(nn.Module):
     """One layer: filters in every rotation, normalisation over the batch shared by rotations, softplus."""
 
+    bank: Tensor
+
     def __init__(self, kernel: int, inputs: int, features: int, sizes: CoreSizes, rank: int | None, last: bool, random):
         super().__init__()
         self.rotations, self.first = sizes.rotations, inputs == 1

@@ -23,7 +23,7 @@ def feature_covariance(twin: DigitalTwin, images: Tensor, block: int = 256) -> T
     chosen = torch.linspace(0, twin.neurons - 1, min(NEURONS, twin.neurons)).round().long()
     masks = twin.masks[chosen].flatten(1)
     masks = (masks / masks.sum(1, keepdim=True).abs().clamp_min(1e-12)).to(twin.bias.device)
-    count, total, products = 0, 0.0, 0.0
+    count, total, products = 0, torch.zeros(()), torch.zeros(())
     for part in images.split(block):
         features = twin.core(part).flatten(1, 2).flatten(2)
         pooled = (features @ masks.T).mT.flatten(0, 1).double()  # [images neurons, channel]
@@ -32,4 +32,4 @@ def feature_covariance(twin: DigitalTwin, images: Tensor, block: int = 256) -> T
     rotations, features = twin.weights.shape[1:]
     covariance = (products / count - mean[:, None] * mean).view(rotations, features, rotations, features)
     turns = [covariance.roll((k, k), (0, 2)) for k in range(rotations)]
-    return (sum(turns) / rotations).float().cpu()
+    return (sum(turns[1:], turns[0]) / rotations).float().cpu()

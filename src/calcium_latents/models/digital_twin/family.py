@@ -24,6 +24,7 @@ from calcium_latents.recordings.fields import TRAINING, VALIDATION
 from calcium_latents.recordings.image_predictions import make_image_predictions
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
+from calcium_latents.training.loaders import load_numbers
 from calcium_latents.training.schedules import LearningRateSchedule
 
 INITIALISATIONS = ("random", "energy")
@@ -80,14 +81,14 @@ class DigitalTwinFamily:
                 expected = f"one a layer ({len(self.sizes.kernels)})"
                 raise UserError(f"training.penalties.{name}: expected {expected}, found {list(found)}.")
         random = torch.Generator().manual_seed(integer(seed, "initial weights"))
-        twin = DigitalTwin(self.sizes, tuple(pairs.images.shape[1:]), pairs.response.shape[1], random)
+        _, height, width = pairs.images.shape
+        twin = DigitalTwin(self.sizes, (height, width), pairs.response.shape[1], random)
         start_readout(twin, pairs, self.mask_initialisation)
         if options.masks == "nonnegative":
             twin.masks.data.abs_()
         batches = EpochBatches(rows, options.batch_size, seed)
         module = DigitalTwinTraining(twin, pairs, options, batches)
-        loader = DataLoader(range(int(rows.max()) + 1), batch_sampler=batches, collate_fn=torch.tensor)
-        return module, loader, options.steps
+        return module, load_numbers(int(rows.max()) + 1, batches), options.steps
 
     @torch.no_grad()
     def result(self, module: DigitalTwinTraining, recording: xr.Dataset) -> FitResult:
@@ -149,6 +150,7 @@ def start_readout(twin: DigitalTwin, pairs: ImagePairs, masks: str) -> None:
 
 def digital_twin_options(training: Mapping) -> DigitalTwinOptions:
     """Options from the Hydra group `training`."""
-    penalties = {name: tuple(v) if isinstance(v, list) else v for name, v in training["penalties"].items()}
-    parts = {"schedule": LearningRateSchedule(**training["schedule"]), "penalties": Penalties(**penalties)}
+    penalties: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in training["penalties"].items()}
+    schedule = LearningRateSchedule(**training["schedule"])
+    parts: dict[str, Any] = {"schedule": schedule, "penalties": Penalties(**penalties)}
     return DigitalTwinOptions(**{**training, **parts})

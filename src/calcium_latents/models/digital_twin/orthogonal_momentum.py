@@ -55,7 +55,7 @@ class OrthogonalMomentum(Optimizer):
         super().__init__([dict(group) for group in groups], defaults)
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure=None) -> None:  # pyrefly: ignore[bad-override]  # no loss is returned
         """Update all parameters that have a gradient."""
         if closure is not None:
             with torch.enable_grad():

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from calcium_latents.models.digital_twin.core import RotationEquivariantCore
+from calcium_latents.models.digital_twin.core import GroupConvolution, RotationEquivariantCore
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 
 LAPLACIAN = ((0.25, 0.5, 0.25), (0.5, -3.0, 0.5), (0.25, 0.5, 0.25))
@@ -47,7 +47,8 @@ class Penalties:
 
 def unturned_filters(core: RotationEquivariantCore) -> list[Tensor]:
     """Filters [feature, inputs, kernel, kernel] of rotation 0: the others are the same, turned, and as rough."""
-    return [torch.einsum("cyx,cif->fiyx", layer.bank[0], layer.coefficients) for layer in core.layers]
+    layers = [layer for layer in core.layers if isinstance(layer, GroupConvolution)]
+    return [torch.einsum("cyx,cif->fiyx", layer.bank[0], layer.coefficients) for layer in layers]
 
 
 def roughness(filters: Tensor) -> Tensor:

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.image_pairs import ImagePairs
+from calcium_latents.models.digital_twin.normalisation import SharedNormalisation
 from calcium_latents.models.digital_twin.orthogonal_momentum import OrthogonalMomentum
 from calcium_latents.models.digital_twin.penalties import Penalties
 from calcium_latents.models.digital_twin.precision import PRECISIONS, compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.recordings.fields import TRAINING, VALIDATION
+from calcium_latents.training.optimizer import optimizer_of
 from calcium_latents.training.schedules import LearningRateSchedule
 
 MASKS = ("signed", "nonnegative")
@@ -124,7 +126,7 @@ class DigitalTwinTraining(lightning.LightningModule):
     def training_step(self, rows: Tensor, _: int) -> None:
         """One optimiser step on the images `rows` [b]."""
         start = time.perf_counter()
-        options, optimizer = self.options, self.optimizers()
+        options, optimizer = self.options, optimizer_of(self)
         rate = options.learning_rate * options.schedule.factor(self.step, options.steps) * 0.1**self.stage
         for group, factor in zip(optimizer.optimizer.param_groups, (1.0, options.readout_factor), strict=True):
             group["lr"] = rate * factor
@@ -172,7 +174,7 @@ class DigitalTwinTraining(lightning.LightningModule):
         """Everything from which `resume` continues to the same bytes."""
         names = ("step", "stage", "waited", "best", "best_loss", "history", "timing", "seconds")
         state = {name: copy.deepcopy(getattr(self, name)) for name in names}
-        return state | {"twin": self.twin.state_dict(), "optimizer": self.optimizers().optimizer.state_dict()}
+        return state | {"twin": self.twin.state_dict(), "optimizer": optimizer_of(self).optimizer.state_dict()}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from `training_state()` of an interrupted run with the same configuration."""
@@ -210,7 +212,7 @@ class DigitalTwinTraining(lightning.LightningModule):
 
 def recalibrate(twin: DigitalTwin, images: Tensor, block: int = 64) -> None:
     """Set normalisation's running statistics to the mean over `images` [n, y, x] of those of blocks, in float32."""
-    layers = [layer.normalisation for layer in twin.core.layers]
+    layers = [layer for layer in twin.core.modules() if isinstance(layer, SharedNormalisation)]
     momentum = [layer.momentum for layer in layers]
     twin.train()
     twin.compute_dtype = torch.float32

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+#: rows and neurons; None stands for all
+Pattern = tuple[Tensor | None, Tensor | None]
 MOST_PATTERNS = 12  # with more distinct sampling patterns than this, one dense product is faster than many small ones
 
 
@@ -36,7 +38,7 @@ class Batch:
     event_neuron: Tensor
     event_value: Tensor
     bag_start: Tensor
-    patterns: list[tuple[Tensor | None, Tensor | None]]
+    patterns: list[Pattern]
     event_slot: Tensor
     slot_weight: Tensor | None
     sampled_count: int
@@ -134,12 +136,13 @@ class TrialStore:
             sampled_count=int(self.sampled_per_trial[trials].sum()),
         )
 
-    def _slots(self, trials: Tensor, event_row: Tensor, event_neuron: Tensor):
+    def _slots(self, trials: Tensor, event_row: Tensor, event_neuron: Tensor) -> tuple[list[Pattern], Tensor]:
         """Patterns of the batch's rows, and the slot of every event in their joined entries."""
         if self.pattern_of_row is None:
             return [(None, None)], event_row * self.neurons + event_neuron
         pattern = self.pattern_of_row[trials].flatten()
-        slot, patterns, offset = torch.empty_like(event_row), [], 0
+        patterns: list[Pattern] = []
+        slot, offset = torch.empty_like(event_row), 0
         for number, neurons in enumerate(self.pattern_neurons):
             member = pattern == number
             rows = torch.nonzero(member)[:, 0]
@@ -148,7 +151,8 @@ class TrialStore:
                 continue
             here = member[event_row]
             place = torch.cumsum(member, 0) - 1
-            column = event_neuron if neurons is None else self.neuron_place[number][event_neuron]
+            inverse = self.neuron_place[number]
+            column = event_neuron if inverse is None else inverse[event_neuron]
             slot = torch.where(here, offset + place[event_row] * width + column, slot)
             patterns.append((None if len(rows) == len(pattern) else rows, neurons))
             offset += len(rows) * width

@@ -64,15 +64,20 @@ def decoder(
     return _Decoder.apply(codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights)
 
 
-def each(tensor: Tensor, *columns: tuple):
-    """Views of `tensor` at every step; with `columns` (arguments of `slice`), a list of such views for each."""
-    return [tensor[..., slice(*c)].unbind(0) for c in columns] if columns else tensor.unbind(0)
+def each(tensor: Tensor) -> tuple[Tensor, ...]:
+    """Views of `tensor` `[T, ...]` at every step."""
+    return tensor.unbind(0)
 
 
-def each_gate(activations: Tensor) -> list:
+def each_part(tensor: Tensor, *columns: tuple) -> list[tuple[Tensor, ...]]:
+    """Views of `tensor` `[T, ..., n]` at every step, for each of some `columns` (arguments of `slice`)."""
+    return [each(tensor[..., slice(*c)]) for c in columns]
+
+
+def each_gate(activations: Tensor) -> list[tuple[Tensor, ...]]:
     """Views at every step of `[T, P, B, 3 H]`: all, reset and update gates, reset, update, candidate."""
     size = activations.shape[-1] // 3
-    return each(activations, (None,), (2 * size,), (size,), (size, 2 * size), (2 * size, None))
+    return each_part(activations, (None,), (2 * size,), (size,), (size, 2 * size), (2 * size, None))
 
 
 class _Decoder(torch.autograd.Function):
@@ -108,11 +113,11 @@ class _Decoder(torch.autograd.Function):
 
         # all views are made before the loop: making them costs as much as a small operation
         controllers, generators, factors = each(controller_all), each(generator_all), each(factors_all)
-        rows_c, (row_factors, row_controller) = each(left), each(left, (F,), (F, None))
-        rows_g, (row_inputs, row_generator) = each(right), each(right, (U,), (U, None))
+        rows_c, (row_factors, row_controller) = each(left), each_part(left, (F,), (F, None))
+        rows_g, (row_inputs, row_generator) = each(right), each_part(right, (U,), (U, None))
         all_c, gates_c, resets_c, updates_c, candidates_c = each_gate(controller_activations)
         all_g, gates_g, resets_g, updates_g, candidates_g = each_gate(generator_activations)
-        posterior, (means, log_variances) = each(posteriors), each(posteriors, (U,), (U, None))
+        posterior, (means, log_variances) = each(posteriors), each_part(posteriors, (U,), (U, None))
 
         def to_factors(t):
             state = generators[t]
@@ -185,8 +190,8 @@ class _Decoder(torch.autograd.Function):
         _, _, resets_g, updates_g, candidates_g = each_gate(activations_g)
         to_c, to_gates_c, to_resets_c, to_updates_c, to_candidates_c = each_gate(grad_c)
         to_g, to_gates_g, to_resets_g, to_updates_g, to_candidates_g = each_gate(grad_g)
-        outputs, (output_means, output_variances) = each(grad_outputs), each(grad_outputs, (U,), (U, None))
-        upstream_means, upstream_variances = each(grad_posteriors, (U,), (U, None))
+        outputs, (output_means, output_variances) = each(grad_outputs), each_part(grad_outputs, (U,), (U, None))
+        upstream_means, upstream_variances = each_part(grad_posteriors, (U,), (U, None))
         product_c, product_g, half_scale = each(products_c), each(products_g), each(half_noise_scale)
 
         for t in range(steps - 1, -1, -1):

@@ -31,7 +31,7 @@ def recurrence(
 def gru_backward_through_update(
     grad: Tensor, state: Tensor, update: Tensor, candidate: Tensor, to_update: Tensor, to_candidate: Tensor
 ) -> Tensor:
-    """First half of a GRU's backward step: everything before the candidate's recurrent product.
+    """First half of a GRU's backward step, all `[networks, B, H]`: everything before the candidate's recurrent product.
 
     Writes the gradients of the pre-activations of the update gate and the candidate into `to_update` and
     `to_candidate`; returns the direct gradient to the previous state.
@@ -48,7 +48,7 @@ def gru_backward_through_update(
 def gru_backward_through_reset(
     to_product: Tensor, state: Tensor, reset: Tensor, product: Tensor, to_reset: Tensor
 ) -> None:
-    """Second half, given the gradient of the reset product r h.
+    """Second half, given the gradient of the reset product r h; all `[networks, B, H]`.
 
     Turns `to_product` into its share of the state's gradient, stores r h in `product` (for the weight gradient) and
     writes the gradient of the reset gate's pre-activation into `to_reset`.

@@ -20,6 +20,7 @@ from calcium_latents.models.lfads.training import LFADSTraining, OptimizationOpt
 from calcium_latents.models.lfads.trials import TRAINING, VALIDATION, EpochBatches, TrialOptions, prepare_trials
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
+from calcium_latents.training.loaders import load_numbers
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.streams import Streams
 
@@ -61,9 +62,9 @@ class Initialisation:
             model.input_scale.fill_(float(1 / moments.root_mean_square))
         if self.readout == "moments":
             model.readout_bias[:] = model.observation.biases_from_moments(moments)
-        model.readout_weight *= self.readout_gain
-        model.generator_gates *= self.generator_gain
-        model.generator_candidate *= self.generator_gain
+        model.readout_weight.mul_(self.readout_gain)
+        model.generator_gates.mul_(self.generator_gain)
+        model.generator_candidate.mul_(self.generator_gain)
 
 
 @dataclass
@@ -142,7 +143,7 @@ class LFADSFamily:
             member_streams(seed, members, "training"),
             seed,
         )
-        return trained, DataLoader(range(store.trials), batch_sampler=batches, collate_fn=torch.tensor)
+        return trained, load_numbers(store.trials, batches)
 
     def result(self, module: LFADSTraining, recording: xr.Dataset) -> FitResult:
         """Infer every trial and collect what the fit leaves; see `ModelFamily.result`."""
@@ -178,7 +179,7 @@ def member_streams(seed: int, members: Iterable[int], purpose: str) -> Streams:
 
 def optimization_options(training: Mapping) -> OptimizationOptions:
     """Options from the Hydra group `training`."""
-    parts = {
+    parts: dict[str, Any] = {
         "learning_rate": LearningRateSchedule(**training["learning_rate"]),
         "ramp": PenaltyRamp(**training["ramp"]),
     }

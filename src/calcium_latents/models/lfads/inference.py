@@ -1,5 +1,7 @@
 """From a trained model to event rates, factors and inferred inputs of every trial."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import xarray as xr
@@ -53,21 +55,24 @@ def infer_rates(
         "inferred_inputs": [],
         "initial_condition": [],
     }
-    kept = DISTRIBUTION if keep_distribution and isinstance(model.observation, ZeroInflatedGammaObservation) else ()
+    observation = model.observation
+    full = observation if keep_distribution and isinstance(observation, ZeroInflatedGammaObservation) else None
+    kept = () if full is None else DISTRIBUTION
     parts |= {name: [] for name in kept}
     for chunk in progress(trials.split(TRIALS_AT_ONCE), "infer", unit="batch"):
         batch = store.batch(chunk)
-        mean, factors = 0.0, 0.0
-        averages = dict.fromkeys(kept, 0.0)
+        mean = factors = torch.zeros((), device=model.input_scale.device)
+        averages = dict.fromkeys(kept, mean)
         for _ in range(max(1, samples)):
             posterior = model.posterior(batch, streams=streams if samples else None)
             logits = model.logits(posterior.factors)
-            mean = mean + model.observation.mean(logits)[member]
-            if kept:
-                drawn = model.observation.distribution(logits)
+            mean = mean + observation.mean(logits)[member]
+            if full is not None:
+                drawn = full.distribution(logits)
                 for name, value in zip(kept, (drawn.event_probability, drawn.shape, drawn.scale), strict=True):
                     averages[name] = averages[name] + value[member]
             factors = factors + posterior.factors[:, member].transpose(0, 1)
+        # pyrefly: ignore[unbound-name]  # the loop runs at least once
         inputs = posterior.inputs[:, member, :, : model.sizes.inferred_inputs].transpose(0, 1)
         parts["mean"].append(mean / max(1, samples))
         parts["factors"].append(factors / max(1, samples))
@@ -80,8 +85,12 @@ def infer_rates(
 
 
 def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Dataset, name: str) -> xr.Dataset:
-    """Inferred box of a trained model: event rates in events per second (mean event per sample x imaging rate)."""
+    """Inferred box of a trained model: event rates in events per second (mean event per sample x imaging rate).
+
+    `rates` are what `infer_rates` returns: `mean` `[n, T, N]` and so on.
+    """
     split = np.where(trials.split == VALIDATION, 1, 0).astype(np.int8)
+    distribution: dict[str, Any] = {name: rates[name] for name in DISTRIBUTION if name in rates}
     return make_inferred(
         event_rate=rates["mean"] * trials.imaging_rate,
         time=trials.time,
@@ -90,7 +99,7 @@ def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Data
         factors=rates["factors"],
         inferred_inputs=rates["inferred_inputs"],
         initial_condition=rates["initial_condition"],
-        **{name: rates[name] for name in DISTRIBUTION if name in rates},
+        **distribution,
         recording=recording,
         attributes={"unused_trials": int((trials.split == UNUSED).sum())},
     )

@@ -57,7 +57,7 @@ def log_likelihood(model: LFADS, factors: Tensor, batch: Batch, weights: Weights
 
 
 def plain_likelihood(model: LFADS, factors: Tensor, batch: Batch, weights: Weights) -> Tensor:
-    """The same in plain operations that autograd can follow; `weights.events` include those of neurons."""
+    """The same, `[P]`, in plain operations that autograd can follow; `weights.events` include those of neurons."""
     logits = model.sampled_logits(factors, batch)
     background, bonus = model.observation.log_likelihood(
         logits, batch.event_slot, batch.event_neuron, batch.event_value, weights.sizes

@@ -14,6 +14,7 @@ from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.compiled import decoder as compiled_decoder
 from calcium_latents.models.lfads.compiled import encoder as compiled_encoder
 from calcium_latents.models.lfads.inputs import DIRECTIONS, add_bias, project_events
+from calcium_latents.models.lfads.observation import Observation
 from calcium_latents.models.lfads.sizes import LFADSSizes
 from calcium_latents.training.streams import Streams
 
@@ -40,7 +41,7 @@ class LFADS(nn.Module):
     `input_scale` (buffer) multiplies the encoder's input; 1 is the published behaviour.
     """
 
-    def __init__(self, sizes: LFADSSizes, observation: nn.Module, streams: Streams, loops: str = "compiled"):
+    def __init__(self, sizes: LFADSSizes, observation: Observation, streams: Streams, loops: str = "compiled"):
         super().__init__()
         population = len(streams)
         self.sizes, self.observation, self.population, self.loops = sizes, observation, population, loops
@@ -124,7 +125,7 @@ class LFADS(nn.Module):
         return mean, variance, torch.cat([forward, backward], dim=-1)
 
     def runs_compiled(self, tensor: Tensor) -> bool:
-        """Tell whether compiled loops are chosen, and can work where `tensor` is."""
+        """Tell whether compiled loops are chosen, and can work where `tensor` of any shape is."""
         return self.loops == "compiled" and tensor.device.type == "cpu"
 
     def _encode_compiled(self, values: Tensor, batch: Batch, dropout_rate: Tensor | None, streams: Streams | None):
@@ -172,9 +173,10 @@ class LFADS(nn.Module):
         sizes = self.sizes
         codes = _dropout(codes, dropout_rate, streams, members=1)
         generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
-        dropped = dropout_rate is not None and bool((dropout_rate > 0).any())
         widths = ((T + 1, sizes.generator), (T, sizes.factors))
-        masks = [streams.mask(dropout_rate, P, steps, B, width) if dropped else None for steps, width in widths]
+        masks: list[Tensor | None] = [None, None]
+        if streams is not None and dropout_rate is not None and bool((dropout_rate > 0).any()):
+            masks = [streams.mask(dropout_rate, P, steps, B, width) for steps, width in widths]
         weights = decoding.DecoderWeights(
             controller_factors=self.controller_factors,
             controller_gates=self.controller_gates,
@@ -192,11 +194,13 @@ class LFADS(nn.Module):
             rows = codes.transpose(0, 1).reshape(P, T * B, -1)
             projected = torch.baddbmm(self.controller_bias[:, None], rows, self.controller_codes).view(P, T, B, -1)
             noise = noise.transpose(0, 1).contiguous()
-            found = compiled_decoder.decode(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
-            return tuple(value.transpose(0, 1) for value in found)
+            factors, posterior, states = compiled_decoder.decode(
+                projected, generator, controller, noise, *masks, weights=weights, clip=sizes.state_clip
+            )
+            return factors.transpose(0, 1), posterior.transpose(0, 1), states.transpose(0, 1)
         projected = add_bias(torch.matmul(codes, self.controller_codes), self.controller_bias)
         masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
-        return decoding.decoder(projected, generator, controller, noise, *masks, weights, sizes.state_clip)
+        return decoding.decoder(projected, generator, controller, noise, *masks, weights=weights, clip=sizes.state_clip)
 
     def posterior(
         self,
@@ -205,7 +209,10 @@ class LFADS(nn.Module):
         dropout_rate: Tensor | None = None,
         streams: Streams | None = None,
     ) -> Posterior:
-        """Encode, and decode one draw from the posterior, or its means where there are no `streams`."""
+        """Encode, and decode one draw from the posterior, or its means where there are no `streams`.
+
+        Arguments as in `encode`; `dropout_rate` is `[P]`.
+        """
         mean, variance, codes = self.encode(batch, shown, dropout_rate, streams)
         T, P, B, _ = codes.shape
         if streams is None:
@@ -269,5 +276,6 @@ def _dropout(value: Tensor, dropout_rate: Tensor | None, streams: Streams | None
     """Ordinary dropout at `dropout_rate` `[P]`; `members` is the population's axis of `value`."""
     if dropout_rate is None or bool((dropout_rate <= 0).all()):
         return value
+    assert streams is not None  # dropout draws from them
     moved = value.movedim(members, 0)
     return (moved * streams.mask(dropout_rate, *moved.shape)).movedim(0, members)

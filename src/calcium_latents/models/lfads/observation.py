@@ -150,6 +150,9 @@ class PoissonObservation(nn.Module):
         return torch.log((moments.event_fraction * moments.event_mean).clamp_min(1e-4))[None]
 
 
+Observation = ZeroInflatedGammaObservation | PoissonObservation
+
+
 class Moments:
     """Per-neuron moments of a recording's samples, with a little shrinkage for neurons of few events.
 

@@ -24,7 +24,7 @@ def initial_condition_divergence(mean: Tensor, variance: Tensor, prior_mean: Ten
 
 
 def normal_log_density(value: Tensor, mean: Tensor | float, log_variance: Tensor) -> Tensor:
-    """Log density of a normal distribution, elementwise."""
+    """Log density of a normal distribution, elementwise: arguments and result are of the same shape."""
     return -0.5 * (math.log(2 * math.pi) + log_variance + (value - mean) ** 2 * torch.exp(-log_variance))
 
 

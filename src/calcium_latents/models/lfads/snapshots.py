@@ -11,6 +11,7 @@ import xarray as xr
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.family import LFADSFamily
 from calcium_latents.models.lfads.inference import infer_rates
+from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.trials import TrialOptions, prepare_trials
 from calcium_latents.training.streams import Streams
 
@@ -34,7 +35,7 @@ class SnapshotRates:
     metrics: dict[str, float]
 
 
-def load_model(directory: Path) -> tuple[LFADSFamily, torch.nn.Module]:
+def load_model(directory: Path) -> tuple[LFADSFamily, LFADS]:
     """Rebuild the trained model of a run directory."""
     checkpoint = torch.load(directory / "checkpoint.pt", weights_only=False, map_location="cpu")
     family = LFADSFamily(**checkpoint["family"])

@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
@@ -18,7 +18,7 @@ from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOpt
 from calcium_latents.models.lfads.reduced_rank_metric import reduced_rank_nll
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.models.lfads.validation import validation_metrics
-from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
+from calcium_latents.training.optimizer import PopulationAdam, WeightAverage, optimizer_of
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
 from calcium_latents.training.streams import Streams
 
@@ -152,9 +152,9 @@ class LFADSTraining(lightning.LightningModule):
     def training_step(self, trials: Tensor, _: int) -> None:
         """One optimiser step of every member on a batch of trials `[B]`."""
         start = time.perf_counter()
-        options, step, optimizer = self.options, self.step, self.optimizers()
+        options, step, optimizer = self.options, self.step, optimizer_of(self)
         rate = self.hyperparameters.learning_rate * options.learning_rate.factor(step, options.steps)
-        optimizer.optimizer.set_learning_rate(rate)
+        cast(PopulationAdam, optimizer.optimizer).set_learning_rate(rate)
         ramp = options.ramp.value(self.epoch, step)
         batch = self.store.batch(trials)
         terms = step_objective(self.model, batch, self.hyperparameters, ramp, self.objective, self.streams)
@@ -197,7 +197,7 @@ class LFADSTraining(lightning.LightningModule):
             "model": self.model.state_dict(),
             "evaluated": self.evaluated.state_dict(),
             "averaged_steps": self.average.steps if self.average else 0,
-            "optimizer": self.optimizers().optimizer.state_dict(),
+            "optimizer": optimizer_of(self).optimizer.state_dict(),
             "streams": self.streams.state(),
             "history": self.history,
             "timing": self.timing,

@@ -96,17 +96,17 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
 
 
 def cast_to_counts(events: np.ndarray) -> np.ndarray:
-    """Event sizes to spike counts as in the paper: 0 to 0, (0, 2] to 1, larger ones rounded down; NaN stays."""
+    """Event sizes (any shape) to spike counts as in the paper: 0 to 0, (0, 2] to 1, others rounded down; NaN stays."""
     return np.where(events > 2, np.floor(events), np.where(events > 0, 1.0, events)).astype(np.float32)
 
 
 def split_trials(
     count: int, fraction: float, seed: int, starts: np.ndarray | None, duration: float, path: str
 ) -> np.ndarray:
-    """Assign trials to training and validation.
+    """Assign trials to training and validation: return the part `[trial]` of each.
 
     Separate trials are drawn at random. Overlapping windows of one session are split into five runs of neighbours, and
-    training windows that share samples with a validation window are left out.
+    training windows that share samples with a validation window are left out. `starts` are theirs `[trial]`, s.
     """
     held_out = max(1, round(fraction * count))
     if count - held_out < 1:

@@ -41,7 +41,8 @@ def validation_metrics(
             size.
     """
     every = Weights.all(model, batch)
-    totals = {name: 0.0 for name in METRICS if name in wanted and name != REDUCED_RANK}
+    names = (name for name in METRICS if name in wanted and name != REDUCED_RANK)
+    totals = {name: batch.event_value.new_zeros(model.population) for name in names}
     if "reconstruction_nll" in totals:
         totals["reconstruction_nll"] = log_likelihood(
             model, model.posterior(batch, streams=streams).factors, batch, every

@@ -89,7 +89,7 @@ def minimise(
     weights = start
     log_rates = weights @ observations.inputs.T
     gradient = observations.gradient(log_rates) + penalties * weights
-    memory: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    memory: list[tuple[np.ndarray, ...]] = []
     for _ in range(iterations + 1):
         norms[rows] = np.sqrt(np.square(gradient, dtype=np.float64).sum(1))
         result[rows] = weights

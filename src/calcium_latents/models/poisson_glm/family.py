@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from torch.utils.data import DataLoader
 
@@ -16,6 +15,7 @@ from calcium_latents.models.poisson_glm.regression import PoissonRegression
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.recordings.image_predictions import make_image_predictions
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
+from calcium_latents.training.loaders import load_numbers
 
 
 @dataclass
@@ -64,9 +64,9 @@ class PoissonGlmFamily:
             tolerance=self.tolerance,
             single_precision=self.single_precision,
         )
-        penalties = np.geomspace(*self.penalty_range, self.penalties)
+        penalties = np.geomspace(*self.penalty_range, num=self.penalties)
         self._fit = seed, *regression.fit_cross_validated(penalties, self.folds, seed)
-        return NothingToTrain(), DataLoader(torch.zeros(1)), 0
+        return NothingToTrain(), load_numbers(1), 0
 
     def result(self, module: NothingToTrain, recording: xr.Dataset) -> FitResult:
         """Predict rates of all images; see `ModelFamily.result`."""

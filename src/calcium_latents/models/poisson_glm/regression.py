@@ -121,7 +121,7 @@ class PoissonRegression:
         intercepts = weights[:, 0] - filters @ self.mean
         return PoissonGlm(filters, intercepts, penalties.copy(), norms)
 
-    def cross_validate(self, penalties: Sequence[float], folds: int, seed: int) -> CrossValidation:
+    def cross_validate(self, penalties: Sequence[float] | np.ndarray, folds: int, seed: int) -> CrossValidation:
         """Choose each neuron's penalty by its loss on images that the fit has not seen.
 
         Args:
@@ -151,7 +151,7 @@ class PoissonRegression:
         return CrossValidation(penalties, losses, losses.argmin(0), np.concatenate(start))
 
     def fit_cross_validated(
-        self, penalties: Sequence[float], folds: int, seed: int
+        self, penalties: Sequence[float] | np.ndarray, folds: int, seed: int
     ) -> tuple[PoissonGlm, CrossValidation]:
         """Return the fit on all images with each neuron's penalty as chosen by `cross_validate`, and the losses."""
         validation = self.cross_validate(penalties, folds, seed)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -47,7 +48,7 @@ class EmbeddingCollector:
         self.add_scored(member, self.score(parts, output))
 
     def add_scored(self, member: Member, row: dict[str, np.ndarray]) -> None:
-        """Take what `score` made of the output of a member that is not the first."""
+        """Take what `score` made of the output of a member that is not the first: arrays [N, ...]."""
         self.members.append(member)
         self.rows.append(row)
 
@@ -73,7 +74,7 @@ class EmbeddingCollector:
         """Return the Embedding of all members; the first is the reported one."""
         width = max(member.latent_size for member in self.members)
         names = {name for row in self.rows for name in row}
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for name in names:
             values = [row[name] for row in self.rows]
             arrays[name] = np.stack([_padded(v, width) for v in values] if values[0].ndim == 2 else values)

@@ -26,6 +26,9 @@ class Fit:
         tensors: other tensors that training needs on its device, which become attributes.
     """
 
+    model: Any
+    betas: Tensor
+
     def __init__(self, model: torch.nn.Module, streams: Streams, betas: Sequence[float], **tensors: Tensor):
         self.model, self.streams = model, streams
         tensors |= {"betas": torch.tensor(betas, dtype=torch.float32)}
@@ -136,6 +139,7 @@ class QueueTraining(lightning.LightningModule):
             self._finish()
 
     def _finish(self) -> None:
+        assert self.current is not None
         for result in self.current.results():
             self.finished.append(self.keep(len(self.finished), result))
         self.history += [{"fit": self.turn, **row} for row in self.current.rows()]

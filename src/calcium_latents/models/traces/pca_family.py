@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from torch.utils.data import DataLoader
 
@@ -15,6 +14,7 @@ from calcium_latents.models.traces.neuron_traces import read_fits
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
+from calcium_latents.training.loaders import load_numbers
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class PcaFamily:
     ) -> tuple[NothingToTrain, DataLoader, int]:
         """Nothing is trained step by step; see `ModelFamily.prepare`."""
         self._prepared = seed, *read_fits(recording, path, data, [(size, 0) for size in self.latent_sizes], [0.0])
-        return NothingToTrain(), DataLoader(torch.zeros(1)), 0
+        return NothingToTrain(), load_numbers(1), 0
 
     def result(self, module: NothingToTrain, recording: xr.Dataset) -> FitResult:
         """Fit and score every member; see `ModelFamily.result`."""

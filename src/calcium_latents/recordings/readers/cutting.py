@@ -22,7 +22,7 @@ def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict
         UserError: a field is not as said.
     """
     windows = entry.get("windows") or {}
-    options = {
+    options: dict[str, Any] = {
         "bin_width_s": number(entry, "bin_width_s", "the entry"),
         "window_s": number(windows, "length_s", "windows", 1.0),
         "overlap_s": number(windows, "overlap_s", "windows", 0.2),

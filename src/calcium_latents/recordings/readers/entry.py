@@ -33,7 +33,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     traces = reader(chosen).read(path, entry)
     if traces.neurons is None:
         traces.neurons = np.arange(traces.values.shape[1])
-    n_in_file = int(np.max(traces.neurons)) + 1
+    time, n_in_file = None, int(np.max(traces.neurons)) + 1
     traces = select_neurons(traces, entry.get("neurons"), str(path))
     traces.values = np.asarray(traces.values, float)
     if traces.timestamps is not None:
@@ -46,15 +46,15 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
             expected = f"{actual:.6g} as in the file's timestamps"
             fail(path, "sampling_rate_hz", expected, found, "Correct the entry.")
         traces.sampling_rate_hz = actual
-    check_traces(traces, str(path))
-    if traces.timestamps is None:
-        time = traces.start_s + np.arange(traces.values.shape[0]) / traces.sampling_rate_hz
+    rate = check_traces(traces, str(path))
+    if time is None:
+        time = traces.start_s + np.arange(traces.values.shape[0]) / rate
     dff = as_dff(traces, entry, path)
     return make_recording(
         fluorescence=dff[None],
         time=time,
-        bin_width_s=1 / traces.sampling_rate_hz,
-        imaging_rate_hz=traces.sampling_rate_hz,
+        bin_width_s=1 / rate,
+        imaging_rate_hz=rate,
         trial_start=np.zeros(1),
         sample_offset=sample_offsets(traces, entry, base_directory, path, n_in_file),
         position=traces.position,
@@ -90,6 +90,7 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
     coefficient = 0.0 if setting in (False, "none") else NEUROPIL_COEFFICIENT if setting in (None, True) else setting
     if not isinstance(coefficient, int | float) or not 0 <= coefficient <= 2:
         fail(path, "neuropil", "a coefficient from 0 to 2", f"{setting!r}", "Correct it in the entry.")
+    assert traces.sampling_rate_hz is not None  # see `check_traces`
     values = traces.values
     if traces.neuropil is not None and coefficient > 0:
         values = subtract_neuropil(values, traces.neuropil, coefficient)

@@ -26,6 +26,7 @@ def sample_offsets(
     Raises:
         UserError: no positions to tell it from, or a file of offsets that does not fit.
     """
+    assert traces.sampling_rate_hz is not None  # see `check_traces`
     setting, period = entry.get("sample_offsets"), 1 / traces.sampling_rate_hz
     if setting in ("none", False) or (setting is None and not traces.scanned_by_line):
         return None
@@ -42,7 +43,7 @@ def sample_offsets(
         offsets = np.asarray(np.load(file), float).ravel()
     except (OSError, ValueError) as error:
         fail(file, "sample_offsets", "a .npy file of numbers", f"an unreadable one ({error})", "Save it again.")
-    if offsets.size == traces.neurons.size:
+    if traces.neurons is None or offsets.size == traces.neurons.size:
         pass
     elif offsets.size >= n_in_file:
         offsets = offsets[traces.neurons]

@@ -1,6 +1,6 @@
 """What every reader returns, whatever the file: traces over frames, and what is known of where and when."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -175,12 +175,12 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
         fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
     if not keep.any():
         fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
-    chosen = {
+    chosen: dict[str, Any] = {
         name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]
         for name in ("values", "neuropil", "frame_fraction")
     }
     position = None if traces.position is None else np.asarray(traces.position)[keep]
-    return Traces(**{**vars(traces), **chosen, "position": position, "neurons": numbers[keep]})
+    return replace(traces, **chosen, position=position, neurons=numbers[keep])
 
 
 def unusable(values: np.ndarray) -> np.ndarray:
@@ -191,8 +191,8 @@ def unusable(values: np.ndarray) -> np.ndarray:
     return (finite.sum(axis=0) < 2) | (low >= high) | np.isinf(values).any(axis=0)
 
 
-def check_traces(traces: Traces, path: str) -> None:
-    """Raise a `UserError` where a trace cannot be used or the sampling rate makes no sense."""
+def check_traces(traces: Traces, path: str) -> float:
+    """Return the sampling rate, Hz; raise a `UserError` where it makes no sense or a trace cannot be used."""
     rate = traces.sampling_rate_hz
     if rate is None or not np.isfinite(rate) or rate <= 0:
         fail(
@@ -206,9 +206,11 @@ def check_traces(traces: Traces, path: str) -> None:
     if bad.size:
         column = traces.values[:, bad[0]]
         kind = "not finite" if not np.isfinite(column).all() else "constant"
-        numbers = ", ".join(str(int(traces.neurons[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
+        kept = np.arange(len(traces.values[0])) if traces.neurons is None else traces.neurons
+        numbers = ", ".join(str(int(kept[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
         raise UserError(
             f"{path}: traces: expected finite values that change over time, found {bad.size} of "
             f"{traces.values.shape[1]} neurons without (neurons {numbers}; the first is {kind}). "
             "Add `neurons: usable` to the entry to leave them out."
         )
+    return rate

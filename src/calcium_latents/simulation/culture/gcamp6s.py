@@ -48,7 +48,7 @@ def fluorescence(spikes: np.ndarray, step_s: float, nonlinearity: str = "per_spi
         response = polynomial(np.minimum(_decaying(counts, rate), SATURATION))
     else:
         weights = {1: 1 - P2 - P3, 2: P2, 3: P3}
-        response = sum(weight * _decaying(counts, power * rate) for power, weight in weights.items())
+        response = np.sum([weight * _decaying(counts, power * rate) for power, weight in weights.items()], axis=0)
     return (BASELINE + BASELINE * AMPLITUDE * response).astype(np.float32).reshape(np.shape(spikes))
 
 

@@ -84,7 +84,7 @@ def simulate_spikes(
     return np.concatenate(steps_of), np.concatenate(neurons_of)
 
 
-def draw_parameters(types: Sequence[str], variation: float, random: np.random.Generator) -> np.ndarray:
+def draw_parameters(types: Sequence[str] | np.ndarray, variation: float, random: np.random.Generator) -> np.ndarray:
     """Return a, b, v0, du [N, 4] of neurons of `types` [N]; each value varies by a factor N(1, variation)."""
     return np.array([NEURON_TYPES[name] for name in types]) * random.normal(1.0, variation, (len(types), 4))
 

@@ -57,7 +57,7 @@ def simulate_latent_population(parameters: Mapping | LatentPopulationParameters,
     latents, layout, others, attributes = session(parameters, seed)
     # Truth is what the file says: activity follows from the rounded latents.
     latents = latents.astype(np.float32)
-    flat = latents.reshape(-1, parameters.latent_size)
+    flat = latents.reshape(-1, latents.shape[-1])
     tuning, events = _population(flat, parameters, seed)
 
     units = {"preferred_direction": ("neuron", "latent")}
@@ -83,7 +83,7 @@ def simulate_latent_population(parameters: Mapping | LatentPopulationParameters,
             "paradigm": parameters.paradigm,
             "nonlinearity": parameters.nonlinearity,
             "exponent": float(parameters.exponent),
-            "true_latent_size": int(parameters.latent_size),
+            "true_latent_size": parameters.dimension,
             "ceiling_r2": parameters.ceiling_r2,
             "simulation_parameters": parameters.to_dict(),
         },
@@ -95,7 +95,7 @@ def _population(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Draw all neurons' tuning (each [neuron, ...]) and events [sample, neuron] for `latents` [sample, latent]."""
     neurons = parameters.neurons
-    sizes = {"preferred_direction": (neurons, parameters.latent_size)}
+    sizes = {"preferred_direction": (neurons, latents.shape[1])}
     names = ("preferred_direction", "threshold", "gain", "baseline", "fano_factor")
     tuning = {name: np.empty(sizes.get(name, neurons), np.float32) for name in names}
     events = np.empty((len(latents), neurons), np.float32)
@@ -111,7 +111,8 @@ def _population(
             for name in names:
                 tuning[name][neuron] = own[name]
             read = [tuning[name][neuron] for name in names]
-            mean = mean_activity(latents, *read[:4], parameters.nonlinearity, parameters.exponent)
+            how = {"nonlinearity": parameters.nonlinearity, "exponent": parameters.exponent}
+            mean = mean_activity(latents, *read[:4], **how)
             if parameters.noise == "gaussian":
                 noise = np.float32(parameters.noise_level) * random.standard_normal(len(mean), dtype=np.float32)
                 block[row] = np.maximum(mean + noise, 0)

@@ -88,13 +88,18 @@ class LatentPopulationParameters(ParameterSection):
     speed_time_constant_s: Positive = 5.0
     """Of the filters of the other, independent share."""
 
+    @property
+    def dimension(self) -> int:
+        """Of z, also where it is left out."""
+        return LATENT_SIZES[self.manifold] if self.latent_size is None else self.latent_size
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.latent_size is None:
-            object.__setattr__(self, "latent_size", LATENT_SIZES[self.manifold])
+            object.__setattr__(self, "latent_size", self.dimension)
         if self.manifold == "ring" and self.latent_size != 2:
             raise self.wrong("latent_size", "2 (a ring lies in the plane)", self.latent_size)
-        if self.manifold == "sphere" and self.latent_size < 2:
+        if self.manifold == "sphere" and self.dimension < 2:
             raise self.wrong("latent_size", "at least 2 on the sphere", self.latent_size)
         if self.integer_degrees and (self.manifold != "ring" or self.paradigm != "stimulus"):
             found = f"true with manifold {self.manifold} and paradigm {self.paradigm}"

@@ -16,7 +16,7 @@ def stimulus_latents(parameters: LatentPopulationParameters, random: np.random.G
         else:
             angle = random.uniform(0, 2 * np.pi, count)
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    states = random.standard_normal((count, parameters.latent_size))
+    states = random.standard_normal((count, parameters.dimension))
     return states if parameters.manifold == "gaussian" else on_sphere(states)
 
 
@@ -28,7 +28,7 @@ def presentation_order(stimuli: int, repeats: int, random: np.random.Generator) 
 def spontaneous_latents(parameters: LatentPopulationParameters, random: np.random.Generator) -> np.ndarray:
     """Draw smooth latents [frame, latent], at every moment distributed as the manifold's stimuli are."""
     states = smooth_noise(
-        parameters.frames, parameters.latent_size, parameters.latent_time_constant_s * parameters.rate_hz, random
+        parameters.frames, parameters.dimension, parameters.latent_time_constant_s * parameters.rate_hz, random
     )
     return states if parameters.manifold == "gaussian" else on_sphere(states)
 

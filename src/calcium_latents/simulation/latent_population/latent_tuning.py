@@ -23,7 +23,7 @@ def threshold_limits(parameters: LatentPopulationParameters) -> tuple[float, flo
     if parameters.manifold == "gaussian":
         low = float(ndtri(fraction))
     else:
-        half = (parameters.latent_size - 1) / 2
+        half = (parameters.dimension - 1) / 2
         low = float(2 * betaincinv(half, half, fraction) - 1)
     return low, -low if parameters.exponent < 1 else np.inf
 
@@ -57,7 +57,7 @@ def signal_moments(parameters: LatentPopulationParameters, threshold: float) -> 
     On the sphere u . z = cos(angle) with a density of the angle that goes as sin^(d - 2); for normal z it is
     standard normal. The integral runs over the active side only, where the integrand is smooth.
     """
-    size = parameters.latent_size
+    size = parameters.dimension
     if parameters.nonlinearity == "linear":
         return threshold, 1.0 if parameters.manifold == "gaussian" else 1.0 / size
     if parameters.manifold == "gaussian":

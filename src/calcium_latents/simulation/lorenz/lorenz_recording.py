@@ -2,6 +2,7 @@
 experiments")."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -98,7 +99,7 @@ def simulate_lorenz_recording(parameters: Mapping | LorenzRecordingParameters, s
 
 def simulate_neuron(
     latents: np.ndarray, parameters: LorenzRecordingParameters, random: np.random.Generator
-) -> dict[str, np.ndarray | float]:
+) -> dict[str, Any]:
     """Simulate one neuron through a session of z-scored `latents` [time, latent] at the full bin rate.
 
     Returns

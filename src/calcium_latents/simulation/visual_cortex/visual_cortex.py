@@ -147,9 +147,10 @@ class Population:
         missing = [name for name in PER_NEURON if name not in dataset] + [n for n in SHARED if n not in dataset.attrs]
         if missing:
             fail(path, missing[0], "the truth of a simulated data set", "none", "Give a simulated data set.")
-        values = {name: dataset[name].values for name in PER_NEURON}
+        values: dict[str, Any] = {name: dataset[name].values for name in PER_NEURON}
+        values |= {name: float(dataset.attrs[name]) for name in SHARED}
         shape = (dataset.sizes["y"], dataset.sizes["x"])
-        return cls(shape=shape, **values, **{name: float(dataset.attrs[name]) for name in SHARED})
+        return cls(shape=shape, **values)
 
     @property
     def neurons(self) -> int:

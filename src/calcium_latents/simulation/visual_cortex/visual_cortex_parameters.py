@@ -66,7 +66,8 @@ class VisualCortexParameters(ParameterSection):
     neurons: Count = 300
     """Number, of all animals together."""
     shares: Annotated[
-        dict[Literal[NEURON_TYPES], NotNegative], Rule("not all 0", lambda shares: sum(shares.values()) > 0)
+        dict[Literal[NEURON_TYPES], NotNegative],  # pyrefly: ignore[not-a-type]  # known when imported
+        Rule("not all 0", lambda shares: sum(shares.values()) > 0),
     ] = dict(INDEPENDENT)
     """Type -> share, of `NEURON_TYPES`; need not add up to 1. Default: all alike, `INDEPENDENT`."""
     place_radius_px: NotNegative = 3.0

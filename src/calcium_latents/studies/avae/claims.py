@@ -106,6 +106,7 @@ def _best_of_test_set(rows: pd.DataFrame | None) -> Claim:
     if rows is None:
         return asked.answer()
     fits = rows[rows["split"] == NEURON].groupby([*CELL, "method"])["error"].agg(["min", "count"]).unstack("method")
+    # pyrefly: ignore[unexpected-keyword]  # unstack of two statistics gives a table, no series
     fits = fits.reindex(columns=pd.MultiIndex.from_product([["min", "count"], [PUBLISHED, BASELINE]])).dropna()
     if fits.empty:
         return asked.answer()
@@ -186,8 +187,8 @@ def _parameters(rows: pd.DataFrame | None) -> Iterator[Claim]:
             continue
         fits = {key: statistic(fit.set_index("parameter")) for key, fit in rows.groupby(["method", "seed"])}
         values, null = pd.Series(fits, dtype=float), rows.loc[rows["method"] == PUBLISHED, "null_upper"].mean()
-        ours, means = mean_interval(values[PUBLISHED].to_numpy()), common.by_method(values.groupby(level=0).mean())
-        seeds = len(values[PUBLISHED])
+        ours, means = mean_interval(values.xs(PUBLISHED).to_numpy()), common.by_method(values.groupby(level=0).mean())
+        seeds = len(values.xs(PUBLISHED))
         reason = f"{means}; shuffled neurons: largest |r| below {null:.2g} in 95 %; one reported fit a seed, all its "
         reason += f"neurons; {'interval over ' if seeds > 1 else 'no interval: '}{seeds} seed{'s' * (seeds > 1)}"
         yield asked.answer(ours, reason, good=bool(good(ours[0], null)))

@@ -61,10 +61,11 @@ def _of_protocol(rows: pd.DataFrame | None, protocol: str, identity: bool = Fals
 def _medians(part: pd.DataFrame, split: str, method: str) -> str:
     """Say the median ARI over partitions of every method, and by how much that of `method` differs from PCA's."""
     found = {name: contrast(part, "ari", split, "method", (name, BASELINE)) for name in NAMES}
-    values = {name: pair.medians[name] for name, pair in found.items() if pair is not None}
+    medians = {name: pair.medians for name, pair in found.items() if pair is not None}
+    values = {name: of_pair[name] for name, of_pair in medians.items()}
     if method not in values:
         return ""
-    pair = found[method].medians
+    pair = medians[method]
     values[BASELINE] = pair[BASELINE]
     return f"; median ARI {common.by_method(values)}: difference to PCA {pair[method] - pair[BASELINE]:+.2f}"
 

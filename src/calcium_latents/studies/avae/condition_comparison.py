@@ -348,7 +348,9 @@ def _cultures(recording: xr.Dataset) -> tuple[np.ndarray, dict[int, str]]:
     """Return each neuron's culture, and culture -> condition in the order of the cultures."""
     for name in ("culture", "group"):
         if name not in recording:
-            raise UserError(f"recording: {name}: expected this variable (neuron), found {sorted(recording.variables)}.")
+            raise UserError(
+                f"recording: {name}: expected this variable (neuron), found {sorted(map(str, recording.variables))}."
+            )
     culture = recording["culture"].values.astype(int)
     known = pd.DataFrame({"culture": culture, "group": recording["group"].values.astype(str)}).drop_duplicates()
     if known["culture"].duplicated().any():

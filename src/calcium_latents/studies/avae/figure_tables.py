@@ -53,7 +53,7 @@ def of_partitions(
         Columns panel, quantity (the name of `value`), unit, `by`, partition, value; of the rows that sum up also
         lower, upper, n (partitions), seeds, test_neurons_least, test_neurons_most, test_to_training.
     """
-    points = rows.groupby([*by, "partition"], as_index=False)[value].mean().rename(columns={value: "value"})
+    points = rows.groupby([*by, "partition"])[value].mean().rename("value").reset_index()
     whole = over_partitions(rows, value, by, ratio).rename(columns={"mean": "value"})
     if median:
         whole = whole.drop(columns=["value", "lower", "upper"])

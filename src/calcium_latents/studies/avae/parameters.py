@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from calcium_latents.configuration.sections import Name, Names, Overrides, Structure, Study, Texts
-from calcium_latents.parameter_section import Flag, NotNegative, Positive, Rule, Text
+from calcium_latents.parameter_section import LEFT_OUT, Flag, NotNegative, Positive, Rule, Text
 from calcium_latents.simulation.culture.culture_parameters import CultureSet
 from calcium_latents.studies.avae.score_parameters import ScoreParameters
 
@@ -17,11 +17,11 @@ class Dataset(Structure):
 
     label: Text
     """In print."""
-    set: Text = None
+    set: Text = LEFT_OUT
     """One of `sets`."""
-    noise: NotNegative = None
+    noise: NotNegative = LEFT_OUT
     """Standard deviation, in units of the fluorescence."""
-    recordings: Annotated[dict[Condition, Names], Field(min_length=1)] = None
+    recordings: Annotated[dict[Condition, Names], Field(min_length=1)] = LEFT_OUT
     """Condition: names of entries of config/recordings.yaml. They are cut to the shortest."""
     conditions: Flag = False
     """Whether its groups are conditions to compare."""

@@ -9,7 +9,7 @@ Random numbers have the partition as address and not the method: methods share p
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ from calcium_latents.seeds import generator
 from calcium_latents.studies.avae.condition_comparison import ALL, IDENTITY, Embeddings, reported_member
 from calcium_latents.studies.avae.latent_parameters import PARAMETERS, correlations
 from calcium_latents.studies.avae.latent_separation import separation
+
+Box = TypeVar("Box", xr.Dataset, xr.DataArray)
 
 DATASET = ("dataset", "label", "noise_level")
 FIT = ("method", "seed", "split", "partition", "latent_size", "hidden", "beta")
@@ -232,7 +234,7 @@ def _labels(recording: xr.Dataset, name: str) -> xr.DataArray | None:
     return recording[name]
 
 
-def _aligned(recording: xr.Dataset | xr.DataArray, embedding: xr.Dataset) -> xr.Dataset | xr.DataArray:
+def _aligned(recording: Box, embedding: xr.Dataset) -> Box:
     """Return what the recording knows of the neurons of the embedding, in its order."""
     absent = np.setdiff1d(embedding["neuron"].values, recording["neuron"].values)
     if len(absent):

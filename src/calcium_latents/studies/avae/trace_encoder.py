@@ -4,10 +4,11 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
+from numpy._core import multiarray
 
 from calcium_latents.models.avae import family as avae_family
 from calcium_latents.models.avae_plus import family as avae_plus_family
@@ -32,8 +33,8 @@ RETRAIN = "Train the model again with this version of the package."
 NUMPY = (
     np.ndarray,
     np.dtype,
-    np._core.multiarray._reconstruct,
-    np._core.multiarray.scalar,
+    multiarray._reconstruct,
+    multiarray.scalar,
     *(type(np.dtype(name)) for name in ("float32", "float64", "int32", "int64")),
 )
 
@@ -246,6 +247,6 @@ def _read(path: Path) -> Mapping[str, Any]:
     return checkpoint
 
 
-def _wrong(path: str | Path, found: str) -> None:
+def _wrong(path: str | Path, found: str) -> NoReturn:
     advice = "Give the checkpoint.pt that the training command wrote for one of these models."
     fail(path, "checkpoint", "one of avae, avae_plus or pca", found, advice)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from calcium_latents.configuration.sections import Overrides, Structure, Study, Texts
-from calcium_latents.parameter_section import Count, FieldsOf, ParameterSection, Positive, Seed, Text
+from calcium_latents.parameter_section import LEFT_OUT, Count, FieldsOf, ParameterSection, Positive, Seed, Text
 from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
 from calcium_latents.studies.cross_encoder.solvable_network_parameters import SolvableNetworkParameters
 
@@ -17,7 +17,7 @@ class Dataset(Structure):
     """In print."""
     overrides: Texts = ()
     """Of single fields for all models."""
-    seed: Seed = None
+    seed: Seed = LEFT_OUT
     """Of the simulation; default: that of config/config.yaml."""
     parameters: Annotated[dict[str, object], FieldsOf(LatentPopulationParameters)]
     """Over those of `population`."""

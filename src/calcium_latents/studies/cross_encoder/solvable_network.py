@@ -209,6 +209,7 @@ def gaussian_process_box(parameters: SolvableNetworkParameters, seed: int) -> xr
         {
             "example": (("draw", "shown_phase"), example),
             "example_process": (("draw", "shown_phase"), process),
+            # pyrefly: ignore[unbound-name]  # the loop runs at least once
             "covariance": (("phase", "other"), values.T @ values / draws),
             "exact_covariance": (("phase", "other"), gaussian_process.covariance(difference)),
             "printed_covariance": (("phase", "other"), gaussian_process.printed_covariance(difference)),

@@ -109,7 +109,7 @@ def correlation_claims(rows: pd.DataFrame | None) -> Iterator[Claim]:
     if not apart:
         yield asked.answer(reason="no truth known")
         return
-    most = max(apart, key=apart.get)
+    most = max(apart, key=lambda pair: apart[pair])
     reason = f"{most}; median difference {np.median(list(apart.values())):.2g}; no interval"
     yield asked.answer(apart[most], reason, bool(apart[most] <= NONE))
 

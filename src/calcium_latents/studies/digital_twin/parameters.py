@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from calcium_latents.configuration.sections import Name, Structure, Study, Texts
-from calcium_latents.parameter_section import FieldsOf, Flag, Text
+from calcium_latents.parameter_section import LEFT_OUT, FieldsOf, Flag, Text
 from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import GaborScan, VisualCortexExperiment
 from calcium_latents.studies.digital_twin.bar_codes.bar_code_parameters import StudyOptions
 from calcium_latents.studies.digital_twin.optimal_stimuli.mei_parameters import MeiStudyParameters
@@ -19,11 +19,11 @@ class Dataset(Structure):
 
     label: Text
     """In print."""
-    parameters: Annotated[dict[str, object], FieldsOf(VisualCortexExperiment)] = None
+    parameters: Annotated[dict[str, object], FieldsOf(VisualCortexExperiment)] = LEFT_OUT
     """Of simulated neurons, over those of `simulated`."""
-    folder: Text = None
+    folder: Text = LEFT_OUT
     """Below the data directory or the repository, or absolute."""
-    recording: dict[str, object] = None
+    recording: dict[str, object] = LEFT_OUT
     """How to read it; fields: recordings/readers/images/image_responses.py."""
     optional: Flag = False
     """Left out, with a notice, where the folder is missing."""

@@ -62,16 +62,16 @@ class ModelProbe:
 
     @torch.no_grad()
     def own_rates(self, images: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-        """See `Probe.own_rates`."""
-        images, neurons = torch.as_tensor(np.asarray(images, np.float32)), torch.as_tensor(np.asarray(neurons))
-        parts = zip(images.split(self.block), neurons.split(self.block), strict=True)
+        """See `Probe.own_rates`: images [n, y, x], neurons [n]."""
+        shown, seen_by = torch.as_tensor(np.asarray(images, np.float32)), torch.as_tensor(np.asarray(neurons))
+        parts = zip(shown.split(self.block), seen_by.split(self.block), strict=True)
         return torch.cat([self.twin.own_rates(*part) for part in parts]).numpy()
 
     @torch.no_grad()
     def all_rates(self, images: np.ndarray) -> np.ndarray:
-        """See `Probe.all_rates`."""
-        images = torch.as_tensor(np.asarray(images, np.float32))
-        return torch.cat([self.twin.rates(part) for part in images.split(self.block)]).numpy()
+        """See `Probe.all_rates`: images [n, y, x]."""
+        parts = torch.as_tensor(np.asarray(images, np.float32)).split(self.block)
+        return torch.cat([self.twin.rates(part) for part in parts]).numpy()
 
 
 class TruthProbe:
@@ -87,9 +87,9 @@ class TruthProbe:
         self.neurons = responses.sizes["neuron"]
 
     def own_rates(self, images: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-        """See `Probe.own_rates`."""
+        """See `Probe.own_rates`: images [n, y, x], neurons [n]."""
         return np.asarray(self.population.own_rates(np.asarray(images, np.float32), np.asarray(neurons)))
 
     def all_rates(self, images: np.ndarray) -> np.ndarray:
-        """See `Probe.all_rates`."""
+        """See `Probe.all_rates`: images [n, y, x]."""
         return np.asarray(self.population.rates(np.asarray(images, np.float32)))

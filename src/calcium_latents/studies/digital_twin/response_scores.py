@@ -151,7 +151,7 @@ def arranged(response: np.ndarray, stimulus_of_trial: np.ndarray, stimuli: int) 
     return result
 
 
-test_repeats.__test__ = False  # no test for pytest
+test_repeats.__test__ = False  # pyrefly: ignore[missing-attribute]  # no test for pytest
 
 
 def score_predictions(

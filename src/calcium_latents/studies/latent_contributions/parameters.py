@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from calcium_latents.configuration.sections import Name, Structure
-from calcium_latents.parameter_section import Text
+from calcium_latents.parameter_section import LEFT_OUT, Text
 from calcium_latents.studies.latent_contributions.contribution_parameters import ContributionParameters
 from calcium_latents.studies.latent_contributions.roles_benchmark_parameters import RolesBenchmarkParameters
 
@@ -17,7 +17,7 @@ class Application(Structure):
     """A dataset of it, or: each recording (of config/recordings.yaml)."""
     recording: Literal["events.nc", "deconvolved.nc"]
     """File of the dataset."""
-    model: Text = None
+    model: Text = LEFT_OUT
     """A model of that study; left out: principal components of the recording."""
     method: Literal["pca", "regression", "integrated_gradients"]
     """From activity to latents."""

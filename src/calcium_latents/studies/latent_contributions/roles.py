@@ -166,8 +166,8 @@ def role_scores(
     x = _centred(activity, axes)
     lags = lag_frames(lags_s, rate_hz)
     near = frames_near(moved.frames, window_frames("around", rate_hz), len(x), max(lags))
-    net = sum(net_influence(x, axes, lag, near) for lag in lags)
-    lagged = sum(lagged_correlation_asymmetry(x, lag, near) for lag in lags)
+    net = np.sum([net_influence(x, axes, lag, near) for lag in lags], axis=0)
+    lagged = np.sum([lagged_correlation_asymmetry(x, lag, near) for lag in lags], axis=0)
     latency = half_rise_latency(x, moved, rate_hz)
     crossing, growth = moved.crossing, moved.late - moved.settled
     share = aligned(crossing, moved.latent_change)

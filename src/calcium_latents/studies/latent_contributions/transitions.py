@@ -162,7 +162,9 @@ def detect_transitions(
     if not len(vectors) or not vectors.any():
         return [], np.inf
     covariance = noise_covariance(vectors)
-    threshold = step_threshold(*vectors.shape, span, false_positives) if limit is None else float(limit)
+    threshold = (
+        step_threshold(*vectors.shape, span=span, false_positives=false_positives) if limit is None else float(limit)
+    )
     found = []
     for trial, z in enumerate(latents):
         moved = steps(z, span)

@@ -33,7 +33,7 @@ def recovery(scores: pd.DataFrame) -> pd.DataFrame:
             row |= dict(zip(("value", "lower", "upper"), mean_interval(folds[model]), strict=True))
             row |= {"folds": mine["fold"].nunique(), "seeds": mine["seed"].nunique()}
             row["validation"] = mine["r2_validation"].mean() if "r2_validation" in mine else np.nan
-            pair = folds[[MODEL, model]].dropna() if MODEL in folds and model != MODEL else ()
+            pair = folds[[MODEL, model]].dropna() if MODEL in folds and model != MODEL else folds[:0]
             if len(pair):
                 first, second = pair.to_numpy().T
                 row |= dict(zip(COLUMNS[9:12], mean_interval(first - second), strict=True))

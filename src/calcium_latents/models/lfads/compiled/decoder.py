@@ -3,6 +3,8 @@
 A task is one member on a tile of trials, from the first bin to the last (see `compiled_encoder`).
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -87,7 +89,8 @@ class _Decoder(torch.autograd.Function):
         ctx.buffers = None  # overwritten: a second backward pass would be wrong
         P, T, B, width = rows_c.shape
         C, G = width // 3, generators.shape[-1]
-        transposed = DecoderWeights(*(array(v.transpose(1, 2)) if v.dim() == 3 else array(v) for v in w))
+        arrays: Any = (array(v.transpose(1, 2)) if v.dim() == 3 else array(v) for v in w)
+        transposed = DecoderWeights(*arrays)
         to_factors = torch.empty_like(factors)
         products_c, products_g = torch.empty_like(controllers[:, :T]), torch.empty_like(generators[:, :T])
         d_controller, d_generator = torch.empty_like(controllers[:, 0]), torch.empty_like(generators[:, 0])

@@ -28,7 +28,7 @@ LANES = 8  # sums are kept in so many parts, whatever the number of threads: the
 
 
 def compiled_likelihood(model, factors: Tensor, batch: Batch, weights) -> Tensor:
-    """See `likelihood.log_likelihood`."""
+    """See `likelihood.log_likelihood`: factors `[T, P, B, F]` to `[P]`."""
     scale = getattr(model.observation, "sigmoid_scale", None)
     if scale is None:
         scale = factors.new_zeros(model.population, 2, model.sizes.neurons)

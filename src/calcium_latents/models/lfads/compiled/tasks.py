@@ -38,5 +38,5 @@ def run_tasks(kernel: Callable, count: int, *arguments: Any) -> None:
 
 
 def array(tensor: Tensor) -> np.ndarray:
-    """The tensor's memory as an array (contiguous: copied if it was not)."""
+    """The memory of a tensor of any shape as an array (contiguous: copied if it was not)."""
     return tensor.detach().contiguous().numpy()

@@ -8,7 +8,7 @@ NETCAL exports smoothed, raw or denoised traces: whether they are dF/F the file 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import h5py
 import numpy as np
@@ -142,7 +142,7 @@ def _check_lines(path: Path, comma: bool) -> tuple[list[str] | None, int, int]:
     return header, first - 1 + comma, rows
 
 
-def _fail_at_cell(path: Path, header: list[str] | None, error: Exception) -> None:
+def _fail_at_cell(path: Path, header: list[str] | None, error: Exception) -> NoReturn:
     """Name the first cell that is no number."""
     with path.open("rb") as file:
         lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())

@@ -46,8 +46,8 @@ def read_image_nwb(entry: Mapping[str, Any], folder: str | Path, label: str) -> 
     from pynwb import NWBHDF5IO  # a slow import that other formats need not wait for
 
     path = find_path(entry.get("file"), "file", folder, label)
-    window = _window(entry, "response_window_s", path, RESPONSE_WINDOW_S)
-    baseline = _window(entry, "baseline_window_s", path, None)
+    window = _window(entry, "response_window_s", path) or RESPONSE_WINDOW_S
+    baseline = _window(entry, "baseline_window_s", path)
     try:
         with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
             file = io.read()
@@ -67,7 +67,7 @@ def read_image_nwb(entry: Mapping[str, Any], folder: str | Path, label: str) -> 
             responses = responses - mean_activity(times, values, stimuli.onsets, baseline)
     unseen = np.isnan(responses).all(1)
     if unseen.mean() > 0.5:
-        found = f"none in {int(unseen.sum())} of {len(unseen)} windows"
+        found = f"none in {int(unseen.sum())} of {len(responses)} windows"
         advice = "Choose a longer window; or are the onsets and the activity on different clocks?"
         fail(path, "response_window_s", "frames of the activity in the window after an onset", found, advice)
     count = responses.shape[1]
@@ -116,12 +116,10 @@ def mean_activity(times: np.ndarray, values: np.ndarray, onsets: np.ndarray, win
     return means
 
 
-def _window(
-    entry: Mapping[str, Any], name: str, path: Path, default: tuple[float, float] | None
-) -> tuple[float, float] | None:
+def _window(entry: Mapping[str, Any], name: str, path: Path) -> tuple[float, float] | None:
     given = entry.get(name)
     if given is None:
-        return default
+        return None
     good = isinstance(given, list | tuple) and len(given) == 2
     good = good and all(isinstance(edge, int | float) and np.isfinite(edge) for edge in given)
     if not good or not given[0] < given[1]:

@@ -157,7 +157,9 @@ def _one_size(images: list[np.ndarray], path: Path) -> list[np.ndarray]:
 def _frames(series: Any, path: Path) -> np.ndarray:
     data = None if series.data is None else np.asarray(series.data[:], float)
     if data is None or data.ndim not in (3, 4) or not data.size:
-        found = "a film elsewhere" if series.external_file is not None else f"shape {np.shape(data)}"
+        found = (
+            "a film elsewhere" if series.external_file is not None else f"shape {() if data is None else data.shape}"
+        )
         fail(path, full_name(series), "pictures [frame, y, x] in the file", found, "Put the pictures into the file.")
     return data
 

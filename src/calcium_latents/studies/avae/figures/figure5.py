@@ -129,14 +129,14 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     splits = [split for split in panels.SPLITS if split in set(table.loc[table["panel"] == "A", "split"])]
     fig = style.figure(9.3)
     grid = fig.add_gridspec(4, 1, height_ratios=(1.7, 1.5, 2.5, 2.0))
-    rows = [table[table["panel"] == panel] for panel in "ABCDE"]
-    lettered = _by_noise_and_size(fig, grid, *rows[:2], splits)
-    lettered.append(_protocols(fig, grid[2], rows[2], splits))
-    lettered += _latents(fig, grid[3], *rows[3:], splits)
+    a, b, c, d, e = (table[table["panel"] == panel] for panel in "ABCDE")
+    lettered = _by_noise_and_size(fig, grid, a, b, splits)
+    lettered.append(_protocols(fig, grid[2], c, splits))
+    lettered += _latents(fig, grid[3], d, e, splits)
     places = (-0.16 * len(splits), -0.16 * len(splits), -0.31 * len(splits), -0.2, -0.2)
     for axis, letter, x in zip(lettered, "ABCDE", places, strict=True):
         style.panel_letter(axis, letter, x=x, y=1.05)
-    _legend(fig, *(panels.means_of(part[part["method"] != NULL]) for part in rows[1:3]))
+    _legend(fig, *(panels.means_of(part[part["method"] != NULL]) for part in (b, c)))
     return style.save(fig, output_stem)
 
 

@@ -191,6 +191,7 @@ def study(
             if types is not None:
                 rows[-1] |= agreement(types, found, seed, options.resamples)
                 rows[-1] |= chance(types, found, seed, options.permutations)
+    assert chosen is not None  # the options' method is one of the recipes
     box = _box(codes, *chosen, number, options, seed, neuron)
     table = pd.DataFrame(rows).reindex(columns=TABLE_COLUMNS)
     return box, table, pd.DataFrame(timing)[list(TIMING_COLUMNS)]

@@ -194,7 +194,7 @@ class RolledCodes:
     def total(self, weights: np.ndarray) -> np.ndarray:
         """Return sum_n sum_j weights[n, j] roll_j(code_n), [rotation, feature]."""
         sums = (weights.T @ self._flat).reshape(self.rotations, self.rotations, self.features)
-        return sum(np.roll(part, j, axis=0) for j, part in enumerate(sums))
+        return np.sum([np.roll(part, j, axis=0) for j, part in enumerate(sums)], axis=0)
 
     def times_autocorrelation(self, weights: np.ndarray) -> np.ndarray:
         """Return sum_k weights[n, k] <roll_j code_n, roll_k code_n>, [neuron, j]."""

@@ -1,5 +1,7 @@
 """Find the Gabor and the difference of Gaussians that drive each neuron, and each cluster of neurons, most."""
 
+from typing import Any
+
 from calcium_latents.commands.cli import command, run_command
 
 
@@ -25,7 +27,7 @@ def main(options) -> None:
     from calcium_latents.studies.digital_twin.optimal_stimuli import gabor_study as study
     from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import DifferenceGrid, GaborGrid
     from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import OptimalStimuliParameters
-    from calcium_latents.studies.digital_twin.probe import ModelProbe, TruthProbe
+    from calcium_latents.studies.digital_twin.probe import ModelProbe, Probe, TruthProbe
 
     parameters = OptimalStimuliParameters.from_mapping(options.parameters)
     seed, share, precision = parameters.seed, parameters.share_places, parameters.precision
@@ -38,7 +40,9 @@ def main(options) -> None:
             fail(path, "neuron", f"the {len(names)} neurons of {options.responses}", f"{count}", "Use one data set.")
     if "mask_centre_px" not in predictions:
         fail(options.predictions, "mask_centre_px", "centres of masks", "none", "Give predictions of the digital twin.")
-    probes = {"model": (ModelProbe.from_checkpoint(options.checkpoint), predictions["mask_centre_px"].values)}
+    probes: dict[str, tuple[Probe, Any]] = {
+        "model": (ModelProbe.from_checkpoint(options.checkpoint), predictions["mask_centre_px"].values)
+    }
     if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
         probes["truth"] = (TruthProbe(responses), responses["position_px"].values)
     shape = {"image_shape": (responses.sizes["y"], responses.sizes["x"])}

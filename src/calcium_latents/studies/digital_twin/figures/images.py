@@ -157,7 +157,7 @@ def _spectra(axis: Axes, table: pd.DataFrame, labels: list[str]) -> None:
         colour, marker, line = DATASETS[dataset]
         rows = rows.set_index("statistic")
         label = f"{labels[dataset]}: {rows.loc['slope', 'value']:.2f}".replace("-", "−")
-        frequency = rows.loc["amplitude", "frequency_cpp"].to_numpy()
+        frequency = rows.loc[["amplitude"], "frequency_cpp"].to_numpy()
         look = {"color": colour, "marker": marker, "ls": line, "ms": 2.5, "lw": 0.9, "label": label}
         axis.loglog(frequency, rows.loc["amplitude", "value"], **look)
     axis.loglog(frequency, frequency[0] / frequency, color="0.5", lw=0.8, zorder=0, label="natural scenes: −1")

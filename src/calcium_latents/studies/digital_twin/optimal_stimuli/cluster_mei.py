@@ -105,14 +105,14 @@ class Placed:
     def search(self, coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (rate [n], angle [n]) at the best of `angles` angles, for coefficients [n, coefficients]."""
         angles = torch.arange(self.parameters.angles, device=self.device) * (2 * np.pi / self.parameters.angles)
-        coefficients = torch.as_tensor(coefficients, dtype=torch.float32, device=self.device)
+        every_beta = torch.as_tensor(coefficients, dtype=torch.float32, device=self.device)
         neuron = torch.arange(len(self), device=self.device).repeat_interleave(len(angles))
         every = angles.float().repeat(len(self))
         rates = []
         with torch.no_grad():
             for part in neuron.split(self.parameters.batch_images):
                 start = sum(map(len, rates))
-                images = self.render(coefficients[part], every[start : start + len(part)], part)
+                images = self.render(every_beta[part], every[start : start + len(part)], part)
                 rates.append(self.own_rates(images, self.neurons[part]).float())
         rates = torch.cat(rates).view(len(self), len(angles))
         best = rates.argmax(dim=1)
@@ -223,8 +223,8 @@ class _Climb:
 
     def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self._note(self._evaluate(climbing=False))
-        found = (_unit_norm(self.best_beta.cpu().numpy()), self.best_angle.cpu().numpy(), self.best_rate.cpu().numpy())
-        return tuple(array.astype(float) for array in found)
+        beta, angle, rate = (array.cpu().numpy() for array in (self.best_beta, self.best_angle, self.best_rate))
+        return _unit_norm(beta).astype(float), angle.astype(float), rate.astype(float)
 
 
 def _unit_norm(coefficients: np.ndarray) -> np.ndarray:

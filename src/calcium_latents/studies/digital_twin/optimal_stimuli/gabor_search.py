@@ -40,12 +40,12 @@ class Counter:
         return int(self.probe.neurons)
 
     def own_rates(self, images: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-        """See `Probe`."""
+        """See `Probe.own_rates`: images [n, y, x], neurons [n]."""
         self.images += len(images)
         return np.asarray(self.probe.own_rates(images, np.asarray(neurons)))
 
     def all_rates(self, images: np.ndarray) -> np.ndarray:
-        """See `Probe`."""
+        """See `Probe.all_rates`: images [n, y, x]."""
         self.images += len(images)
         return np.asarray(self.probe.all_rates(images))
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.progress import progress
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import (
     BestOfKinds,
@@ -32,6 +33,7 @@ from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import (
     thinned,
 )
 from calcium_latents.studies.digital_twin.optimal_stimuli.optimal_gabors import StimulusGrid
+from calcium_latents.studies.digital_twin.probe import ModelProbe
 
 IMAGES = 32  # canvases at once: rates at every place are [IMAGES, neurons, places]
 NEURONS = 512
@@ -55,7 +57,7 @@ def canvas_cost(grid: StimulusGrid) -> float:
     return float(np.prod([(size + 2 * margin) / size for size in grid.image_shape]))
 
 
-def shared_search(probe: Probe, grid: StimulusGrid, neurons: np.ndarray, settings: SearchSettings) -> Optima:
+def shared_search(probe: ModelProbe, grid: StimulusGrid, neurons: np.ndarray, settings: SearchSettings) -> Optima:
     """Return the best stimuli of neurons [n] by a shared scan and the refinement of its proposals.
 
     Axes are thinned as in `SearchSettings` (steps of 1: the whole grid), places are not; no rounds of refinement: the
@@ -67,7 +69,7 @@ def shared_search(probe: Probe, grid: StimulusGrid, neurons: np.ndarray, setting
 
 
 def shared_scan(
-    twin: torch.nn.Module, grid: StimulusGrid, neurons: np.ndarray, settings: SearchSettings
+    twin: DigitalTwin, grid: StimulusGrid, neurons: np.ndarray, settings: SearchSettings
 ) -> tuple[np.ndarray, int]:
     """Return each neuron's best rows [n, candidate, axis] over all places, and the number of canvases."""
     margin = canvas_margin(grid)
@@ -97,7 +99,7 @@ def shared_scan(
 
 
 @torch.no_grad()
-def translated_rates(twin: torch.nn.Module, canvases: np.ndarray, neurons: np.ndarray) -> np.ndarray:
+def translated_rates(twin: DigitalTwin, canvases: np.ndarray, neurons: np.ndarray) -> np.ndarray:
     """Return rates [n, neuron, i, j] to the windows of image size whose upper left pixel is (i, j) of the canvas.
 
     Args:
@@ -106,10 +108,10 @@ def translated_rates(twin: torch.nn.Module, canvases: np.ndarray, neurons: np.nd
         neurons: [k].
     """
     device = twin.masks.device
-    neurons = torch.as_tensor(np.asarray(neurons), device=device)
+    numbers = torch.as_tensor(np.asarray(neurons), device=device)
     features = twin.core(torch.as_tensor(canvases, device=device, dtype=torch.float32)).flatten(1, 2).float()
     rates = []
-    for part in neurons.split(NEURONS):
+    for part in numbers.split(NEURONS):
         weights = twin.weights.flatten(1)[part].float()
         maps = torch.einsum("ncyx,kc->nkyx", features, weights)
         drive = functional.conv2d(maps, twin.masks[part].float()[:, None], groups=len(part))

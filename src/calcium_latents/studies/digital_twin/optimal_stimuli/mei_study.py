@@ -181,7 +181,7 @@ def _dataset(
 
 
 def described(name: str, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
-    """Return a variable of the study (`VARIABLES`, [*dims]) for xarray: dims, values, units and long name."""
+    """Return a variable [...] of the study, see `VARIABLES`, for xarray: dims, values, units and long name."""
     dims, units, long_name = VARIABLES[name]
     values = np.asarray(values)
     whole = values.dtype.kind in "iu"
@@ -209,8 +209,8 @@ def scores_of(neurons: np.ndarray, scores: pd.DataFrame | None, seed: int) -> np
     """
     if scores is None:
         return generator(seed, "order of neurons").random(len(neurons))
-    scores = scores[scores["method"] == METHOD].groupby("neuron")[SCORE].mean()
-    return scores.reindex(neurons).to_numpy(float)
+    means = scores[scores["method"] == METHOD].groupby("neuron")[SCORE].mean()
+    return means.reindex(neurons).to_numpy(float)
 
 
 def rows_of(table: pd.DataFrame, neurons: np.ndarray, stimulus: str, columns: tuple[str, ...]) -> np.ndarray:

@@ -136,12 +136,12 @@ class _Ascent:
 
     def run(self, unit: np.ndarray) -> None:
         parameters = self.parameters
-        unit = torch.as_tensor(unit, dtype=torch.float32, device=self.raw.device)
+        units = torch.as_tensor(unit, dtype=torch.float32, device=self.raw.device)
         active = torch.arange(len(self.raw), device=self.raw.device)
         for step in range(parameters.steps + 1):
             # The last pass only looks at the images that the last step has made.
             last = step == parameters.steps
-            gradient = self._look(active, unit[active], step, last)
+            gradient = self._look(active, units[active], step, last)
             if last:
                 return
             active, kept = self._still_climbing(active, step)

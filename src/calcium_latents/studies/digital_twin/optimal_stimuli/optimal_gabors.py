@@ -53,7 +53,7 @@ class StimulusGrid(GridParameters):
 
     def place_axes(self) -> dict[str, np.ndarray]:
         """Values [value] of the axes y and x, px."""
-        values = {}
+        values: dict[str, np.ndarray] = {}
         for name, span, size in zip("yx", (self.rows_px, self.columns_px), self.image_shape, strict=True):
             first, last = (self.margin_px, size - 1 - self.margin_px) if span is None else span
             values[name] = np.arange(first, last + 1, dtype=float)
@@ -137,7 +137,7 @@ class GaborGrid(GaborGridParameters, StimulusGrid):
         }
 
     def neighbours(self, rows: np.ndarray, block: Sequence[str]) -> np.ndarray:
-        """See `StimulusGrid`; places are moved with their wave and, once more, under a wave that stays.
+        """See `StimulusGrid`: rows [n, axis]; places are moved with their wave and, once more, under a wave that stays.
 
         Both are one step of a search: a neuron that likes a phase of the image at a place else waits for moves of
         place and phase that are good together only.
@@ -184,7 +184,7 @@ class GaborGrid(GaborGridParameters, StimulusGrid):
         return render_gabors(tuple(self.image_shape), parameters)
 
     def shared(self, own: Parameters, own_rows: np.ndarray, rows: np.ndarray) -> Parameters:
-        """Return a cluster's Gabor at the neurons' own places and directions.
+        """Return a cluster's Gabor at the neurons' own places and directions, parameters [n].
 
         A Gabor of orientation phi and phase tau is the one of orientation phi + pi and phase -tau, so that an own
         optimum has two directions. The one whose phase is nearer to the shared phase is taken: orientations of these
@@ -251,5 +251,5 @@ class DifferenceGrid(DifferenceGridParameters, StimulusGrid):
         return difference_of_gaussians(tuple(self.image_shape), *values)
 
     def shared(self, own: Parameters, own_rows: np.ndarray, rows: np.ndarray) -> Parameters:
-        """Return a cluster's difference of Gaussians at the neurons' own places."""
+        """Return a cluster's difference of Gaussians at the neurons' own places, parameters [n]."""
         return self.parameters(rows) | {name: own[name] for name in ("y_px", "x_px")}

@@ -78,7 +78,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     if missing:
         place = first["metrics"][0]
         raise UserError(f"{place}: expected columns of the searched hyperparameters {missing}, found none.")
-    line = table.loc[LINE, "member"].astype(int)
+    line = table.loc[LINE]["member"].astype(int)
     best = (line.index[-1], line.iloc[-1])
     rows = -(-len(space) // PANELS_A_ROW)
     fig = style.figure(3.0 + 1.5 * rows)
@@ -107,7 +107,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
         axis.set_xlim(generations[0] - margin, generations[-1] + margin)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     _legend(fig, finish)
-    fig.suptitle(_title(history, config, best, table.loc[LINE, "value"].iloc[-1]), fontsize=7.5)
+    fig.suptitle(_title(history, config, best, table.loc[LINE]["value"].iloc[-1]), fontsize=7.5)
     return style.save(fig, output_stem)
 
 
