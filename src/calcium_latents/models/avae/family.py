@@ -102,7 +102,7 @@ class AvaeFamily:
 
 
 def restore(member: Member, samples: int, state: Mapping[str, Tensor]) -> Avae:
-    """Return a trained model as a population of one."""
+    """Return a trained model as a population of one; weights in `state` are [1, ...]."""
     model = Avae(samples, member.hidden, member.latent_size, Streams([0]))
     model.load_state_dict(state)
     return model

@@ -131,7 +131,7 @@ def relative_axis(axis: Axes, means: np.ndarray, zero: bool = True) -> None:
 
     Args:
         axis: on which `draw_partitions` has drawn.
-        means: what it has returned.
+        means: what it has returned [mean shown].
         zero: the axis begins at 0.
     """
     low, high = axis.get_ylim()
