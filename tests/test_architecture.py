@@ -31,7 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "training": LOW,
     "models": LOW | {"training"},
     "search": LOW | {"training", "models"},
-    "claims": LOW | {"statistics", "metrics", "planning"},
+    "claims": LOW | {"configuration", "statistics", "metrics", "planning"},
     "figures": LOW | {"statistics", "metrics", "planning"},
     "commands": LOW | words("claims configuration deconvolution figures metrics planning search simulation training"),
     "studies": LOW

@@ -176,10 +176,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def unknown_field(name: str, known: list[str]) -> str:
+def unknown_field(name: str, known: list[str], what: str = "field") -> str:
     """Return "unknown field ...", with the known one that looks like it, or all."""
     close = difflib.get_close_matches(name, known, n=1)
-    return f"unknown field '{name}'; " + (f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}.")
+    return f"unknown {what} '{name}'; " + (f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}.")
 
 
 def faults_of(error: ValidationError, section: type[ParameterSection], value: Any) -> list[Fault]:

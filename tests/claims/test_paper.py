@@ -28,7 +28,7 @@ def test_every_value_is_read(study):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("title: x\n", "expected a file with a mapping 'values'"),
+        ("title: x\n", "field 'values': expected a mapping"),
         ("values: {a: {value: 1, printed: '1'}}\n", "values.a.*expected the fields value, printed and where"),
         ("values: {a: {value: 1, printed: '1', where: p. 3, page: 3}}\n", "values.a"),
     ],

@@ -1,13 +1,17 @@
 """Patterns of inputs are filled in from the plan."""
 
+from pathlib import Path
+
 import pytest
 
 from calcium_latents.configuration import load_configuration
 from calcium_latents.errors import UserError
+from calcium_latents.planning import studies as planned_studies
 from calcium_latents.planning.inputs import claim_inputs, figure_inputs, files, groups
 from calcium_latents.planning.plan import Plan
 from calcium_latents.planning.studies import (
     claim_tables,
+    constants,
     figure_modules,
     labels,
     module_constants,
@@ -38,7 +42,7 @@ def test_patterns_are_filled_in(repository):
     (first,) = files(plan, "radical", "{activity}/{first_run}/output.nc", named)
     assert first == f"{top}/lorenz-7hz/radical/seed-1/output.nc"
     (paper,) = files(plan, "radical", "config/papers/radical.yaml", named)
-    assert paper == str(repository / "config/papers/radical.yaml")
+    assert Path(paper).resolve() == repository / "config/papers/radical.yaml"
 
 
 def test_a_figure_for_each_key_and_none_without_inputs(repository):
@@ -89,8 +93,57 @@ def test_searches_that_name_no_dataset_are_refused(repository):
         groups(plan_of(repository, "radical", radical=change), "radical")
 
 
-@pytest.mark.parametrize("word", ["search.jobs=many", "training.stepz=3", "training.steps=0"])
+@pytest.mark.parametrize("word", ["search.jobs=many", "training.stepz=3", "training.steps=0", "seed=9"])
 def test_words_of_a_model_are_checked(repository, word):
     change = {"models": {"radical": {"overrides": [word]}}}
     with pytest.raises(UserError, match=rf"field 'radical.models.radical' \(dataset 'lorenz-7hz'\).*{word}"):
         plan_of(repository, "radical", radical=change).compose_all()
+
+
+def test_patterns_of_unknown_groups_are_explained(repository):
+    plan = plan_of(repository, "radical")
+    named = groups(plan, "radical")
+    with pytest.raises(UserError, match=r"figure x, '{runn}/a.csv': expected one of the groups run, .* found 'runn'"):
+        files(plan, "radical", "{runn}/a.csv", named, "figure x")
+    with pytest.raises(UserError, match="figure x: expected the file config/papers/none.yaml"):
+        files(plan, "radical", "config/papers/none.yaml", named, "figure x")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def draw(inputs, stem): ...\n", "INPUTS: expected a literal mapping"),
+        ("INPUTS = {'a': ['b']}\ndef draw(inputs, stem): ...\n", "INPUTS: expected a literal mapping"),
+        ("def draw(:\n", "line 1: expected Python"),
+    ],
+)
+def test_figures_that_do_not_say_what_they_read_are_refused(tmp_path, monkeypatch, text, said):
+    folder = tmp_path / "mine/figures"
+    folder.mkdir(parents=True)
+    (tmp_path / "mine/study.py").touch()
+    (folder / "one.py").write_text(text)
+    monkeypatch.setattr(planned_studies, "FOLDER", tmp_path)
+    studies.cache_clear(), figure_modules.cache_clear()
+    try:
+        with pytest.raises(UserError, match=rf"one\.py.*{said}"):
+            figure_modules()
+    finally:
+        monkeypatch.undo()
+        studies.cache_clear(), figure_modules.cache_clear()
+
+
+def test_annotated_inputs_are_read(tmp_path):
+    (tmp_path / "a.py").write_text("INPUTS: dict[str, str] = {'a': '{run}/a.csv'}\nOTHER = len('x')\n")
+    assert constants(tmp_path / "a.py") == {"INPUTS": {"a": "{run}/a.csv"}}
+
+
+def test_a_dataset_may_not_take_the_folder_of_figures(repository):
+    change = {"datasets": {"figures": {"label_hz": 3, "parameters": {}}}}
+    with pytest.raises(UserError, match="radical.datasets.figures': expected another name"):
+        plan_of(repository, "radical", radical=change)
+
+
+def test_a_baseline_may_not_have_a_models_name(repository):
+    change = {"smoothing": {"radical": {"variable": "events", "sd_s": 0.1}}}
+    with pytest.raises(UserError, match="radical.smoothing.*names that no model has, found 'radical'"):
+        plan_of(repository, "radical", radical=change)

@@ -37,7 +37,7 @@ def test_scales_change_numbers_not_code_paths(scale):
     ("change", "field", "said"),
     [
         ({"scale": "huge"}, "scale", "expected one of paper, quick, smoke, found 'huge'"),
-        ({"studies": ["radical", "avee"]}, "studies", "unknown field 'avee'"),
+        ({"studies": ["radical", "avee"]}, "studies", "unknown study 'avee'; did you mean 'avae'?"),
         ({"sede": 1}, "top level", "did you mean 'seed'?"),
         ({"seed": -1}, "seed", "expected a whole number from 0 to 18446744073709551615, found -1"),
         ({"radical": {"seeds": [2**64]}}, "radical.seeds", "18446744073709551615"),

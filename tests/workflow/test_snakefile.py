@@ -263,7 +263,7 @@ def test_a_second_run_has_nothing_to_do(finished):
         ("theory/ring.py", {"solvable_network", "cross_encoder_figure1"}, {"train", "simulate_population"}),
         (
             "models/avae/training.py",
-            {"train", "score_avae", "compare_conditions", "avae_figure6_tauopathy"},
+            {"train", "score_avae", "compare_conditions", "avae_figure6__tauopathy"},
             {"simulate_cultures", "add_noise", "score_cross_encoder"},
         ),
         (

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))  # the package need not be installed where the workflow is only planned
 
 from calcium_latents.configuration import load_configuration, merge
-from calcium_latents.claims.paper import papers
+from calcium_latents.claims.paper import papers, read_paper
 from calcium_latents.configuration.sections import FIGURE_RULE
 from calcium_latents.errors import UserError
 from calcium_latents.planning.inputs import claim_inputs, figure_inputs, groups

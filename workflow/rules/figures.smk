@@ -1,11 +1,13 @@
 # figures, a rule each, named as the figure; what it reads stands in its module. And the table of claims.
+for paper in papers():
+    checked(read_paper, paper.stem)
 DRAWN = [
     (study, figure, inputs)
     for study in STUDIES
     for figure, inputs in checked(figure_inputs, PLAN, study).items()
 ]
 CLAIMS = {table: paths for study in STUDIES for table, paths in checked(claim_inputs, PLAN, study).items()}
-RULES.granted_as |= {figure.replace("-", "_"): FIGURE_RULE for _, figure, _ in DRAWN}
+RULES.granted_as |= {figure.replace("-", "__"): FIGURE_RULE for _, figure, _ in DRAWN}
 FIGURE_FILES = [
     f"results/{SCALE}/{study}/figures/{figure}.{kind}"
     for study, figure, _ in DRAWN
@@ -17,11 +19,15 @@ TARGETS = [path for study in STUDIES for path in getattr(description(study), "ta
 for study, figure, inputs in DRAWN:
     drawing = figure.partition("-")[0]
     drawn_by = figure_modules()[drawing][1]
+    if not (ROOT / f"workflow/report/{drawing}.rst").is_file():
+        raise WorkflowError(
+            f"figure {drawing}: expected its caption in workflow/report/{drawing}.rst, found none."
+        )
     numbers = {"table": f"results/{{scale}}/{study}/figures/{figure}.csv"} if has_table(drawn_by) else {}
 
     rule:
         name:
-            figure.replace("-", "_")
+            figure.replace("-", "__")
         input:
             **inputs,
         output:
@@ -37,7 +43,7 @@ for study, figure, inputs in DRAWN:
             drawing=drawing,
             inputs=lambda wildcards, input: named(input),
             stem=lambda wildcards, output: os.path.splitext(output.png)[0],
-            labels=config_digest(labels()),
+            labels=config_digest({"in order": [*labels().items()]}),
             code=code("commands.figure", drawn_by.removeprefix("calcium_latents.")),
         message:
             f"Draw {study}/{figure}"
@@ -48,7 +54,7 @@ for study, figure, inputs in DRAWN:
 
 rule claims:
     input:
-        papers=[str(path) for path in papers()],
+        papers=[os.path.relpath(path) for path in papers()],
         tables=CLAIMS.values(),
     output:
         claims="results/{scale}/claims.csv",

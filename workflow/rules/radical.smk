@@ -83,6 +83,7 @@ rule convergence:
         recording=PLAN.box("radical", CONVERGENCE, "events.nc"),
         snapshots=radical_study.convergence_files(PLAN, "snapshots.pt"),
         checkpoints=radical_study.convergence_files(PLAN, "checkpoint.pt"),
+        configs=radical_study.convergence_files(PLAN, "config.yaml"),
     output:
         table="results/{scale}/radical/convergence.csv",
     conda:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from calcium_latents.configuration.files import read_yaml
 from calcium_latents.errors import UserError
 from calcium_latents.provenance import SOURCE
 
@@ -34,10 +33,9 @@ def read_paper(study: str, folder: Path = FOLDER) -> Mapping[str, PaperValue]:
         UserError: there is no such file, or an entry lacks a field or has another.
     """
     path = folder / f"{study}.yaml"
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))["values"]
-    except (FileNotFoundError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: expected a file with a mapping 'values' ({error}).") from error
+    entries = read_yaml(path).get("values")
+    if not isinstance(entries, dict):
+        raise UserError(f"{path}, field 'values': expected a mapping (empty: {{}}), found {entries!r}.")
     found = {}
     for name, entry in entries.items():
         try:

@@ -59,19 +59,23 @@ def parameters(text: str) -> dict[str, Any]:
         if not path.is_file():
             raise argparse.ArgumentTypeError(f"expected a JSON object or the path of a file, found {text!r}")
         if path.suffix in {".yaml", ".yml"}:
-            import yaml
+            from calcium_latents.configuration.files import read_yaml
 
-            value = yaml.safe_load(path.read_text())
+            value = read_yaml(path)
         else:
-            value = json.loads(path.read_text())
+            value = _json(path.read_text(), text)
     else:
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise argparse.ArgumentTypeError(f"not a JSON object ({error}): {text!r}") from error
+        value = _json(text, text)
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"expected an object with named fields, found {type(value).__name__}")
     return value
+
+
+def _json(text: str, found: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not a JSON object ({error}): {found!r}") from error
 
 
 def add_parameters(parser: argparse.ArgumentParser, what: str) -> None:

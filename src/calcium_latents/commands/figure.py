@@ -4,7 +4,7 @@ from calcium_latents.commands.cli import command, run_command
 
 
 @command(
-    name="a module of calcium_latents.figures",
+    name="STUDY_MODULE, of a study's folder figures",
     input={"action": "append", "default": [], "metavar": "NAME=PATH", "help": "may come again, also for one name"},
     output_stem="path without .png, .svg",
 )

@@ -7,9 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
-
 from calcium_latents.commands.cli import run_command
+from calcium_latents.configuration.files import read_yaml
 
 #: Arguments after which not everything is up to date, so that there is nothing to report on.
 PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefile", "directory", "report")
@@ -22,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     parsed = _parse(arguments)
-    results = Path("results") / _scale(parsed.config)
+    results = Path("results") / _scale(parsed.config, parsed.configfile)
     report, started = results / "report.html", time.time()
     # set-like options take every word that follows: these stand first
     command = [sys.executable, "-m", "snakemake"]
@@ -53,11 +52,12 @@ def _parse(arguments: list[str]):
         raise
 
 
-def _scale(config: list[str] | None) -> str:
+def _scale(config: list[str] | None, files: list[Path] | None) -> str:
     for entry in config or []:
         if str(entry).startswith("scale="):
             return str(entry).removeprefix("scale=")
-    return yaml.safe_load(Path("config/config.yaml").read_text())["scale"]
+    chosen = [read_yaml(Path(path)).get("scale") for path in (*reversed(files or []), "config/config.yaml")]
+    return next(filter(None, chosen), "quick")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: expected a YAML file, found nothing of that name.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a YAML file, found one that cannot be read: {error}.") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
     if value is None:

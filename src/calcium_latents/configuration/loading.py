@@ -37,7 +37,11 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     scale_file = f"config/scale/{chosen.scale}"
     scale = read_scale(root, chosen.scale)
     _require_known(scale, sections, scale_file)
-    _require_known(chosen.studies, sections, f"{CHOSEN}, field 'studies'")
+    for study in chosen.studies:
+        if study not in study_names():
+            raise UserError(f"{CHOSEN}, field 'studies': {unknown_field(study, study_names(), 'study')}")
+        if not (root / f"workflow/rules/{study}.smk").is_file():
+            raise UserError(f"{CHOSEN}, field 'studies': expected workflow/rules/{study}.smk, found none.")
     merged: dict[str, Any] = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen}
     for section in ["resources", *chosen.studies]:
         if section not in scale:
@@ -63,7 +67,10 @@ def declaration(section: str) -> type[ParameterSection]:
     """Return the declaration of a section of a scale: a study's `Parameters`, or `Resources`."""
     if section == "resources":
         return Resources
-    return import_module(f"{PACKAGE}.studies.{section}.parameters").Parameters
+    module = import_module(f"{PACKAGE}.studies.{section}.parameters")
+    if not hasattr(module, "Parameters"):
+        raise UserError(f"{module.__file__}: expected a class Parameters, found none.")
+    return module.Parameters
 
 
 def check(kind: type[ParameterSection], value: Any, origin: str, prefix: str = "") -> Any:

@@ -187,7 +187,7 @@ class Models(Structure):
 
     TAKES_RECORDINGS: ClassVar[bool] = False  # whether the study takes entries of config/recordings.yaml
 
-    models: dict[Text, ModelChoice]
+    models: dict[Name, ModelChoice]
     """Name of a file of config/model: how it is trained."""
     seeds: Seeds
     """Of training; the first one's results are shown where one is."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from calcium_latents.errors import UserError
 from calcium_latents.files import read_table, write_table
-from calcium_latents.planning.studies import figure_modules
+from calcium_latents.planning.studies import figure_modules, has_table
 
 
 def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: str | Path) -> list[Path]:
@@ -38,7 +38,7 @@ def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: st
             f"{sorted(required)} and takes {sorted(optional)} (--input NAME=PATH, repeated for more files)."
         )
     given, stem = {key: [Path(path) for path in paths] for key, paths in inputs.items()}, Path(output_stem)
-    if not hasattr(module, "tabulate"):
+    if not has_table(module.__name__):
         return module.draw(given, stem)
     path = stem.with_name(f"{stem.name}.csv")
     write_table(module.tabulate(given), path)

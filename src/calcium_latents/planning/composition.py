@@ -1,7 +1,8 @@
 """The training command's configuration, composed when the workflow is planned: a wrong word costs seconds, not an hour.
 
-What can be known without the model's code is checked: names of groups, files and fields, kinds and ranges of values,
-and everything of a search. PyTorch is not imported: it may be missing where a workflow is only planned.
+What can be known without the model's code is checked: names of groups, files and fields, kinds of values, ranges of
+counts, sizes and rates, and everything of a search. PyTorch is not imported: it may be missing where a workflow is
+only planned.
 """
 
 import copy
@@ -136,7 +137,7 @@ def _require_field(config: Any, name: str, word: str) -> Any:
 
 def _require_kind(before: Any, after: Any, name: str, word: str) -> None:
     """Raise a UserError where a value is not of the kind of the one that it replaces."""
-    expected = _expected(before, after, name.rpartition(".")[2])
+    expected = _expected(before, after, name)
     if expected is not None:
         raise UserError(f"{word!r}: expected {expected} (as {before!r} in config), found {after!r}.")
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -147,14 +148,18 @@ def _require_kind(before: Any, after: Any, name: str, word: str) -> None:
 def _expected(before: Any, after: Any, name: str) -> str | None:
     """Return what a value must be that replaces `before`; None where `after` is that."""
     number = isinstance(before, int | float) and not isinstance(before, bool)
-    if number and name in COUNTS:
+    field = name.rpartition(".")[2]
+    if number and field.endswith("dropout_rate"):
+        return None if _is_number(after) and 0 <= after < 1 else "a number from 0 to below 1"
+    if number and (field in COUNTS or name.startswith("model.sizes.") and isinstance(before, int)):
         good = isinstance(after, int) and not isinstance(after, bool) and after >= 1
         return None if good else "a whole number of at least 1"
     if before is None or after is None:  # null: as the code chooses
         return None
     if number:
-        values = after.values() if isinstance(after, Mapping) else [after]
-        return None if all(map(_is_number, values)) and not (before >= 0 > min(values)) else "a number of at least 0"
+        values = list(after.values()) if isinstance(after, Mapping) else [after]
+        good = values and all(_is_number(value) and (value >= 0 or before < 0) for value in values)
+        return None if good else "a number of at least 0"
     if isinstance(before, list):
         numbers = not isinstance(after, list) or all(map(_is_number, after)) or not all(map(_is_number, before))
         return None if isinstance(after, list) and numbers else "a list of numbers"

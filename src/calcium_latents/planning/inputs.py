@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
+from calcium_latents.errors import UserError
 from calcium_latents.planning.plan import Plan
 from calcium_latents.planning.studies import claim_tables, description, figure_modules, module_constants
 
@@ -36,14 +37,18 @@ def figure_inputs(plan: Plan, study: str) -> dict[str, dict[str, list[str]]]:
             continue
         said = module_constants(module)
         each = said.get("EACH", ())
+        place = f"figure {figure}"
+        if isinstance(each, str) or not set(each) <= set(named):
+            raise UserError(f"{place}, EACH: expected a tuple of groups ({', '.join(named)}), found {each!r}.")
         for key in named[each[0]] if each else [None]:
             restricted = {
                 name: {k: v for k, v in members.items() if name not in each or k == key}
                 for name, members in named.items()
             }
-            required = {name: files(plan, study, text, restricted) for name, text in said["INPUTS"].items()}
+            required = {name: files(plan, study, text, restricted, place) for name, text in said["INPUTS"].items()}
             optional = {
-                name: files(plan, study, text, restricted) for name, text in said.get("OPTIONAL_INPUTS", {}).items()
+                name: files(plan, study, text, restricted, place)
+                for name, text in said.get("OPTIONAL_INPUTS", {}).items()
             }
             if all(required.values()):
                 found[f"{figure}-{key}" if key else figure] = required | {k: v for k, v in optional.items() if v}
@@ -53,14 +58,24 @@ def figure_inputs(plan: Plan, study: str) -> dict[str, dict[str, list[str]]]:
 def claim_inputs(plan: Plan, study: str) -> dict[str, list[str]]:
     """Return STUDY.TABLE -> files, of the tables of a study's claims that this run makes."""
     named = groups(plan, study)
-    tables = {name: files(plan, study, text, named) for name, text in claim_tables(study).items()}
+    place = f"claims of {study}"
+    tables = {name: files(plan, study, text, named, place) for name, text in claim_tables(study).items()}
     return {f"{study}.{name}": paths for name, paths in tables.items() if paths}
 
 
-def files(plan: Plan, study: str, pattern: str, named: Groups) -> list[str]:
-    """Return the files that a pattern stands for, in the order of the groups' members."""
+def files(plan: Plan, study: str, pattern: str, named: Groups, place: str = "pattern") -> list[str]:
+    """Return the files that a pattern stands for, in the order of the groups' members.
+
+    Raises UserError, which names `place`, where it names no group of the study.
+    """
+    known = (*named, "runs", "first_run")
+    for name in re.findall(r"\{(.*?)\}", pattern):
+        if name not in known:
+            raise UserError(f"{place}, {pattern!r}: expected one of the groups {', '.join(known)}, found {name!r}.")
     if pattern.startswith("config/"):
-        return [str(plan.root / pattern)]
+        if not (plan.root / pattern).is_file():
+            raise UserError(f"{place}: expected the file {pattern} of the repository, found none.")
+        return [os.path.relpath(plan.root / pattern)]
     return [os.path.normpath(path) for path in _filled(plan, study, pattern, named, f"results/{plan.scale}/{study}/")]
 
 

@@ -10,6 +10,9 @@ from calcium_latents.errors import UserError
 from calcium_latents.planning.composition import ComposedRun, compose_run
 from calcium_latents.planning.studies import description
 
+#: Fields of the training command that its rule sets itself.
+SET_BY_RULES = {"seed", "recording", "accelerator", "threads"}
+
 
 class Plan:
     """A checked configuration (see `configuration.load_configuration`), and what follows from it.
@@ -32,6 +35,11 @@ class Plan:
         if "recordings" in self.studies:
             self._find_recordings()
         for study in self.studies:
+            if "figures" in self.settings[study].get("datasets", {}):
+                raise UserError(
+                    f"{self.chosen_by}, field '{study}.datasets.figures': expected another name, since results have a"
+                    " folder 'figures'."
+                )
             if hasattr(description(study), "check"):
                 description(study).check(self)
 
@@ -98,7 +106,11 @@ class Plan:
         Raises UserError naming what is wrong in it, and where it stands.
         """
         place = f"{self.chosen_by}, field '{study}.models.{model}' (dataset '{dataset}')"
-        return compose_run(self.root, self.training_words(study, dataset, model), place)
+        words = self.training_words(study, dataset, model)
+        for word in words:
+            if (name := word.lstrip("+").partition("=")[0]) in SET_BY_RULES:
+                raise UserError(f"{place}: {word!r}: {name} is set by the workflow; use `seeds`, or `resources`.")
+        return compose_run(self.root, words, place)
 
     def compose_all(self) -> None:
         """Compose every run of every model, so that a wrong word is said before anything runs."""

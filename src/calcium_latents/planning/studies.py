@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from calcium_latents.errors import UserError
 from calcium_latents.provenance import PACKAGE, SOURCE
 
 FOLDER = SOURCE / PACKAGE / "studies"
@@ -51,16 +52,35 @@ def figure_modules() -> dict[str, tuple[str, str]]:
     found = {}
     for study in studies():
         for path in sorted((FOLDER / study / "figures").glob("*.py")):
-            if "INPUTS" in constants(path):
-                name = path.stem if path.stem.startswith(study) else f"{study}_{path.stem}"
+            if _is_figure(path):
+                own = path.stem == study or path.stem.startswith(f"{study}_")
+                name = path.stem if own else f"{study}_{path.stem}"
+                if name in found:
+                    raise UserError(f"{path}: expected a name of its own, found another figure {name!r}.")
                 found[name] = (study, f"{PACKAGE}.studies.{study}.figures.{path.stem}")
     return found
 
 
 def has_table(module: str) -> bool:
     """Return whether a figure module makes a table of its numbers, with a function `tabulate`."""
-    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
-    return any(isinstance(node, ast.FunctionDef) and node.name == "tabulate" for node in tree.body)
+    return "tabulate" in _functions(_file(module))
+
+
+def _is_figure(path: Path) -> bool:
+    """Return whether a module is a figure. Raises UserError where it draws, but does not say of what."""
+    if "draw" not in _functions(path):
+        return False
+    inputs = constants(path).get("INPUTS")
+    if not (isinstance(inputs, dict) and all(isinstance(text, str) for text in inputs.values())):
+        raise UserError(
+            f"{path}, INPUTS: expected a literal mapping of inputs to patterns of files, found {inputs!r}."
+            ' For example: INPUTS = {"scores": "{run}/scores.csv"}'
+        )
+    return True
+
+
+def _functions(path: Path) -> set[str]:
+    return {node.name for node in _parsed(path).body if isinstance(node, ast.FunctionDef)}
 
 
 def with_claims() -> list[str]:
@@ -70,7 +90,7 @@ def with_claims() -> list[str]:
 
 def claim_tables(study: str) -> Mapping[str, str]:
     """Return table -> pattern of its files, of the claims of a study; empty for a study without claims."""
-    return constants(FOLDER / study / "claims.py")["TABLES"] if study in with_claims() else {}
+    return constants(FOLDER / study / "claims.py").get("TABLES", {}) if study in with_claims() else {}
 
 
 def module_constants(module: str) -> dict[str, Any]:
@@ -86,10 +106,18 @@ def _file(module: str) -> Path:
 def constants(path: Path) -> dict[str, Any]:
     """Return name -> value of a module's top-level assignments that are literals."""
     found = {}
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+    for statement in _parsed(path).body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and isinstance(targets[0], ast.Name):
             try:
-                found[statement.targets[0].id] = ast.literal_eval(statement.value)
+                found[targets[0].id] = ast.literal_eval(statement.value)
             except ValueError:
                 continue
     return found
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: expected Python, found {error.msg}.") from None

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from calcium_latents.configuration.sections import Overrides, Structure, Study, Texts
+from calcium_latents.configuration.sections import Name, Overrides, Structure, Study, Texts
 from calcium_latents.parameter_section import LEFT_OUT, Count, FieldsOf, ParameterSection, Positive, Seed, Text
 from calcium_latents.simulation.latent_population.latent_population_parameters import LatentPopulationParameters
 from calcium_latents.studies.cross_encoder.solvable_network_parameters import SolvableNetworkParameters
@@ -40,7 +40,7 @@ class Parameters(Study):
     """Of Fig. 1."""
     population: LatentPopulationParameters
     """Of all simulated datasets."""
-    datasets: Annotated[dict[Text, Dataset], Field(min_length=1)]
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     """Simulated populations."""
     rate_hz: Positive
     """Recordings are resampled to it."""

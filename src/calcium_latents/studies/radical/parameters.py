@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from calcium_latents.configuration.sections import Deconvolution, Names, Smoothing, Structure, Study
+from calcium_latents.configuration.sections import Deconvolution, Name, Names, Smoothing, Structure, Study
 from calcium_latents.parameter_section import FieldsOf, Flag, Number, Positive, Text
 from calcium_latents.simulation.lorenz.parameters import LorenzRecordingParameters
 
@@ -54,11 +54,11 @@ class Parameters(Study):
     """A module of calcium_latents.simulation.lorenz."""
     simulation: LorenzRecordingParameters
     """Of all datasets."""
-    datasets: Annotated[dict[Text, Dataset], Field(min_length=1)]
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     """Simulated recordings."""
     deconvolution: Deconvolution
     """Of all datasets."""
-    smoothing: dict[Text, Smoothing]
+    smoothing: dict[Name, Smoothing]
     """Baselines by name."""
     evaluation: Evaluation
     """Of all models."""
@@ -71,6 +71,8 @@ class Parameters(Study):
     def _check_parts(self):
         overlays = {name: dataset.parameters for name, dataset in self.datasets.items()}
         self.check_overlays(LorenzRecordingParameters, self.simulation.given(), overlays)
+        if both := sorted({*self.smoothing} & {*self.models}):
+            raise self.wrong("smoothing", "names that no model has", ", ".join(both))
         self.require("convergence.dataset", [self.convergence.dataset], self.run)
         self.require("convergence.models", self.convergence.models, self.models)
         self.require("figures.activity", [self.figures.activity], self.run)
