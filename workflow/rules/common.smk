@@ -143,6 +143,7 @@ def recording_to_train_on(wildcards):
     return PLAN.trained_on(wildcards.study, wildcards.dataset)
 
 
+DATASETS = {name for study in STUDIES for name in SETTINGS[study].get("datasets", {})} | {*PLAN.recordings}
 SIMULATED = [study for study in STUDIES if "simulation" in SETTINGS[study]]
 MODELS = {model for study in STUDIES for model in SETTINGS[study].get("models", {})}
 SMOOTHERS = {method for study in STUDIES for method in SETTINGS[study].get("smoothing", {})}
@@ -151,6 +152,6 @@ SMOOTHERS = {method for study in STUDIES for method in SETTINGS[study].get("smoo
 wildcard_constraints:
     scale=SCALE,
     study=one_of(STUDIES),
-    dataset=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    dataset=one_of(DATASETS),
     model=one_of(MODELS | SMOOTHERS),
     seed=r"\d+",
