@@ -17,7 +17,7 @@ from calcium_latents.provenance import PACKAGE, SOURCE
 FOLDER = SOURCE / PACKAGE / "studies"
 
 
-@lru_cache(maxsize=1)
+@cache
 def studies() -> tuple[str, ...]:
     """Return the names of all studies: folders with a description, study.py."""
     return tuple(sorted(path.parent.name for path in FOLDER.glob("*/study.py")))
@@ -43,7 +43,7 @@ def labels() -> dict[str, tuple[str, str, str]]:
     return {name: look for looks in said for name, look in looks.items()}
 
 
-@lru_cache(maxsize=1)
+@cache
 def figure_modules() -> dict[str, tuple[str, str]]:
     """Return figure -> (study, module). A figure is a module of a study's folder `figures` that has INPUTS.
 
@@ -116,6 +116,7 @@ def constants(path: Path) -> dict[str, Any]:
     return found
 
 
+@cache
 def _parsed(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
