@@ -51,7 +51,7 @@ class Workflow(Structure):
     scale: Text
     """A folder of config/scale."""
     studies: Names
-    """Studies to run; each has workflow/rules/NAME.smk, a file NAME.yaml in the scale paper, and a package of its own."""
+    """Studies to run; each has workflow/rules/NAME.smk, NAME.yaml in the scale paper, and a package of its own."""
     seed: Seed
     """Of everything random; every use of it derives a stream of its own."""
     recordings_file: Text | None = None

@@ -5,7 +5,7 @@ Constants of modules that are slow to import (figures, claims) are read without 
 
 import ast
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
