@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from calcium_latents.configuration.loading import study_names
 from calcium_latents.planning.studies import figure_modules, has_table, studies
 from calcium_latents.provenance import PACKAGE, SOURCE
 
@@ -161,6 +162,7 @@ def test_files_have_one_idea_each():
 
 def test_all_studies_have_what_a_study_has():
     root = SOURCE.parent
+    assert list(studies()) == study_names()  # study.py and parameters.py
     for study in studies():
         for path in (f"workflow/rules/{study}.smk", f"config/scale/paper/{study}.yaml"):
             assert (root / path).is_file(), path
