@@ -11,7 +11,8 @@ RULES.granted_as |= {figure.replace("-", "__"): FIGURE_RULE for _, figure, _ in 
 FIGURE_FILES = [
     f"results/{SCALE}/{study}/figures/{figure}.{kind}"
     for study, figure, _ in DRAWN
-    for kind in ("png", "svg")
+    for kind in ("png", "svg", "csv")
+    if kind != "csv" or has_table(figure_modules()[figure.partition("-")[0]][1])
 ]
 TARGETS = [path for study in STUDIES for path in getattr(description(study), "targets", lambda _: [])(PLAN)]
 
