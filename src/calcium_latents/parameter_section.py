@@ -7,7 +7,7 @@ once; `expected` is the same text as in docs/configuration.md, since both are ma
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, Union, get_args, get_origin
@@ -178,8 +178,13 @@ def _plain(value: Any) -> Any:
 
 def unknown_field(name: str, known: list[str], what: str = "field") -> str:
     """Return "unknown field ...", with the known one that looks like it, or all."""
+    return f"unknown {what} '{name}'; {suggestion(name, known)}"
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Return "did you mean ...?" where a known name looks like `name`, else all that are known."""
     close = difflib.get_close_matches(name, known, n=1)
-    return f"unknown {what} '{name}'; " + (f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}.")
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known) or 'none'}."
 
 
 def faults_of(error: ValidationError, section: type[ParameterSection], value: Any) -> list[Fault]:

@@ -10,9 +10,6 @@ from calcium_latents.commands.cli import command, run_command
 )
 def main(options) -> None:
     """Write STEM.png and STEM.svg."""
-    import matplotlib
-
-    matplotlib.use("agg")
     from calcium_latents.figures import draw_figure, parse_inputs
 
     draw_figure(options.name, parse_inputs(options.input), options.output_stem)

@@ -6,7 +6,6 @@ only planned.
 """
 
 import copy
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.metrics import METRICS
+from calcium_latents.parameter_section import suggestion
 from calcium_latents.provenance import PACKAGE, code_digest, config_digest
 from calcium_latents.search.settings import SearchSettings
 
@@ -109,10 +109,10 @@ def _require_file(directory: Path, group: str, word: str, choice: Any) -> None:
     """Raise a UserError where a config group, or the file that a word chooses of it, does not exist."""
     if not (directory / group).is_dir():
         known = sorted(str(path.relative_to(directory)) for path in directory.glob("**/") if path != directory)
-        raise UserError(f"{word!r}: unknown group {group!r}; {_suggestion(group, known)}")
+        raise UserError(f"{word!r}: unknown group {group!r}; {suggestion(group, known)}")
     if not (directory / group / f"{choice}.yaml").is_file():
         known = sorted(path.stem for path in (directory / group).glob("*.yaml"))
-        raise UserError(f"{word!r}: no file config/{group}/{choice}.yaml; {_suggestion(str(choice), known)}")
+        raise UserError(f"{word!r}: no file config/{group}/{choice}.yaml; {suggestion(str(choice), known)}")
 
 
 def _is_addition(override: Override, config: Mapping[str, Any]) -> bool:
@@ -130,7 +130,7 @@ def _require_field(config: Any, name: str, word: str) -> Any:
         known = {str(key): item for key, item in items.items()}
         if part not in known:
             where = f" of {above!r}" if above else ""
-            raise UserError(f"{word!r}: unknown field {part!r}{where}; {_suggestion(part, list(known))}")
+            raise UserError(f"{word!r}: unknown field {part!r}{where}; {suggestion(part, list(known))}")
         value, above = known[part], f"{above}.{part}" if above else part
     return value
 
@@ -194,8 +194,3 @@ def _targets(value: Any) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from _targets(item)
-
-
-def _suggestion(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."

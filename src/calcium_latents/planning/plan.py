@@ -137,8 +137,13 @@ class Plan:
                     f" {entry['file']!r}, which is neither in the data directory ({directory}) nor in {self.root}."
                 )
 
-    def check_recording_names(self, study: str, taken: Iterable[str]) -> None:
-        """Raise UserError where a recording of a study bears a name that the study's results have for another."""
+    def take_recordings(self, study: str, taken: Iterable[str]) -> None:
+        """Check the user's recordings of a study, and say so where none are imported.
+
+        Raises UserError where one bears a name that the study's results have for another folder.
+        """
+        if "recordings" not in self.studies and self.settings["recording_files"]:
+            self.notice(f"{study} leaves your recordings out: study 'recordings', which imports them, is not run.")
         for name in self.recordings_of(study):
             if name in taken:
                 raise UserError(

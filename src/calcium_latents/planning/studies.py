@@ -45,7 +45,7 @@ def labels() -> dict[str, tuple[str, str, str]]:
 
 @cache
 def figure_modules() -> dict[str, tuple[str, str]]:
-    """Return figure -> (study, module). A figure is a module of a study's folder `figures` that has INPUTS.
+    """Return figure -> (study, module). A figure is a module of a study's folder `figures` that draws.
 
     It is named as the study and the module, or as the module alone where that begins with the study's name.
     """

@@ -52,11 +52,10 @@ def with_maps(plan: Plan) -> set[str]:
 def check(plan: Plan) -> None:
     """Check names of recordings and datasets, and say what is left out."""
     settings = plan.settings["avae"]
-    plan.check_recording_names("avae", {*settings["datasets"], "sets", "figures"})
-    for taken in {*settings["datasets"]} & {"sets", "figures"}:
+    plan.take_recordings("avae", {*settings["datasets"], "sets", "figures"})
+    if "sets" in settings["datasets"]:
         raise UserError(
-            f"{plan.chosen_by}, field 'avae.datasets.{taken}': expected another name, since results have a"
-            f" folder '{taken}'."
+            f"{plan.chosen_by}, field 'avae.datasets.sets': expected another name, since results have a folder 'sets'."
         )
     named = groups(plan)
     for name in named["joined"]:
@@ -64,8 +63,6 @@ def check(plan: Plan) -> None:
     missing = sorted({settings["figures"]["examples"], *settings["figures"]["noise"]} - {*named["simulated"]})
     if missing:
         plan.notice(f"avae's figures of simulated cultures leave out what is not run: {', '.join(missing)}.")
-    if "recordings" not in plan.studies and plan.settings["recording_files"]:
-        plan.notice("avae leaves your recordings out: study 'recordings', which imports them, is not run.")
 
 
 def overrides(plan: Plan, dataset: str) -> list[str]:

@@ -14,15 +14,7 @@ LABELS = {
 
 def check(plan: Plan) -> None:
     """Check that recordings bear no name of the study's own."""
-    plan.check_recording_names(
-        "cross_encoder", {*plan.settings["cross_encoder"]["datasets"], "solvable_network", "figures"}
-    )
-    _say_what_is_missing(plan)
-
-
-def _say_what_is_missing(plan: Plan) -> None:
-    if "recordings" not in plan.studies and plan.settings["recording_files"]:
-        plan.notice("cross_encoder leaves your recordings out: study 'recordings', which imports them, is not run.")
+    plan.take_recordings("cross_encoder", {*plan.settings["cross_encoder"]["datasets"], "solvable_network", "figures"})
 
 
 def groups(plan: Plan) -> dict:

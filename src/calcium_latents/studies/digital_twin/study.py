@@ -23,8 +23,6 @@ def datasets(plan: Plan) -> list[str]:
     settings, names = plan.settings["digital_twin"], []
     for name in settings["run"]:
         place = f"{plan.chosen_by}, field 'digital_twin.datasets.{name}"
-        if name == "figures":
-            raise UserError(f"{place}': expected another name, since results have a folder 'figures'.")
         dataset = settings["datasets"][name]
         if "parameters" in dataset or response_folder(plan, name) is not None:
             names.append(name)
