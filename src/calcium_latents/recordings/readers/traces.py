@@ -4,12 +4,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 
 # Dropped frames are filled with NaN up to this long; a longer gap is two recordings.
 LONGEST_GAP_S = 2.0
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """A signal of the animal beside the imaging, on its own clock.
+
+    Attributes:
+        times: [sample], s in the session.
+        values: [sample]; NaN = not known.
+        units: of the values, "cm/s" say.
+    """
+
+    times: np.ndarray
+    values: np.ndarray
+    units: str = "1"
 
 
 @dataclass
@@ -26,6 +42,8 @@ class Traces:
         frame_fraction: [neuron], the part of the imaging period after which the neuron is sampled, or None.
         scanned_by_line: whether the frame fractions are known to be right; else they are used only if asked for.
         neurons: [neuron], the numbers of the neurons in the file.
+        trials: the file's table of trials, a row each: start_s, and where known stop_s, condition and others; or None.
+        behaviour: name (running_speed, pupil_diameter, ...) -> signal.
         attributes: further attributes for the Recording.
     """
 
@@ -40,6 +58,8 @@ class Traces:
     frame_fraction: np.ndarray | None = None
     scanned_by_line: bool = False
     neurons: np.ndarray | None = None
+    trials: pd.DataFrame | None = None
+    behaviour: dict[str, Behaviour] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
