@@ -1,6 +1,7 @@
 """What changes over training steps: the learning rate, and the weights of the divergences."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -43,3 +44,25 @@ class PenaltyRamp:
         """Factor at this epoch and step, both from 0."""
         passed = epoch if self.unit == "epoch" else step
         return min(1.0, (passed + 1) / (self.length + 1))
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """When a metric has stopped falling, so that the length of training follows the data.
+
+    Attributes:
+        patience: validations in a row without a gain.
+        gain: smallest fall of the metric that counts, as a share of its fall since the first validation.
+        least_steps: steps before which training is not called level.
+    """
+
+    patience: int = 4
+    gain: float = 0.01
+    least_steps: int = 300
+
+    def reached(self, steps: Sequence[int], values: Sequence[float]) -> bool:
+        """Whether the last of `values` (one a validation, at `steps`; lower is better) end a plateau."""
+        if len(values) <= self.patience or steps[-1] < self.least_steps:
+            return False
+        before, since = min(values[: -self.patience]), min(values[-self.patience :])
+        return before - since < self.gain * (values[0] - min(before, since))

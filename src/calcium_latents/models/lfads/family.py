@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
@@ -12,16 +13,17 @@ from torch.utils.data import DataLoader
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.inference import infer_rates, to_inferred
+from calcium_latents.models.lfads.low_rank_start import LowRankStart, find_low_rank_start, start_from
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
 from calcium_latents.models.lfads.sizes import LFADSSizes
 from calcium_latents.models.lfads.training import LFADSTraining, OptimizationOptions
 from calcium_latents.models.lfads.trials import TRAINING, VALIDATION, EpochBatches, TrialOptions, prepare_trials
-from calcium_latents.seeds import integer
+from calcium_latents.seeds import generator, integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.loaders import load_numbers
-from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
+from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp, Plateau
 from calcium_latents.training.streams import Streams
 
 OBSERVATIONS = {"zero_inflated_gamma": ZeroInflatedGammaObservation, "poisson": PoissonObservation}
@@ -39,12 +41,17 @@ class Initialisation:
         readout_gain: factor on the readout's weights; 1 is published, less starts with rates near their means, so that
             early noise in the factors costs little.
         generator_gain: factor on the generator's recurrent weights; 1 is published, more makes it oscillate.
+        most_latents: start from up to so many principal components of the events (see `low_rank_start`); 0: from
+            random weights (published).
+        latent_gain: factor on the encoders' input weights where they start from principal components.
     """
 
     input_scale: str = "none"
     readout: str = "zero"
     readout_gain: float = 1.0
     generator_gain: float = 1.0
+    most_latents: int = 0
+    latent_gain: float = 0.3
 
     def __post_init__(self):
         for name, choices in (
@@ -56,8 +63,8 @@ class Initialisation:
                 raise UserError(f"model.initialisation.{name}: expected one of {choices}, found {found!r}.")
 
     @torch.no_grad()
-    def apply(self, model: LFADS, moments: Moments) -> None:
-        """Set the model's starting point from the moments of the training trials' events."""
+    def apply(self, model: LFADS, moments: Moments, low_rank: LowRankStart | None = None) -> None:
+        """Set the model's starting point from the moments and principal components of the training trials' events."""
         if self.input_scale == "root_mean_square":
             model.input_scale.fill_(float(1 / moments.root_mean_square))
         if self.readout == "moments":
@@ -65,6 +72,8 @@ class Initialisation:
         model.readout_weight.mul_(self.readout_gain)
         model.generator_gates.mul_(self.generator_gain)
         model.generator_candidate.mul_(self.generator_gain)
+        if low_rank is not None:
+            start_from(model, low_rank, self.latent_gain)
 
 
 @dataclass
@@ -74,7 +83,8 @@ class LFADSFamily:
     Attributes:
         name: of the model in results.
         observation: "zero_inflated_gamma" (RADICaL) or "poisson" (LFADS).
-        sizes: fields of `LFADSSizes` except neurons.
+        sizes: fields of `LFADSSizes` except neurons. `inferred_inputs: null` takes as many as the principal components
+            that the model starts from.
         initialisation: fields of `Initialisation`.
         objective: fields of `ObjectiveOptions`.
         hyperparameters: fields of `Hyperparameters`, one value each.
@@ -89,6 +99,7 @@ class LFADSFamily:
     _trials: Any = field(default=None, init=False, repr=False)
     _store: Any = field(default=None, init=False, repr=False)
     _moments: Any = field(default=None, init=False, repr=False)
+    _low_rank: Any = field(default=None, init=False, repr=False)
 
     def build(self, neurons: int, event_minimum: float, streams: Streams) -> LFADS:
         """A population of untrained models, their first weights drawn from `streams`."""
@@ -108,9 +119,22 @@ class LFADSFamily:
 
     def load(self, recording: xr.Dataset, path: str, data: Mapping) -> None:
         """Prepare a recording's trials, for `training`. Raises UserError when they do not fit the model."""
-        self._trials = prepare_trials(recording, TrialOptions(**data), path)
+        options = TrialOptions(**data)
+        self._trials = prepare_trials(recording, options, path)
         self._store = TrialStore(self._trials.events)
-        self._moments = Moments(self._trials.events[self._trials.indices(TRAINING)])
+        training = self._trials.events[self._trials.indices(TRAINING)]
+        self._moments = Moments(training)
+        most = Initialisation(**self.initialisation).most_latents
+        if most:
+            width = float(np.diff(self._trials.time).mean())
+            rng = generator(options.split_seed, "shifted neurons")
+            self._low_rank = find_low_rank_start(training, width, self._trials.imaging_rate, most, rng)
+        if self.sizes["inferred_inputs"] is None:
+            if self._low_rank is None:
+                raise UserError(
+                    "model.sizes.inferred_inputs: expected a number, or most_latents > 0, of whose components there are as many; found neither"
+                )
+            self.sizes = {**self.sizes, "inferred_inputs": self._low_rank.latents}
 
     def training(
         self,
@@ -130,7 +154,7 @@ class LFADSFamily:
         trials, store = self._trials, self._store
         train = trials.indices(TRAINING)
         model = self.build(store.neurons, trials.event_minimum, member_streams(seed, members, "initial weights"))
-        Initialisation(**self.initialisation).apply(model, self._moments)
+        Initialisation(**self.initialisation).apply(model, self._moments, self._low_rank)
         batches = EpochBatches(train, options.batch_size, seed)
         trained = module(
             model,
@@ -156,6 +180,7 @@ class LFADSFamily:
             module.options.posterior_samples,
             streams,
             keep_distribution=module.options.keep_distribution,
+            keep_spread=module.options.keep_spread,
         )
         return FitResult(
             inferred=to_inferred(rates, self._trials, recording, self.name),
@@ -179,8 +204,10 @@ def member_streams(seed: int, members: Iterable[int], purpose: str) -> Streams:
 
 def optimization_options(training: Mapping) -> OptimizationOptions:
     """Options from the Hydra group `training`."""
+    plateau = training.get("plateau")
     parts: dict[str, Any] = {
         "learning_rate": LearningRateSchedule(**training["learning_rate"]),
+        "plateau": None if plateau is None else Plateau(**plateau),
         "ramp": PenaltyRamp(**training["ramp"]),
     }
     return OptimizationOptions(**{**training, **parts})

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.batches import Batch, TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
 from calcium_latents.models.lfads.trials import UNUSED, VALIDATION, Trials
@@ -27,6 +27,7 @@ def infer_rates(
     member: int = 0,
     trials: Tensor | None = None,
     keep_distribution: bool = False,
+    keep_spread: bool = False,
 ) -> dict[str, np.ndarray]:
     """Average event rates, factors, inputs and initial conditions over draws from the posterior.
 
@@ -42,46 +43,64 @@ def infer_rates(
         trials: `[n]` indices; default all.
         keep_distribution: with zero-inflated gamma observations, return the parameters too, each averaged over draws
             (as the original averages them); the density at averages is close to, not equal to, the average density.
+        keep_spread: return standard deviations over draws, too; inputs' include that of the posterior of each draw.
 
     Returns:
         `mean` `[n, T, N]` per sample, `factors` `[n, T, F]`, `inferred_inputs` `[n, T, U]`, `initial_condition`
-        `[n, I]` (posterior means); if asked for, `event_probability`, `event_shape`, `event_scale` `[n, T, N]`.
+        `[n, I]` (posterior means); if asked for, `event_probability`, `event_shape`, `event_scale` `[n, T, N]`, and
+        `mean_sd`, `factors_sd`, `inferred_inputs_sd` of the shapes of what they are of.
     """
     model.eval()
     trials = torch.arange(store.trials) if trials is None else trials
-    parts: dict[str, list[Tensor]] = {
-        "mean": [],
-        "factors": [],
-        "inferred_inputs": [],
-        "initial_condition": [],
-    }
+    results: dict[str, np.ndarray] = {}
+    first = 0
+    for chunk in progress(trials.split(TRIALS_AT_ONCE), "infer", unit="batch"):
+        for name, value in _infer_chunk(model, store.batch(chunk), samples, streams, member, keep_distribution).items():
+            if not keep_spread and name.endswith("_sd"):
+                continue
+            if name not in results:
+                results[name] = np.empty((len(trials), *value.shape[1:]), np.float32)
+            results[name][first : first + len(chunk)] = value.cpu().numpy()
+        first += len(chunk)
+    model.train()
+    return results
+
+
+def _infer_chunk(
+    model: LFADS, batch: Batch, samples: int, streams: Streams | None, member: int, keep_distribution: bool
+) -> dict[str, Tensor]:
+    """Return everything that `infer_rates` may return, of one batch; events are encoded once for all draws."""
     observation = model.observation
     full = observation if keep_distribution and isinstance(observation, ZeroInflatedGammaObservation) else None
-    kept = () if full is None else DISTRIBUTION
-    parts |= {name: [] for name in kept}
-    for chunk in progress(trials.split(TRIALS_AT_ONCE), "infer", unit="batch"):
-        batch = store.batch(chunk)
-        mean = factors = torch.zeros((), device=model.input_scale.device)
-        averages = dict.fromkeys(kept, mean)
-        for _ in range(max(1, samples)):
-            posterior = model.posterior(batch, streams=streams if samples else None)
-            logits = model.logits(posterior.factors)
-            mean = mean + observation.mean(logits)[member]
-            if full is not None:
-                drawn = full.distribution(logits)
-                for name, value in zip(kept, (drawn.event_probability, drawn.shape, drawn.scale), strict=True):
-                    averages[name] = averages[name] + value[member]
-            factors = factors + posterior.factors[:, member].transpose(0, 1)
-        # pyrefly: ignore[unbound-name]  # the loop runs at least once
-        inputs = posterior.inputs[:, member, :, : model.sizes.inferred_inputs].transpose(0, 1)
-        parts["mean"].append(mean / max(1, samples))
-        parts["factors"].append(factors / max(1, samples))
-        for name, value in averages.items():
-            parts[name].append(value / max(1, samples))
-        parts["inferred_inputs"].append(inputs)
-        parts["initial_condition"].append(posterior.initial_mean[member])
-    model.train()
-    return {name: torch.cat(values).cpu().numpy() for name, values in parts.items()}
+    draws, inputs = max(1, samples), model.sizes.inferred_inputs
+    encoded = model.encode(batch)
+    sums: dict[str, Tensor] = {}
+
+    def add(**values: Tensor) -> None:
+        for name, value in values.items():
+            sums[name] = sums[name] + value if name in sums else value
+
+    for _ in range(draws):
+        posterior = model.draw(encoded, streams=streams if samples else None)
+        logits = model.logits(posterior.factors)
+        mean = observation.mean(logits)[member]
+        factors = posterior.factors[:, member].transpose(0, 1)
+        input_mean, log_variance = posterior.inputs[:, member].transpose(0, 1).split(inputs, -1)
+        add(mean=mean, factors=factors, mean_squares=mean**2, factors_squares=factors**2)
+        add(inputs=input_mean, inputs_squares=input_mean**2 + torch.exp(log_variance))
+        if full is not None:
+            drawn = full.distribution(logits)
+            add(**{n: v[member] for n, v in zip(DISTRIBUTION, (drawn.event_probability, drawn.shape, drawn.scale))})
+
+    def spread(name: str) -> Tensor:
+        return torch.sqrt((sums[f"{name}_squares"] / draws - (sums[name] / draws) ** 2).clamp_min(0))
+
+    averages = {name: sums[name] / draws for name in ("mean", "factors", *(DISTRIBUTION if full is not None else ()))}
+    # pyrefly: ignore[unbound-name]  # the loop runs at least once
+    averages |= {"inferred_inputs": input_mean, "initial_condition": posterior.initial_mean[member]}
+    if samples > 1:
+        averages |= {"mean_sd": spread("mean"), "factors_sd": spread("factors"), "inferred_inputs_sd": spread("inputs")}
+    return averages
 
 
 def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Dataset, name: str) -> xr.Dataset:
@@ -90,7 +109,10 @@ def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Data
     `rates` are what `infer_rates` returns: `mean` `[n, T, N]` and so on.
     """
     split = np.where(trials.split == VALIDATION, 1, 0).astype(np.int8)
-    distribution: dict[str, Any] = {name: rates[name] for name in DISTRIBUTION if name in rates}
+    more = (*DISTRIBUTION, "factors_sd", "inferred_inputs_sd")
+    others: dict[str, Any] = {name: rates[name] for name in more if name in rates}
+    if "mean_sd" in rates:
+        others["event_rate_sd"] = rates["mean_sd"] * trials.imaging_rate
     return make_inferred(
         event_rate=rates["mean"] * trials.imaging_rate,
         time=trials.time,
@@ -99,7 +121,7 @@ def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Data
         factors=rates["factors"],
         inferred_inputs=rates["inferred_inputs"],
         initial_condition=rates["initial_condition"],
-        **distribution,
+        **others,
         recording=recording,
         attributes={"unused_trials": int((trials.split == UNUSED).sum())},
     )

@@ -213,7 +213,19 @@ class LFADS(nn.Module):
 
         Arguments as in `encode`; `dropout_rate` is `[P]`.
         """
-        mean, variance, codes = self.encode(batch, shown, dropout_rate, streams)
+        return self.draw(self.encode(batch, shown, dropout_rate, streams), dropout_rate, streams)
+
+    def draw(
+        self,
+        encoded: tuple[Tensor, Tensor, Tensor],
+        dropout_rate: Tensor | None = None,
+        streams: Streams | None = None,
+    ) -> Posterior:
+        """Decode one draw from the posterior that `encode` returned, or its means where there are no `streams`.
+
+        Arguments otherwise as in `encode`; `dropout_rate` is `[P]`.
+        """
+        mean, variance, codes = encoded
         T, P, B, _ = codes.shape
         if streams is None:
             noise, initial = codes.new_zeros(T, P, B, self.sizes.inferred_inputs), mean

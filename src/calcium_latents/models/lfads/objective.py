@@ -78,12 +78,10 @@ def step_objective(
     reconstruction = -likelihood / entries
     initial, inputs = model.divergences(posterior, streams)
     l2 = weight_penalty(model, hyperparameters)
-    total = (
-        reconstruction
-        + divergence_ramp
-        * (hyperparameters.initial_condition_kl * initial + hyperparameters.inferred_inputs_kl * inputs)
-        + divergence_ramp * l2
-    )
+    divergences = hyperparameters.initial_condition_kl * initial + hyperparameters.inferred_inputs_kl * inputs
+    if options.normalise_divergences:
+        divergences = divergences * (batch.shape[0] / entries)
+    total = reconstruction + divergence_ramp * (divergences + l2)
     return {
         "total": total,
         "reconstruction": reconstruction,
@@ -102,10 +100,14 @@ class ObjectiveOptions:
         sample_zeros: draw coordinated dropout for zeros too, as published. A zero looks the same to the encoder whether
             shown or hidden, so weighting zeros by the probability of being hidden has the same expectation and less
             noise.
+        normalise_divergences: divide the divergences, too, by the number of entries of a trial that the reconstruction
+            is divided by. Their weights are then shares of an evidence lower bound, whatever the number of neurons and
+            the length of trials; without it (published) a weight regularises more the more neurons there are.
     """
 
     normalise_by_sampled: bool = True
     sample_zeros: bool = False
+    normalise_divergences: bool = False
 
 
 def weight_penalty(model: LFADS, hyperparameters: Hyperparameters) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
+import pandas as pd
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from calcium_latents.models.lfads.reduced_rank_metric import reduced_rank_nll
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.models.lfads.validation import validation_metrics
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage, optimizer_of
-from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp
+from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp, Plateau
 from calcium_latents.training.streams import Streams
 
 
@@ -28,9 +29,11 @@ class OptimizationOptions:
     """How to optimise; Hydra group `training`.
 
     Attributes:
-        steps: optimiser steps.
+        steps: optimiser steps; the most of them where there is a `plateau`.
         batch_size: trials a step; all training trials where there are fewer.
         learning_rate: schedule of the learning rate over steps.
+        plateau: once `select` has reached it, the learning rate falls as the schedule has it fall after
+            `hold_fraction`, and training ends with that; None: after `steps`.
         ramp: ramp of divergences and L2.
         weight_average: decay of the moving average of weights that is evaluated and kept; 0 for none (published).
         adam_betas: decay rates of Adam's moments.
@@ -43,6 +46,7 @@ class OptimizationOptions:
         posterior_samples: draws averaged at inference; 0 decodes the posterior means.
         keep_distribution: write the observation model's parameters too, not only its mean (three more arrays of the
             size of the event rates).
+        keep_spread: write standard deviations over the draws, too.
         select: "last" keeps the last weights; the name of a validation metric keeps those at its lowest value
             (mean over the population).
     """
@@ -50,6 +54,7 @@ class OptimizationOptions:
     steps: int
     batch_size: int
     learning_rate: LearningRateSchedule = field(default_factory=LearningRateSchedule)
+    plateau: Plateau | None = None
     ramp: PenaltyRamp = field(default_factory=PenaltyRamp)
     weight_average: float = 0.0
     adam_betas: tuple[float, float] = (0.9, 0.99)
@@ -61,11 +66,17 @@ class OptimizationOptions:
     checkpoint_every: int = 500
     posterior_samples: int = 50
     keep_distribution: bool = False
+    keep_spread: bool = False
     select: str = "last"
 
     def __post_init__(self):
         if self.select not in ("last", *METRICS):
             raise UserError(f"training.select: expected last or one of {METRICS}, found {self.select!r}.")
+        if self.plateau is not None and (self.select == "last" or not 0 < self.learning_rate.hold_fraction < 1):
+            found = f"select {self.select!r}, hold_fraction {self.learning_rate.hold_fraction:g}"
+            raise UserError(
+                f"training.plateau: expected a metric to select, and a learning rate held for a while, found {found}."
+            )
 
 
 class LFADSTraining(lightning.LightningModule):
@@ -105,6 +116,7 @@ class LFADSTraining(lightning.LightningModule):
         self.batches, self.streams, self.seed = batches, streams, seed
         self.on_checkpoint: Callable[[dict], None] | None = None
         self.step = 0
+        self._shortened: int | None = None
         self.hyperparameters = hyperparameters
         self.validation_trials = validation_trials
         self.evaluated = model
@@ -153,7 +165,7 @@ class LFADSTraining(lightning.LightningModule):
         """One optimiser step of every member on a batch of trials `[B]`."""
         start = time.perf_counter()
         options, step, optimizer = self.options, self.step, optimizer_of(self)
-        rate = self.hyperparameters.learning_rate * options.learning_rate.factor(step, options.steps)
+        rate = self.hyperparameters.learning_rate * options.learning_rate.factor(step, self.length)
         cast(PopulationAdam, optimizer.optimizer).set_learning_rate(rate)
         ramp = options.ramp.value(self.epoch, step)
         batch = self.store.batch(trials)
@@ -175,15 +187,36 @@ class LFADSTraining(lightning.LightningModule):
     def after_step(self) -> None:
         """Validate, keep a snapshot, and say that there is a state to go on from: each as often as the options say."""
         options = self.options
-        last = self.step == options.steps
+        last = self.step == self.length
         if self.step % options.validate_every == 0 or last:
             self.validate()
+            if options.plateau is not None and self._shortened is None:
+                self._look_for_plateau(options.plateau)
         if self.step % options.snapshot_every == 0 or last:
             self._snapshot()
         if last and self._best is not None:
             self.evaluated.load_state_dict(self._best[1])
         if self.on_checkpoint is not None and (self.step % options.checkpoint_every == 0 or last):
             self.on_checkpoint(self.training_state())
+        if last and self.length < options.steps:
+            self.trainer.should_stop = True
+
+    def _look_for_plateau(self, plateau: Plateau) -> None:
+        """Let the learning rate fall from here on, where the selected metric falls no longer."""
+        rows = pd.DataFrame(self.history).groupby("step")[self.options.select].mean()
+        if plateau.reached(rows.index.to_list(), rows.to_list()):
+            held = self.options.learning_rate.hold_fraction
+            self._shortened = min(self.options.steps, max(self.step + 1, round(self.step / held)))
+
+    @property
+    def length(self) -> int:
+        """Steps of the whole training, as far as is known by now."""
+        return self.options.steps if self._shortened is None else self._shortened
+
+    @property
+    def finished(self) -> bool:
+        """Whether no step is left to take."""
+        return self.step >= self.length
 
     @property
     def epoch(self) -> int:
@@ -194,6 +227,7 @@ class LFADSTraining(lightning.LightningModule):
         """Everything from which `resume` continues to the same bytes."""
         return {
             "step": self.step,
+            "shortened": self._shortened,
             "model": self.model.state_dict(),
             "evaluated": self.evaluated.state_dict(),
             "averaged_steps": self.average.steps if self.average else 0,
@@ -210,6 +244,7 @@ class LFADSTraining(lightning.LightningModule):
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from `training_state()` of an interrupted run with the same configuration."""
         self.step = self.batches.step = state["step"]
+        self._shortened = state.get("shortened")
         self.model.load_state_dict(state["model"])
         self.evaluated.load_state_dict(state["evaluated"])
         if self.average is not None:
