@@ -78,9 +78,11 @@ def _opened(path: Path, name: str) -> Generator[xr.Dataset]:
         with reading(groups[0], "a group of zarr"), xr.open_zarr(groups[0], decode_times=False) as found:
             yield found
     else:
-        with reading(path, "Minian's results in netCDF", "Save them with to_netcdf."):
-            with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as found:
-                yield found
+        with (
+            reading(path, "Minian's results in netCDF", "Save them with to_netcdf."),
+            xr.open_dataset(path, engine="h5netcdf", decode_times=False) as found,
+        ):
+            yield found
 
 
 def _centres(footprints: xr.DataArray, units: np.ndarray) -> np.ndarray | None:
