@@ -62,7 +62,9 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     Raises:
         UserError: no suite2p folder, files that cannot be read or do not fit together, or no cells.
     """
-    rate, folder = number(entry, "sampling_rate_hz", path), suite2p_folder(path)
+    rate = number(entry, "sampling_rate_hz", path)
+    with reading(path, "a suite2p folder with F.npy", "Ask for the right to read it."):
+        folder = suite2p_folder(path)
     if folder is None:
         fail(path, "file", "a suite2p folder with F.npy", "none", "Name the folder plane0, say, in the entry.")
     fluorescence = _traces(folder, "F.npy")
