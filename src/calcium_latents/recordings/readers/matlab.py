@@ -29,8 +29,8 @@ def variables(items: Mapping[str, Any], folder: str = "") -> Arrays:
             found |= variables(fields if item.size != 1 else {n: f.ravel()[0] for n, f in fields.items()}, f"{path}/")
         elif item.dtype.kind in "fiu":
             found[path] = (item.shape, item.dtype, lambda item=item: item)
-        elif item.dtype.kind == "O" and (parts := _stackable(item.ravel())):
-            found[path] = (*parts, lambda item=item: _stacked(item.ravel()))
+        elif item.dtype.kind == "O" and (known := _stackable(item.ravel().tolist())):
+            found[path] = (known[0], known[1], lambda item=item: _stacked(item.ravel().tolist()))
     return found
 
 
@@ -49,8 +49,8 @@ def hdf5_variables(file: h5py.File, matlab: bool) -> Arrays:
             return
         if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
             parts = [file[reference] for reference in item[()].ravel() if reference]
-            if all(_has_numbers(part) for part in parts) and (shape := _stackable(parts)):
-                found[name] = (*shape, lambda: _stacked([part[()].T for part in parts]))
+            if all(_has_numbers(part) for part in parts) and (known := _stackable(parts)):
+                found[name] = (known[0], known[1], lambda: _stacked([part[()].T for part in parts]))
         elif _has_numbers(item):
             shape = item.shape[::-1] if matlab else item.shape
             found[name] = (shape, item.dtype, lambda: item[()].T if matlab else item[()])

@@ -200,10 +200,10 @@ def _frame_fraction(
     count = int(run.get("nplanes") or 1)
     if folder.name == "combined":
         # The combined view tiles the planes and its Ly is the mosaic's: planes know their own.
-        lines = [plane.run.get("Ly") for plane in planes.values()]
+        lines = [float(plane.run.get("Ly") or 0) for plane in planes.values()]
         if -1 in planes or not all(lines):
             return None
-        height, plane = float(max(lines)), plane_of.astype(float)
+        height, plane = max(lines), plane_of.astype(float)
         y = y % height
     else:
         (name,) = planes
