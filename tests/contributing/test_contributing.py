@@ -24,8 +24,8 @@ CHANGES = {
     },
     "reader": {
         "src/calcium_latents/recordings/readers/formats/__init__.py": (
-            "from calcium_latents.recordings.readers.formats import arrays",
-            "    from calcium_latents.recordings.readers.formats import min1pipe  # noqa: F401",
+            "inscopix,",
+            "        min1pipe,",
         )
     },
     "study": {"config/config.yaml": ("# Each", None)},  # its name, in the line that lists the studies
