@@ -65,22 +65,20 @@ def text_start(path: Path, size: int) -> str:
         return ""
 
 
-def hdf5_has(path: Path, *items: str) -> bool:
-    """Whether a path is an HDF5 file that opens and has all `items`: for telling formats apart, without an error."""
-    if not is_hdf5(path):
-        return False
-    try:
-        with h5py.File(path, "r") as file:
-            return all(item in file for item in items)
-    except (OSError, RuntimeError, ValueError, KeyError):
-        return False
-
-
 @contextmanager
 def open_hdf5(path: Path, expected: str = "an HDF5 file", advice: str = "Save it again.") -> Generator[h5py.File]:
     """Yield the file, open for reading; a `UserError` for what fails in it."""
     with reading(path, expected, advice), h5py.File(path, "r") as file:
         yield file
+
+
+def hdf5_has(path: Path, *items: str) -> bool:
+    """Whether a path is an HDF5 file that opens and has all `items`: for telling formats apart, without an error."""
+    try:
+        with open_hdf5(path) as file:
+            return all(item in file for item in items)
+    except UserError:
+        return False
 
 
 @contextmanager

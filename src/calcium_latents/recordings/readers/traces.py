@@ -212,10 +212,11 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
 def unusable(values: np.ndarray) -> np.ndarray:
     """Return [neuron], true where a trace has infinities, fewer than two samples, or never changes."""
     bad = np.zeros(values.shape[1], bool)
-    # One after the other: a recording may be as large as memory.
-    for neuron, trace in enumerate(values.T):
-        known = trace[~np.isnan(trace)]
-        bad[neuron] = known.size < 2 or known.min() >= known.max() or bool(np.isinf(known).any())
+    # A few at a time: a recording may be as large as memory.
+    for start in range(0, bad.size, 64):
+        for neuron, trace in enumerate(np.ascontiguousarray(values[:, start : start + 64].T), start):
+            known = trace[~np.isnan(trace)]
+            bad[neuron] = known.size < 2 or known.min() >= known.max() or bool(np.isinf(known).any())
     return bad
 
 

@@ -159,7 +159,8 @@ def _background(
 
 def _number(item: Any) -> float | None:
     """Return a number of the file; None where CaImAn stored None, as text."""
-    return float(item[()]) if isinstance(item, h5py.Dataset) and item.shape == () and item.dtype.kind in "fiu" else None
+    known = isinstance(item, h5py.Dataset) and item.size == 1 and item.dtype.kind in "fiu"
+    return float(np.ravel(item[()])[0]) if known else None
 
 
 def _matrix(item: Any) -> scipy.sparse.csc_matrix | None:

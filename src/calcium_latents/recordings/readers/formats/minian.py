@@ -43,7 +43,8 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
         fail(path, "sampling_rate_hz", "imaging frames per second", "none", advice)
     with _opened(path, key) as found:
         if key not in found:
-            fail(path, "key", f"one of {sorted(map(str, found))}", f"{key!r}", "Correct `key` in the entry.")
+            known = sorted({*map(str, found), *(group.stem for group in path.glob("*.zarr"))})
+            fail(path, "key", f"one of {known}", f"{key!r}", "Correct `key` in the entry.")
         traces = found[key].squeeze(drop=True)
         if set(traces.dims) != {"unit_id", "frame"}:
             fail(path, key, "dimensions unit_id and frame", f"{traces.dims}", "Name another variable by `key`.")
@@ -80,7 +81,7 @@ def _opened(path: Path, name: str) -> Generator[xr.Dataset]:
     else:
         with (
             reading(path, "Minian's results in netCDF", "Save them with to_netcdf."),
-            xr.open_dataset(path, engine="h5netcdf", decode_times=False) as found,
+            xr.open_dataset(path, engine="h5netcdf", decode_times=False, phony_dims="sort") as found,
         ):
             yield found
 
