@@ -62,6 +62,8 @@ def _read(file: Any, path: Path, entry: Mapping[str, Any], sampling_rate_hz: flo
     planes = chosen_series(found, entry.get("key"), path)
     turned = [is_transposed(item, entry.get("orientation"), path) for item in planes][0]
     frames = common_frames(planes, turned, path)
+    if sampling_rate_hz is not None:
+        frames = replace(frames, rate_hz=sampling_rate_hz)
     numbers = roi_numbers(planes)
     keep = _kept(planes, numbers, entry.get("neurons"), path)
     columns = _columns(planes, keep)
@@ -84,7 +86,7 @@ def _read(file: Any, path: Path, entry: Mapping[str, Any], sampling_rate_hz: flo
     position, fraction, axes = _places(file, kept, frames, found, entry, path)
     return Traces(
         values=values,
-        sampling_rate_hz=frames.rate_hz if sampling_rate_hz is None else sampling_rate_hz,
+        sampling_rate_hz=frames.rate_hz,
         is_dff=is_dff,
         timestamps=frames.timestamps,
         start_s=frames.start_s,
@@ -150,6 +152,8 @@ def _places(
     if len(places) == len(planes):
         dims = min((place.shape[1] for place in places if len(place)), default=2)
         position = np.concatenate([place[:, :dims] for place in places])
+        if dims == 3 and np.ptp(position[:, 2]) == 0:
+            position = position[:, :2]  # voxels of one plane say nothing of depth
     return position, fraction, ", ".join(dict.fromkeys(axes))
 
 

@@ -11,7 +11,9 @@ from calcium_latents.recordings.readers.traces import Behaviour
 RUNNING_SPEED, CM_PER_S = "running_speed", "cm/s"
 # NWB's containers of behaviour; a TimeSeries elsewhere is behaviour where its name or that of its module says so.
 CONTAINERS = ("BehavioralTimeSeries", "PupilTracking", "EyeTracking", "Position", "CompassDirection")
-BEHAVING = re.compile(r"behav|run|locomot|treadmill|wheel|speed|velocity|pupil|eye|gaze|lick|whisk|face|motion_energy")
+BEHAVING = re.compile(
+    r"behav|running|run_?speed|locomot|treadmill|wheel|speed|velocity|pupil|eye|gaze|lick|whisk|\bface|facial|motion_energy"
+)
 RUNNING = re.compile(r"(run|locomot|treadmill|wheel|ball).*(speed|velocity)|(speed|velocity).*(run|locomot)")
 # Names that say nothing: the container's is taken.
 NAMELESS = re.compile(r"(time|spatial|behavioral_?time)_?series|data|timeseries")
@@ -28,8 +30,9 @@ def behaviour_signals(file: Any) -> dict[str, Behaviour]:
     each: of space _x, _y and _z, else _0, _1 and so on; one of more than ten (components of a film, say) is left out.
     """
     signals: dict[str, Behaviour] = {}
+    measured = [*file.acquisition.values(), *file.processing.values()]  # what was shown is no behaviour
     for item in sorted(file.objects.values(), key=full_name):
-        if not _is_behaviour(item):
+        if not _is_behaviour(item) or not _is_below(item, measured):
             continue
         values, times = _values(item), _times(item)
         if values is None or times is None:
@@ -54,6 +57,12 @@ def _is_behaviour(item: Any) -> bool:
     if isinstance(item, TimeSeries) and kinds & set(CONTAINERS):
         return True
     return type(item) is TimeSeries and bool(BEHAVING.search(full_name(item).lower()))
+
+
+def _is_below(item: Any, roots: list) -> bool:
+    while item is not None and not any(item is root for root in roots):
+        item = item.parent
+    return item is not None
 
 
 def _values(item: Any) -> np.ndarray | None:

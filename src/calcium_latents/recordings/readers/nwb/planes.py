@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -33,6 +34,13 @@ class Frames:
     timestamps: np.ndarray | None
     delays: np.ndarray
 
+    @property
+    def period_s(self) -> float:
+        """Time from one frame to the next, s; not a number where the file says none."""
+        if self.timestamps is None:
+            return 1 / self.rate_hz if self.rate_hz else np.nan
+        return float(np.median(np.diff(self.timestamps))) if self.timestamps.size > 1 else np.nan
+
 
 def common_frames(planes: Sequence[RoiSeries], turned: bool, path: str | Path) -> Frames:
     """Return the frames of planes; the last frame of a volume that was cut short is left out.
@@ -45,29 +53,29 @@ def common_frames(planes: Sequence[RoiSeries], turned: bool, path: str | Path) -
     if max(lengths) > count + 1:
         _differ(path, names, "the same number of frames", lengths)
     series = [item.series for item in planes]
-    if all(one.timestamps is None for one in series):
-        rates = [float(one.rate or np.nan) for one in series]
+    without = [one.timestamps is None for one in series]
+    if any(without) and not all(without):
+        _differ(path, names, "time stamps of all or of none", ["none" if none else "some" for none in without])
+    if all(without):
+        rates = [float(one.rate or 0.0) for one in series]
         if np.ptp(rates) > RATE_TOLERANCE * max(rates):
             _differ(path, names, "the same rate", [f"{rate:g} Hz" for rate in rates])
         starts = np.array([float(one.starting_time or 0.0) for one in series])
-        delays, period = starts - starts.min(), 1 / rates[0]
-        _check_delays(path, names, delays, period)
-        return Frames(count, None if np.isnan(rates[0]) else rates[0], float(starts.min()), None, delays)
-    if any(one.timestamps is None for one in series):
-        _differ(path, names, "time stamps of all or of none", [one.timestamps is not None for one in series])
-    stamps = np.array([np.asarray(one.timestamps[:count], float) for one in series])
-    if len(stamps) == 1:
+        frames = Frames(count, rates[0] or None, float(starts.min()), None, starts - starts.min())
+    elif len(series) == 1:
         # All stamps, so that a wrong number of them is told where they are used.
-        return Frames(count, None, 0.0, np.asarray(series[0].timestamps[:], float), np.zeros(1))
-    period = float(np.median(np.diff(stamps[0]))) if count > 1 else np.inf
-    steps = stamps - stamps[0]
-    if np.ptp(steps, axis=1).max() > STEP_TOLERANCE * period:
-        _differ(path, names, "the same steps between time stamps", [f"{np.ptp(step):g} s apart" for step in steps])
-    delays = np.median(steps, axis=1)
-    first = int(np.argmin(delays))
-    delays = delays - delays[first]
-    _check_delays(path, names, delays, period)
-    return Frames(count, None, 0.0, stamps[first], delays)
+        frames = Frames(count, None, 0.0, np.asarray(series[0].timestamps[:], float), np.zeros(1))
+    else:
+        stamps = np.array([np.asarray(one.timestamps[:count], float) for one in series])
+        steps = stamps - stamps[0]
+        delays = np.median(steps, axis=1)
+        frames = Frames(count, None, 0.0, stamps[int(np.argmin(delays))], delays - delays.min())
+        if np.ptp(steps, axis=1).max() > STEP_TOLERANCE * frames.period_s:
+            _differ(path, names, "the same steps between time stamps", [f"off by {np.ptp(step):g} s" for step in steps])
+    if frames.delays.max() >= frames.period_s:
+        found = [f"{delay:g} s" for delay in frames.delays]
+        _differ(path, names, f"starts less than a frame ({frames.period_s:g} s) apart", found)
+    return frames
 
 
 def plane_delays(planes: Sequence[RoiSeries], frames: Frames, siblings: Sequence[RoiSeries]) -> tuple[np.ndarray, int]:
@@ -82,8 +90,7 @@ def plane_delays(planes: Sequence[RoiSeries], frames: Frames, siblings: Sequence
         siblings: all planes of the file, joined or not.
     """
     if frames.delays.any():
-        rate = frames.rate_hz or 1 / float(np.median(np.diff(frames.timestamps)))
-        return frames.delays * rate, len(planes)
+        return frames.delays / frames.period_s, len(planes)
     if not all(is_suite2p(item.table) for item in planes):
         return np.zeros(len(planes)), 1
     numbers = np.array([plane_number(item.name) for item in planes])
@@ -115,11 +122,6 @@ def plane_number(name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _check_delays(path: str | Path, names: Sequence[str], delays: np.ndarray, period: float) -> None:
-    if delays.max() >= period:
-        _differ(path, names, f"starts less than a frame ({period:g} s) apart", [f"{delay:g} s" for delay in delays])
-
-
-def _differ(path: str | Path, names: Sequence[str], expected: str, found: Sequence) -> None:
+def _differ(path: str | Path, names: Sequence[str], expected: str, found: Sequence) -> NoReturn:
     each = ", ".join(f"{name}: {value}" for name, value in zip(names, found, strict=True))
     fail(path, "key", f"planes of {expected}", each, "Name one of them by `key` in the entry.")

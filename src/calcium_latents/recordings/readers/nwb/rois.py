@@ -12,7 +12,7 @@ from calcium_latents.recordings.readers.nwb.series import RoiSeries, full_name
 # Columns that say which ROIs are cells: of suite2p, NWB's own examples, roiextractors, Allen, CaImAn; small letters.
 ACCEPTING = ("iscell", "is_cell", "accepted", "is_accepted", "valid_roi", "keep")
 REJECTING = ("rejected", "is_rejected")
-# NeuroConv writes CaImAn's `accepted` lists beside `keep`: they are a user's corrections of it.
+# CaImAn writes a user's lists of accepted and rejected beside `keep`, which it chose itself: they correct it.
 AUTOMATIC, CORRECTION = "keep", "accepted"
 
 

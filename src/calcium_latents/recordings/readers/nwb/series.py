@@ -90,7 +90,7 @@ def chosen_series(found: list[RoiSeries], key: str | None, path: str | Path) -> 
     """Return the series of the traces: the one that `key` names, or the planes of the container that it names.
 
     Without `key`, those of dF/F, else the only ones of fluorescence. Several are planes where they stand in one
-    container and share no ROI.
+    container, share no ROI and differ in name by a number ("plane0", "plane1").
 
     Raises:
         UserError: none, or several that are no planes of one container.
@@ -104,7 +104,7 @@ def chosen_series(found: list[RoiSeries], key: str | None, path: str | Path) -> 
         candidates = candidates or [item for item in found if f"/{item.name}".rpartition("/")[0].endswith(ending)]
     plain = [item for item in candidates if not item.is_other]
     pool = [item for item in plain if item.is_dff] or plain
-    if len(pool) > 1 and _are_planes(pool):
+    if len(pool) > 1 and _are_planes(pool, key is not None):
         return pool
     if len(pool) != 1:
         names = ", ".join(item.name for item in pool)
@@ -202,10 +202,15 @@ def _blocks(data: Any) -> list[tuple[slice, ...]]:
     ]
 
 
-def _are_planes(pool: list[RoiSeries]) -> bool:
+def _are_planes(pool: list[RoiSeries], container_named: bool) -> bool:
+    """Whether series stand in one container, share no ROI, and are of one name but for numbers, those of channels not.
+
+    Names do not matter where the entry asks for the container.
+    """
     one_container = all(item.series.parent is pool[0].series.parent for item in pool)
     apart = all(not a.shares_rois(b) for i, a in enumerate(pool) for b in pool[:i])
-    return one_container and apart
+    names = {re.sub(r"(chan\D*\d+)|\d+", lambda found: found[1] or "", item.series.name.lower()) for item in pool}
+    return one_container and apart and (container_named or len(names) == 1)
 
 
 def _stem(item: RoiSeries) -> str:
