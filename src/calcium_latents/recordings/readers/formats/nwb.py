@@ -104,7 +104,9 @@ def _read(file: Any, path: Path, entry: Mapping[str, Any], sampling_rate_hz: flo
 def _kept(planes: Sequence[RoiSeries], numbers: np.ndarray, wanted: Any, path: Path) -> np.ndarray:
     """Return which ROIs to read [ROI]; a list of the entry may name rejected ones, too."""
     if isinstance(wanted, list | tuple):
-        return np.isin(numbers, [number for number in wanted if isinstance(number, int)])
+        listed = np.isin(numbers, [number for number in wanted if isinstance(number, int)])
+        # Of a list that names no ROI, `select_neurons` says so.
+        return listed if listed.any() else np.ones(numbers.size, bool)
     return np.ones(numbers.size, bool) if wanted == "all" else accepted(planes, path)
 
 
