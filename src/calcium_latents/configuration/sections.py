@@ -127,7 +127,8 @@ class RecordingEntry(Structure):
     constant and missing traces), or a list of numbers, in NWB files the ROIs' ids."""
     sample_offsets: Text = LEFT_OUT
     """none, from_positions, or a .npy file [neuron in file] in s after the start of the frame. Default: from_positions
-    for suite2p, whose positions are known to be lines of the scan; else none."""
+    for suite2p, whose positions are known to be lines of the scan; for other NWB files whose planes have their own
+    times, these; else none."""
     bin_width_s: BinWidth = None
     """Of the grid of time; null: one bin an imaging frame. Default: the scale's."""
     windows: Windows = LEFT_OUT

@@ -14,7 +14,8 @@ Fields of an entry that are read here (others are for later steps):
 - `neurons`: by default those that the file says are accepted; all (of NWB files, rejected ones, too), usable (leave
   out constant and missing traces), or a list of numbers, in NWB files the ROIs' ids.
 - `sample_offsets`: none, from_positions, or a .npy file [neuron in file] in s after the start of the frame.
-  Default: from_positions for suite2p, whose positions are known to be lines of the scan; else none.
+  Default: from_positions for suite2p, whose positions are known to be lines of the scan; for other NWB files whose
+  planes have their own times, these; else none.
 - `bin_width_s`, `windows`, `trials`: how to cut; see `window_options`.
 
 Fields that the workflow reads:
