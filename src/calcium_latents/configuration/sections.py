@@ -109,21 +109,27 @@ class RecordingEntry(Structure):
     """By default it is told from the file (docs/formats.md). NETCAL's exports are known by their header "time (s)"
     (.csv) or the ending .txt; a .mat file of NETCAL's traces needs netcal."""
     key: Text = LEFT_OUT
-    """Name of the matrix or of the NWB series, where the file has several."""
+    """Name of the matrix, or of the NWB series or of its planes' container, where the file has several."""
     sampling_rate_hz: Positive = LEFT_OUT
     """Imaging frames per second, where the file does not say."""
     orientation: Literal["neurons x frames", "frames x neurons"] = LEFT_OUT
-    """Of arrays, and of NETCAL's .mat files without times."""
+    """Of arrays, of NETCAL's .mat files without times, and of NWB data that lie the other way than NWB's own, which are
+    frames x neurons."""
+    mask_axes: Literal["x y", "y x"] = LEFT_OUT
+    """Of the ROIs' masks in an NWB file. Default: x y as NWB says, or y x where suite2p, NeuroConv or ndx-microscopy
+    wrote them so."""
     is_dff: Flag = LEFT_OUT
     """Whether the traces are dF/F; else they are made so (neuropil, running baseline)."""
     neuropil: Neuropil | NotNegative | Flag = LEFT_OUT
     """Coefficient (default: that of suite2p's run, else 0.7; 0 or false: off); for arrays a mapping of `key` and
     `coefficient`."""
     neurons: tuple[NotNegativeWhole, ...] | Text = LEFT_OUT
-    """all (default), usable (leave out constant and missing traces), or a list of numbers."""
+    """By default those that the file says are accepted; all (of NWB files, rejected ones, too), usable (leave out
+    constant and missing traces), or a list of numbers, in NWB files the ROIs' ids."""
     sample_offsets: Text = LEFT_OUT
     """none, from_positions, or a .npy file [neuron in file] in s after the start of the frame. Default: from_positions
-    for suite2p, whose positions are known to be lines of the scan; else none."""
+    for suite2p, whose positions are known to be lines of the scan; for other NWB files whose planes have their own
+    times, these; else none."""
     bin_width_s: BinWidth = None
     """Of the grid of time; null: one bin an imaging frame. Default: the scale's."""
     windows: Windows = LEFT_OUT

@@ -199,7 +199,7 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
         fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
     if not keep.any():
         fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
-    if keep.all():
+    if keep.all():  # nothing is copied
         return replace(traces, neurons=numbers)
     chosen: dict[str, Any] = {
         name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.caiman_background import background_under
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.opening import hdf5_has, open_hdf5
 from calcium_latents.recordings.readers.traces import Traces
@@ -141,19 +142,15 @@ def _background(
     if footprints is None:
         return None
     part = footprints[:, keep]
-    # In units of C a movie's frame seen through a footprint is a^T y / a^T a.
-    weight = np.asarray(part.multiply(part).sum(axis=0)).ravel()
-    if not (weight > 0).all():
-        return None
     spatial = _matrix(estimates.get("b"))
     if spatial is not None and _has_matrix(estimates, "f"):
         temporal = estimates["f"][()]
         if spatial.shape != (part.shape[0], len(temporal)) or temporal.shape[1] < frames:
             return None
-        return (part.T @ spatial).toarray() / weight[:, None] @ temporal[:, :frames]
+        return background_under(part, spatial, temporal[:, :frames])
     still = estimates.get("b0")  # of CNMF-E, whose ring model has no b and f
     if isinstance(still, h5py.Dataset) and still.dtype.kind in "fiu" and still.size == part.shape[0]:
-        return np.tile((part.T @ still[()].ravel())[:, None] / weight[:, None], (1, frames))
+        return background_under(part, still[()].reshape(-1, 1), np.ones((1, frames)))
     return None
 
 

@@ -40,7 +40,8 @@ Fields with `format: nwb`:
 
 - `file`: path, relative to the folder.
 - `key`: a RoiResponseSeries of activity, with its containers where its name is not enough, or `units` for spike times;
-  default: the only one, dF/F first.
+  default: the only one, dF/F first. Of its ROIs, those that the file says are accepted are taken.
+- `orientation`: "neurons x frames" where the series' data lie so, against the standard.
 - `response_window_s`: [from, to] after the onset, s; default [0.05, 0.35]. Spikes in it are counted, activity is
   averaged.
 - `baseline_window_s`: [from, to] relative to the onset, of which the mean is taken off; null (default): none.
