@@ -36,13 +36,13 @@ def write_nwb(session: TwoPhotonSession, path: str | Path) -> None:
     table = _segmentation(file, session)
     rows = table.create_roi_table_region(description="all regions", region=list(range(len(session.regions.is_cell))))
     containers = Fluorescence()
+    file.processing["ophys"].add(containers)
     for name, values in (("RoiResponseSeries", session.fluorescence), ("Neuropil", session.neuropil)):
         # A chunk holds a second or so of all regions.
         chunks = (min(p.frames, 64), min(len(values), 1024))
         data = H5DataIO(values.T, compression="gzip", compression_opts=1, shuffle=True, chunks=chunks)
         series = RoiResponseSeries(name=name, data=data, rois=rows, unit="n.a.", rate=float(p.imaging_rate_hz))
         containers.add_roi_response_series(series)
-    file.processing["ophys"].add(containers)
     speed = TimeSeries(name="running_speed", data=session.running_speed, unit="cm/s", rate=float(p.behaviour_rate_hz))
     module = file.create_processing_module("behavior", "Behaviour of the animal.")
     module.add(BehavioralTimeSeries(time_series=speed))

@@ -19,14 +19,14 @@ from calcium_latents.parameter_section import (
 
 
 class Indicator(NamedTuple):
-    """What a single spike does to an indicator: dF/F = amplitude * (exp(-t/decay) - exp(-t/rise)) / its peak.
+    """What spikes do to an indicator: each adds exp(-t/decay) - exp(-t/rise), scaled to a peak of 1, to calcium.
 
     Attributes:
         rise_time_s: of the faster exponential, s.
         decay_time_s: of the slower one, s.
         amplitude: peak dF/F after one spike.
-        hill_coefficient: of the saturation of calcium that several spikes add up to.
-        half_saturation: in spikes; of the same curve.
+        hill_coefficient: of the curve from calcium to dF/F, as in `fluorescence.hill_curve`.
+        half_saturation: calcium, in spikes, at which the curve is at its half.
         resting: calcium at rest, in spikes.
     """
 
@@ -38,13 +38,14 @@ class Indicator(NamedTuple):
     resting: float
 
 
-#: Time to peak, half decay and amplitude of a single spike in mouse visual cortex, in round numbers: Chen et al. 2013
-#: (Nature 499:295), GCaMP6f 45 ms, 140 ms, 0.19 and GCaMP6s 180 ms, 550 ms, 0.23; Zhang et al. 2023 (Nature 615:884)
-#: for jGCaMP8m, which rises within 10 ms. Hill coefficients are of that order in both; saturation is our choice.
+#: Time constants that give a single spike, after the Hill curve, the time to its peak, its half decay and amplitude in
+#: mouse visual cortex, in round numbers: Chen et al. 2013 (Nature 499:295), GCaMP6f 45 ms, 140 ms, 0.19 and GCaMP6s
+#: 180 ms, 550 ms, 0.23; jGCaMP8m after Zhang et al. 2023 (Nature 615:884): about 20 ms, 120 ms, 0.4. Hill coefficients
+#: are near those of the purified proteins; where rest and saturation lie is our choice.
 INDICATORS = {
-    "GCaMP6f": Indicator(0.014, 0.180, 0.19, 2.3, 8.0, 1.0),
-    "GCaMP6s": Indicator(0.070, 0.700, 0.23, 2.5, 6.0, 1.0),
-    "jGCaMP8m": Indicator(0.004, 0.150, 0.40, 1.9, 8.0, 2.0),
+    "GCaMP6f": Indicator(0.0155, 0.24, 0.19, 2.3, 8.0, 1.0),
+    "GCaMP6s": Indicator(0.061, 0.97, 0.23, 2.5, 6.0, 1.0),
+    "jGCaMP8m": Indicator(0.0055, 0.18, 0.40, 1.9, 8.0, 2.0),
 }
 
 
@@ -90,7 +91,7 @@ class TwoPhotonSessionParameters(ParameterSection):
     """Mean firing rate over cells, 1/s."""
     rate_spread: NotNegative = 0.8
     """Sd over cells of the logarithm of their mean rates."""
-    modulation: NotNegative = 1.3
+    modulation: NotNegative = 1.1
     """Sd over time of the logarithm of a cell's firing rate, on average over cells."""
     modulation_spread: NotNegative = 0.2
     """Sd over cells of its logarithm."""
