@@ -82,9 +82,9 @@ def test_neuropil_is_alike_nearby_and_follows_the_population():
     activity += 2 * np.sin(np.arange(parameters.frames) / 20).astype(np.float32) + 2
     field = imaging.neuropil_field(activity, regions, parameters, 1)
     np.testing.assert_allclose(field.mean(axis=1), 1, atol=1e-3)
-    np.testing.assert_allclose(field.std(axis=1), parameters.neuropil_modulation, rtol=0.01)
+    np.testing.assert_allclose(field.std(axis=1), parameters.neuropil_modulation, rtol=0.1)
     population = np.corrcoef(field, activity.mean(axis=0))[-1, :-1]
-    assert 0.6**0.5 - 0.1 < population.mean() < 0.97
+    assert population.mean() == pytest.approx(0.6**0.5, abs=0.06)
     alone = imaging.neuropil_field(activity, regions, parameters.changed(neuropil_share=0.0), 1)
     correlation = np.corrcoef(alone)
     distance = np.linalg.norm(regions.position[:, None] - regions.position, axis=-1)

@@ -1,9 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.trial_table import trial_table
 from calcium_latents.simulation.two_photon_session import imaging
 from calcium_latents.simulation.two_photon_session.session import simulate_session, simulate_two_photon_session
 
@@ -22,8 +21,8 @@ def test_a_session_is_one_trial_of_imaging_frames(recording):
     assert recording.attrs["imaging_rate_hz"] == 30
     np.testing.assert_allclose(recording.time, np.arange(1800) / 30)
     assert recording.running_speed.dims == ("trial", "time") and recording.running_speed.attrs["units"] == "cm/s"
-    trials = json.loads(recording.attrs["trials"])
-    assert set(trials[0]) == {"start_s", "stop_s", "condition"} and 12 < len(trials) < 17
+    trials = trial_table(recording)
+    assert list(trials) == ["start_s", "stop_s", "condition"] and 12 < len(trials) < 17
     bad = np.isnan(recording.fluorescence.values)
     assert 0 < bad.mean() < 0.2
     assert (bad == bad[:, :, :1]).all()  # all cells of a frame

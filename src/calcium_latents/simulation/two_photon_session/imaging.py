@@ -95,11 +95,13 @@ def neuropil_field(dff: np.ndarray, regions: Regions, parameters: TwoPhotonSessi
     near = np.exp(-square / (2 * radius**2))
     near_cells = near[regions.is_cell].astype(np.float32)
     local = standardised(dff.T @ (near_cells / near_cells.sum(axis=0).clip(1e-6)))
-    everywhere = standardised(dff.mean(axis=0))[:, None]
+    driven = local + standardised(dff.mean(axis=0))[:, None]
     own = smooth_noise(parameters.frames, len(nodes), 0.5 * parameters.imaging_rate_hz, generator(seed, "neuropil"))
+    weight = (near / near.sum(axis=1, keepdims=True)).T.astype(np.float32)
     share = parameters.neuropil_share
-    field = np.sqrt(share) * standardised(local + everywhere) + np.sqrt(1 - share) * standardised(own)
-    around = standardised(field.astype(np.float32) @ (near / near.sum(axis=1, keepdims=True)).T.astype(np.float32))
+    # Averages over nodes lose variance, and the one more than the other: both are scaled where they are seen.
+    around = standardised(driven @ weight) * np.float32(np.sqrt(share))
+    around += standardised(own.astype(np.float32) @ weight) * np.float32(np.sqrt(1 - share))
     # Light is never negative.
     return np.maximum(1 + parameters.neuropil_modulation * around, 0.05).astype(np.float32).T
 

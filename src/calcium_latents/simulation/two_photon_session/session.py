@@ -8,7 +8,10 @@ import pandas as pd
 import xarray as xr
 
 from calcium_latents.progress import progress
+from calcium_latents.recordings.behaviour import SPEED, behaviour_variables
+from calcium_latents.recordings.readers.traces import Behaviour
 from calcium_latents.recordings.schema import make_recording
+from calcium_latents.recordings.trial_table import trial_attribute
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.two_photon_session import activity, imaging
 from calcium_latents.simulation.two_photon_session.parameters import INDICATORS, TwoPhotonSessionParameters
@@ -161,7 +164,7 @@ def session_recording(session: TwoPhotonSession, neurons: np.ndarray | None = No
     dff = (corrected / resting - 1).astype(np.float32)
     dff[:, session.bad_frames] = np.nan
     time = np.arange(p.frames) / p.imaging_rate_hz
-    speed = np.interp(time, session.behaviour_times, session.running_speed)
+    speed = Behaviour(session.behaviour_times, session.running_speed, "cm/s")
     tuning = {"mean_rate": "1/s", "modulation": "1", "latent_share": "1", "amplitude": "1"}
     others = {name: (("neuron",), session.tuning[name], units, f"the cell's {name}") for name, units in tuning.items()}
     return make_recording(
@@ -178,13 +181,11 @@ def session_recording(session: TwoPhotonSession, neurons: np.ndarray | None = No
         position=regions.position[cells],
         noise_level=regions.noise_sd[cells],
         others=others
-        | {
-            "loading": (("neuron", "latent"), session.tuning["loading"], "1", "direction of the latents it follows"),
-            "running_speed": (("trial", "time"), speed[None].astype(np.float32), "cm/s", "running speed"),
-        },
+        | {"loading": (("neuron", "latent"), session.tuning["loading"], "1", "direction of the latents it follows")}
+        | behaviour_variables({SPEED: speed}, time, 1 / p.imaging_rate_hz),
         attributes={
             "seed": session.seed,
-            "trials": session.trials.to_json(orient="records"),
+            "trials": trial_attribute(session.trials),
             "simulation_parameters": p.to_dict(),
         },
     )
