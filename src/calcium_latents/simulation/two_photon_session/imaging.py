@@ -97,13 +97,23 @@ def neuropil_field(dff: np.ndarray, regions: Regions, parameters: TwoPhotonSessi
     local = standardised(dff.T @ (near_cells / near_cells.sum(axis=0).clip(1e-6)))
     driven = local + standardised(dff.mean(axis=0))[:, None]
     own = smooth_noise(parameters.frames, len(nodes), 0.5 * parameters.imaging_rate_hz, generator(seed, "neuropil"))
-    weight = (near / near.sum(axis=1, keepdims=True)).T.astype(np.float32)
+    weight = (near / near.sum(axis=1, keepdims=True)).astype(np.float32)
     share = parameters.neuropil_share
     # Averages over nodes lose variance, and the one more than the other: both are scaled where they are seen.
-    around = standardised(driven @ weight) * np.float32(np.sqrt(share))
-    around += standardised(own.astype(np.float32) @ weight) * np.float32(np.sqrt(1 - share))
+    field = _scaled_rows(weight @ driven.T, np.sqrt(share))
+    field += _scaled_rows(weight @ own.T.astype(np.float32), np.sqrt(1 - share))
+    field *= parameters.neuropil_modulation
+    field += 1
     # Light is never negative.
-    return np.maximum(1 + parameters.neuropil_modulation * around, 0.05).astype(np.float32).T
+    return np.maximum(field, 0.05, out=field)
+
+
+def _scaled_rows(values: np.ndarray, sd: float) -> np.ndarray:
+    """Give each row of `values` mean 0 and this sd, in place; rows that do not vary become 0."""
+    values -= values.mean(axis=1, keepdims=True)
+    found = values.std(axis=1, keepdims=True)
+    values *= np.float32(sd) / np.where(found > 0, found, np.float32(1))
+    return values
 
 
 def bad_frames(parameters: TwoPhotonSessionParameters, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -159,9 +159,12 @@ def session_recording(session: TwoPhotonSession, neurons: np.ndarray | None = No
     frames. `neurons` [cell] are the cells' numbers, by default those of their regions.
     """
     p, regions, cells = session.parameters, session.regions, session.cells
-    resting = regions.resting[cells, None] * imaging.bleaching_curve(p)[None, :]
-    corrected = session.fluorescence[cells] - p.neuropil_coefficient * session.neuropil[cells]
-    dff = (corrected / resting - 1).astype(np.float32)
+    dff = session.neuropil[cells]
+    dff *= -np.float32(p.neuropil_coefficient)
+    dff += session.fluorescence[cells]
+    dff /= regions.resting[cells, None].astype(np.float32)
+    dff /= imaging.bleaching_curve(p).astype(np.float32)
+    dff -= 1
     dff[:, session.bad_frames] = np.nan
     time = np.arange(p.frames) / p.imaging_rate_hz
     speed = Behaviour(session.behaviour_times, session.running_speed, "cm/s")
