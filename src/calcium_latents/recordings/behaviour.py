@@ -35,14 +35,16 @@ def behaviour_variables(
         period: imaging period, s.
 
     Returns:
-        running_speed, or behaviour_NAME -> (dims, values [1, frame] float32, units, long_name).
+        running_speed, or behaviour_NAME -> (dims, values [1, frame] float32, units, long_name); signals without any
+        value on a frame are left out.
     """
     variables = {}
     for name, signal in behaviour.items():
         own = name if name == SPEED else PREFIX + re.sub(r"\W+", "_", name)
         values = on_frames(np.asarray(signal.times, float), np.asarray(signal.values, float), frame_times, period)
         long_name = name.replace("_", " ")
-        variables[own] = (("trial", "time"), values[None].astype(np.float32), signal.units or "1", long_name)
+        if np.isfinite(values).any():
+            variables[own] = (("trial", "time"), values[None].astype(np.float32), signal.units or "1", long_name)
     return variables
 
 
