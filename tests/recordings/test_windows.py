@@ -172,10 +172,14 @@ ERRORS = {
         dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[0.1], before_s=0.2),
         "1 others, the first from -0.1 to 0.9 s",
     ),
-    "unsorted": (dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[3, 1]), "ascending order"),
+    "twice": (
+        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[3, 1, 3]),
+        "start_s: expected each onset once, found 1 repeated, the first: 3 s",
+    ),
+    "no table": (dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials="file"), "a table of trials in the file"),
     "no trials": (
         dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[]),
-        "a list of times in seconds",
+        "start_s: expected at least one trial, found none",
     ),
 }
 

@@ -182,7 +182,6 @@ def _numbered_frames(times: np.ndarray, path: str) -> tuple[np.ndarray, float]:
         expected = f"gaps of at most {MOST_FRAMES - 1} times the frames taken in all"
         longest = f"the longest gap {steps[at]:.6g} s after frame {at}"
         found = f"{times.size} frames in {times[-1] - times[0]:.6g} s, {longest}"
-        )
         advice = "Split the file at its longest gaps and enter the parts as recordings."
         fail(path, "timestamps", expected, found, advice)
     return index, period

@@ -29,10 +29,12 @@ def main(options) -> None:
     config = {"rate_hz": options.rate_hz, "recording": recording.attrs["config_digest"]}
     resampled = resample(recording, options.rate_hz)
     if options.trials:
-        table = trial_table(recording) if options.trials == FROM_FILE else read_table(options.trials)
-        source = recording.attrs["source"] if options.trials == FROM_FILE else options.trials
-        if table is None or "condition" not in table:
-            fail(source, "trials", "a table with a column condition", "none", "Add the column, or name a CSV file.")
+        if options.trials == FROM_FILE:
+            source, table = recording.attrs["source"], trial_table(recording)
+            if table is None or "condition" not in table:
+                fail(source, "trials", "a table with a column condition", "none", "Name a CSV file that has it.")
+        else:
+            source, table = options.trials, read_table(options.trials, ["condition"])
         table = checked_trials(table, source)
         starts, conditions = table["start_s"].tolist(), table["condition"].tolist()
         config |= {"starts_s": starts, "conditions": [str(c) for c in conditions], "window_s": options.window_s}
