@@ -18,6 +18,7 @@ JITTER = 0.49
 # How fast the expected times of frames follow the stamps, a frame; gaps of more frames than LONG are placed by the
 # whole session's rate, so that the phases of many gaps do not add up.
 FOLLOW, LONG = 0.02, 10
+BEGINNING = 200
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,8 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
     """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with frames not taken filled with
     NaN.
 
-    The rate is that of the whole session, frames not taken among them: stamps may be rounded, or jitter by almost half
-    a frame. Frames keep their own times; those of filled ones are interpolated.
+    The rate is that of the whole session, frames not taken among them: stamps may be rounded, or jitter by 0.4 of a
+    frame. Frames keep their own times; those of filled ones are interpolated.
 
     Args:
         values: [frame taken, neuron].
@@ -132,7 +133,8 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
         path: names the source in messages.
 
     Raises:
-        UserError: times that do not increase, are not in seconds, jitter by half a frame, or leave too much to fill.
+        UserError: times that do not increase, are not in seconds, jitter by half a frame, or leave too much to
+            fill.
     """
     times = np.asarray(timestamps, float).ravel()
     if times.size != values.shape[0]:
@@ -165,14 +167,17 @@ def _numbered_frames(times: np.ndarray, path: str) -> tuple[np.ndarray, float]:
     near = np.abs(steps / median - 1) < 0.501
     period = float(steps[near].mean())
     _check_rate(1 / period, path, "timestamps")
-    index = np.arange(times.size)
+    index, phase = np.arange(times.size), 0.0
     for _ in range(5):
-        before, (index, off) = index, _follow(times, period)
+        before, (index, off) = index, _follow((times - times[0]) / period, phase)
+        jitter = float(np.abs(off).max())
         centred = index - index.mean()
         period = float(centred @ times / (centred @ centred))
-        if np.array_equal(before, index):
+        # the first stamp jitters, too: the first hundreds tell when frames are expected
+        phase = float(np.median(((times - times[0]) / period - index)[:BEGINNING]))
+        if np.array_equal(before, index) and jitter <= JITTER:
             break
-    if np.abs(off).max() > JITTER:
+    if jitter > JITTER:
         at = int(np.argmax(np.abs(off)))
         found = f"one {off[at] * period:+.6g} s off at {times[at]:.6g} s"
         advice = "Resample the traces to a regular rate."
@@ -187,22 +192,24 @@ def _numbered_frames(times: np.ndarray, path: str) -> tuple[np.ndarray, float]:
     return index, period
 
 
-def _follow(times: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of each frame taken and how far its stamp is off, in frames: both [frame taken]."""
-    stamps = ((times - times[0]) / period).tolist()
-    index, off = np.zeros(times.size, int), np.zeros(times.size)
-    expected = number = 0.0
-    for frame in range(1, times.size):
-        step = max(1, round(stamps[frame] - expected))
+def _follow(stamps: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each frame taken, from 0 on, and how far its stamp is off, in frames: both [frame taken].
+
+    `stamps` are in frames [frame taken], and `phase` is when the first is expected."""
+    first = number = round(float(stamps[0]) - phase)
+    expected = phase + number
+    index, off = np.zeros(stamps.size, int), np.zeros(stamps.size)
+    for frame, stamp in enumerate(stamps.tolist()):
+        step = max(1, round(stamp - expected)) if frame else 0
         if step > LONG:
             # a camera starts anew at any phase
-            number = max(number + 1, round(stamps[frame]))
-            expected = stamps[frame]
+            number = max(number + 1, first + round(stamp))
+            expected = stamp
         else:
             number, expected = number + step, expected + step
-            off[frame] = stamps[frame] - expected
+            off[frame] = stamp - expected
             expected += FOLLOW * off[frame]
-        index[frame] = number
+        index[frame] = number - first
     return index, off
 
 
