@@ -49,12 +49,9 @@ def behaviour_variables(
 
 
 def behaviour_names(recording: xr.Dataset) -> list[str]:
-    """Return the variables of `recording` that are signals of the animal."""
-    return [
-        str(name)
-        for name, array in recording.data_vars.items()
-        if array.dims == ("trial", "time") and (name == SPEED or str(name).startswith(PREFIX))
-    ]
+    """Return the variables of `recording` that are signals of the animal, in order."""
+    named = (str(name) for name, array in recording.data_vars.items() if array.dims == ("trial", "time"))
+    return sorted(name for name in named if name == SPEED or name.startswith(PREFIX))
 
 
 def on_frames(times: np.ndarray, values: np.ndarray, frame_times: np.ndarray, period: float) -> np.ndarray:

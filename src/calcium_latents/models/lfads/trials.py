@@ -90,7 +90,7 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
         events = cast_to_counts(events)
         minimum = 0.0
     starts = recording["trial_start"].values if "trial_start" in recording else None
-    durations = _durations(recording["events"].values, width, 1 / rate)
+    durations = _durations(recording["events"].values, width)
     split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, durations, path)
     return Trials(torch.from_numpy(events), time, split, minimum, rate)
 
@@ -100,12 +100,11 @@ def cast_to_counts(events: np.ndarray) -> np.ndarray:
     return np.where(events > 2, np.floor(events), np.where(events > 0, 1.0, events)).astype(np.float32)
 
 
-def _durations(events: np.ndarray, width: float, period: float) -> np.ndarray:
+def _durations(events: np.ndarray, width: float) -> np.ndarray:
     """Return how long each trial lasts, [trial] in s, of events [trial, time, neuron]: a shorter one has no samples in
     the bins after its end."""
-    bins = events.shape[1]
     empty = np.argmax(np.isfinite(events).any(axis=2)[:, ::-1], axis=1)
-    return np.minimum(bins, bins - empty + np.ceil(period / width)) * width
+    return (events.shape[1] - empty) * width
 
 
 def split_trials(

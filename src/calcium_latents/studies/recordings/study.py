@@ -1,5 +1,6 @@
 """What the workflow needs to know of the study `recordings`: the user's recordings, and what is written of them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def response_arguments(plan: Plan, name: str) -> list[str]:
     if window is None:
         return []
     trials = plan.recordings[name].get("trials")
+    trials = trials.get("starts_s") if isinstance(trials, Mapping) else trials
     files = ["file"] if trials == "file" else list(trial_files(plan, name).values())
     if not files:
         raise UserError(
