@@ -57,6 +57,7 @@ def behaviour_names(recording: xr.Dataset) -> list[str]:
 def on_frames(times: np.ndarray, values: np.ndarray, frame_times: np.ndarray, period: float) -> np.ndarray:
     """Return a signal, values [sample] at `times` [sample] (s), on frames that begin at `frame_times` [frame] (s)."""
     order = np.argsort(times, kind="stable")
+    order = order[np.isfinite(times[order])]
     times, values = times[order], values[order]
     result = at_times(times, values, frame_times + period / 2)
     if times.size < 2 or np.median(np.diff(times)) > AS_FAST * period:

@@ -74,12 +74,16 @@ def cut_windows(
     else:
         grid = trial_grid(clock, table, before_s, after_s, window_s, source)
     cut: dict[str, Any] = {}
+    sampled = np.ones(grid.starts.size, bool)
     for name in ("fluorescence", "events"):
         if name in recording:
             frames = recording[name].values[0]
             blocks = [place(frames, clock.times, clock.offsets, grid, trial) for trial in range(grid.starts.size)]
-            cut[name] = np.stack([block for block in blocks if np.isfinite(block).any()] or blocks)
+            # samples are missing alike in both (see schema)
             sampled = np.array([bool(np.isfinite(block).any()) for block in blocks])
+            cut[name] = np.stack(
+                [block for block, any_there in zip(blocks, sampled, strict=True) if any_there] or blocks
+            )
     _check_filled(cut, recording, source)
     attributes = kept_attributes(recording) | {
         "window_s": grid.n_bins * clock.width,

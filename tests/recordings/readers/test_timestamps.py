@@ -61,6 +61,16 @@ def test_impossible_rates_are_refused_whatever_the_format(rate, tmp_path):
         read_user_file(entry, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "times", [[0, 0.1, 0.1, 0.2], [0, 0.2, 0.1, 0.3], [0, 0.1, np.nan, 0.3], [0, 0.1, 0.2, np.nan]]
+)
+def test_times_that_do_not_increase_are_shown(times):
+    with pytest.raises(
+        UserError, match=r"file: timestamps: .* increasing times in s, found \[0.*\] from frame [123] on"
+    ):
+        regular_frames(np.ones((4, 1)), np.array(times), "file")
+
+
 def test_what_cannot_be_filled_is_refused():
     times = np.arange(200) / 30
     with pytest.raises(UserError, match="200 frames in 106.633 s, the longest gap 100.033 s after frame 99. Split"):

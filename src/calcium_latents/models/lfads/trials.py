@@ -103,7 +103,8 @@ def cast_to_counts(events: np.ndarray) -> np.ndarray:
 def _durations(events: np.ndarray, width: float) -> np.ndarray:
     """Return how long each trial lasts, [trial] in s, of events [trial, time, neuron]: a shorter one has no samples in
     the bins after its end."""
-    empty = np.argmax(np.isfinite(events).any(axis=2)[:, ::-1], axis=1)
+    sampled = np.asarray(np.isfinite(events).any(axis=2))
+    empty = np.argmax(sampled[:, ::-1], axis=1)
     return (events.shape[1] - empty) * width
 
 

@@ -145,14 +145,11 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
             f"{times.size}",
             "Correct the source file.",
         )
-    if times.size < 2 or not np.isfinite(times).all() or np.diff(times).min() <= 0:
-        fail(
-            path,
-            "timestamps",
-            "two or more finite, increasing times in s",
-            "others",
-            "Correct the source file.",
-        )
+    rising = np.isfinite(times[:-1]) & (np.diff(times) > 0)
+    if times.size < 2 or not rising.all() or not np.isfinite(times[-1]):
+        at = int(np.argmin(np.append(rising, False)))
+        found = f"{times[at : at + 2].tolist()} from frame {at} on"
+        fail(path, "timestamps", "two or more finite, increasing times in s", found, "Correct the source file.")
     index, period = _numbered_frames(times, path)
     filled = np.full((index[-1] + 1, values.shape[1]), np.nan, np.result_type(values, np.float32))
     filled[index] = values
@@ -272,7 +269,8 @@ def check_traces(traces: Traces, path: str) -> float:
     bad = np.flatnonzero(unusable(traces.values))
     if bad.size:
         column = traces.values[:, bad[0]]
-        kind = "not finite" if not np.isfinite(column).all() else "constant"
+        known = column[~np.isnan(column)]
+        kind = "constant" if known.size > 1 and np.isfinite(known).all() else "not finite"
         kept = np.arange(len(traces.values[0])) if traces.neurons is None else traces.neurons
         numbers = ", ".join(str(int(kept[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
         raise UserError(
