@@ -9,6 +9,8 @@ from calcium_latents.recordings.missing import bridge
 NEUROPIL_COEFFICIENT = 0.7
 BASELINE_PERCENTILE = 10.0
 BASELINE_SD_S = 20.0
+#: Samples that are worked on at once.
+BLOCK_VALUES = 4_000_000
 
 
 def subtract_neuropil(
@@ -51,18 +53,47 @@ def running_baseline(
     return np.stack([np.interp(frames, centres, column) for column in smooth.T], axis=1)
 
 
-def delta_f_over_f(fluorescence: np.ndarray, sampling_rate_hz: float, source: str = "fluorescence") -> np.ndarray:
-    """Return (F - baseline) / baseline [frame, neuron] with the running baseline.
+def delta_f_over_f(
+    fluorescence: np.ndarray,
+    sampling_rate_hz: float,
+    source: str = "fluorescence",
+    neuropil: np.ndarray | None = None,
+    coefficient: float = NEUROPIL_COEFFICIENT,
+    neurons: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return (F - baseline) / baseline [frame, neuron] in float32 with the running baseline, F free of neuropil.
+
+    Neurons are taken a few at a time, so that hours of thousands of neurons need little beside what is returned.
+
+    Args:
+        fluorescence: [frame, neuron]; NaN = not sampled.
+        sampling_rate_hz: frames per second.
+        source: names the file in messages.
+        neuropil: [frame, neuron], of which `coefficient` times is subtracted (see `subtract_neuropil`), or None.
+        coefficient: of the neuropil.
+        neurons: [neuron], their numbers in messages.
 
     Raises:
         UserError: a baseline is not positive, as in traces that are dF/F already.
     """
-    baseline = running_baseline(fluorescence, sampling_rate_hz)
-    negative = np.flatnonzero((baseline <= 0).any(axis=0))
+    frames, count = fluorescence.shape
+    # Neurons in rows: a recording is read and written one neuron after the other.
+    dff, lowest = np.empty((count, frames), np.float32).T, np.empty(count)
+    step = max(1, BLOCK_VALUES // max(1, frames))
+    for block in (slice(start, start + step) for start in range(0, count, step)):
+        values = np.asarray(fluorescence[:, block], float)
+        if neuropil is not None and coefficient:
+            values = subtract_neuropil(values, np.asarray(neuropil[:, block], float), coefficient)
+        baseline = running_baseline(values, sampling_rate_hz)
+        lowest[block] = baseline.min(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dff[:, block] = (values - baseline) / baseline
+    negative = np.flatnonzero(lowest <= 0)
     if negative.size:
+        first = negative[0] if neurons is None else neurons[negative[0]]
         raise UserError(
             f"{source}: fluorescence: expected raw fluorescence with a positive baseline, found "
-            f"{negative.size} traces whose baseline reaches {baseline.min():.3g} (the first: column "
-            f"{negative[0]}). Set `is_dff: true` if these are dF/F already, or leave them out with `neurons`."
+            f"{negative.size} traces whose baseline reaches {lowest.min():.3g} (the first: neuron "
+            f"{first}). Set `is_dff: true` if these are dF/F already, or leave them out with `neurons`."
         )
-    return (fluorescence - baseline) / baseline
+    return dff

@@ -1,5 +1,6 @@
 """An entry of config/recordings.yaml, from the file that it names to a Recording."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import xarray as xr
 
 from calcium_latents.recording_formats import FALLBACK, FORMATS
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f, subtract_neuropil
+from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f
 from calcium_latents.recordings.readers.entry_fields import find_path, number
 from calcium_latents.recordings.readers.formats import reader
 from calcium_latents.recordings.readers.sample_offsets import sample_offsets
@@ -35,7 +36,8 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         traces.neurons = np.arange(traces.values.shape[1])
     time, n_in_file = None, int(np.max(traces.neurons)) + 1
     traces = select_neurons(traces, entry.get("neurons"), str(path))
-    traces.values = np.asarray(traces.values, float)
+    if traces.values.dtype.kind != "f":
+        traces.values = np.asarray(traces.values, np.float32 if traces.values.itemsize < 4 else float)
     if traces.timestamps is not None:
         raw = traces.values
         traces.values, time, actual = regular_frames(raw, traces.timestamps, str(path))
@@ -50,6 +52,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     if time is None:
         time = traces.start_s + np.arange(traces.values.shape[0]) / rate
     dff = as_dff(traces, entry, path)
+    notes = {"reader_notes": json.dumps(list(traces.notes))} if traces.notes else {}
     return make_recording(
         fluorescence=dff[None],
         time=time,
@@ -61,7 +64,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         position_units=traces.position_units,
         neuron=traces.neurons,
         source=path.name,
-        attributes={**traces.attributes, "source_format": chosen},
+        attributes={**traces.attributes, **notes, "source_format": chosen},
     )
 
 
@@ -85,13 +88,13 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
         fail(path, "is_dff", "true or false", "none, and this format does not say", "Add `is_dff` to the entry.")
     if is_dff:
         return traces.values
+    own = NEUROPIL_COEFFICIENT if traces.neuropil_coefficient is None else traces.neuropil_coefficient
     setting = entry.get("neuropil")
     setting = setting.get("coefficient") if isinstance(setting, Mapping) else setting
-    coefficient = 0.0 if setting in (False, "none") else NEUROPIL_COEFFICIENT if setting in (None, True) else setting
+    coefficient = 0.0 if setting in (False, "none") else own if setting in (None, True) else setting
     if not isinstance(coefficient, int | float) or not 0 <= coefficient <= 2:
-        fail(path, "neuropil", "a coefficient from 0 to 2", f"{setting!r}", "Correct it in the entry.")
+        fail(path, "neuropil", "a coefficient from 0 to 2", f"{coefficient!r}", "Correct it in the entry.")
     assert traces.sampling_rate_hz is not None  # see `check_traces`
-    values = traces.values
-    if traces.neuropil is not None and coefficient > 0:
-        values = subtract_neuropil(values, traces.neuropil, coefficient)
-    return delta_f_over_f(values, traces.sampling_rate_hz, str(path))
+    return delta_f_over_f(
+        traces.values, traces.sampling_rate_hz, str(path), traces.neuropil, coefficient, traces.neurons
+    )

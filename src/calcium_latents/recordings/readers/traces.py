@@ -38,6 +38,7 @@ class Traces:
         is_dff: whether values are dF/F (else raw fluorescence); None if the file does not say.
         timestamps: [frame], s in the session; None for frames at the sampling rate from `start_s`.
         neuropil: [frame, neuron] or None.
+        neuropil_coefficient: the file's own, where the entry gives none; None for the default.
         position: [neuron, axis x, y(, z)] in `position_units`, or None.
         frame_fraction: [neuron], the part of the imaging period after which the neuron is sampled, or None.
         scanned_by_line: whether the frame fractions are known to be right; else they are used only if asked for.
@@ -45,6 +46,7 @@ class Traces:
         trials: the file's table of trials, a row each: start_s, and where known stop_s, condition and others; or None.
         behaviour: name (running_speed, pupil_diameter, ...) -> signal.
         attributes: further attributes for the Recording.
+        notes: sentences for the user: what the reader took for granted, or could not tell.
     """
 
     values: np.ndarray
@@ -53,6 +55,7 @@ class Traces:
     timestamps: np.ndarray | None = None
     start_s: float = 0.0
     neuropil: np.ndarray | None = None
+    neuropil_coefficient: float | None = None
     position: np.ndarray | None = None
     position_units: str = "pixel"
     frame_fraction: np.ndarray | None = None
@@ -61,6 +64,7 @@ class Traces:
     trials: pd.DataFrame | None = None
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def oriented(array: np.ndarray, orientation: str | None, path: str, name: str) -> np.ndarray:
@@ -195,6 +199,8 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
         fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
     if not keep.any():
         fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
+    if keep.all():
+        return replace(traces, neurons=numbers)
     chosen: dict[str, Any] = {
         name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]
         for name in ("values", "neuropil", "frame_fraction")
@@ -205,10 +211,12 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
 
 def unusable(values: np.ndarray) -> np.ndarray:
     """Return [neuron], true where a trace has infinities, fewer than two samples, or never changes."""
-    finite = np.isfinite(values)
-    low = np.where(finite, values, np.inf).min(axis=0)
-    high = np.where(finite, values, -np.inf).max(axis=0)
-    return (finite.sum(axis=0) < 2) | (low >= high) | np.isinf(values).any(axis=0)
+    bad = np.zeros(values.shape[1], bool)
+    # One after the other: a recording may be as large as memory.
+    for neuron, trace in enumerate(values.T):
+        known = trace[~np.isnan(trace)]
+        bad[neuron] = known.size < 2 or known.min() >= known.max() or bool(np.isinf(known).any())
+    return bad
 
 
 def check_traces(traces: Traces, path: str) -> float:
@@ -225,7 +233,8 @@ def check_traces(traces: Traces, path: str) -> float:
     bad = np.flatnonzero(unusable(traces.values))
     if bad.size:
         column = traces.values[:, bad[0]]
-        kind = "not finite" if not np.isfinite(column).all() else "constant"
+        known = column[~np.isnan(column)]
+        kind = "not finite" if known.size < 2 or not np.isfinite(known).all() else "constant"
         kept = np.arange(len(traces.values[0])) if traces.neurons is None else traces.neurons
         numbers = ", ".join(str(int(kept[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
         raise UserError(

@@ -295,7 +295,7 @@ def test_names_in_a_file(kind, message, arrays, tmp_path):
         with pytest.raises(UserError, match=expected):
             read(entry | {"test_images": {"file": entry["test_images"]["file"], "key": key}}, tmp_path)
     (tmp_path / "broken.npz").write_text("x")
-    with pytest.raises(UserError, match="broken.npz: test_images: expected"):
+    with pytest.raises(UserError, match="broken.npz: file: expected"):
         read(entry | {"test_images": {"file": "broken.npz", "key": "a"}}, tmp_path)
 
 

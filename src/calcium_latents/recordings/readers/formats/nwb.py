@@ -8,6 +8,7 @@ import numpy as np
 
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
+from calcium_latents.recordings.readers.opening import open_nwb
 from calcium_latents.recordings.readers.traces import Traces
 
 # Series of these names are no fluorescence of the neurons; they are read only when `key` asks for them.
@@ -16,7 +17,7 @@ OTHERS = ("neuropil", "deconv", "event", "spike", "background")
 
 def recognises(path: Path) -> bool:
     """Whether `path` is a file that ends in .nwb."""
-    return path.is_file() and path.suffix == ".nwb"
+    return path.is_file() and path.suffix.lower() == ".nwb"
 
 
 def read(path: Path, entry: Mapping[str, Any]) -> Traces:
@@ -32,13 +33,8 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
         UserError: no NWB file, no such series or several, or a series without times.
     """
     rate = number(entry, "sampling_rate_hz", path)
-    from pynwb import NWBHDF5IO  # a slow import that other formats need not wait for
-
-    try:
-        with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-            return _read(io.read(), path, entry.get("key"), rate)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        fail(path, "file", "a readable NWB file", f"an error ({error})", "Check it with nwbinspector.")
+    with open_nwb(path) as file:
+        return _read(file, path, entry.get("key"), rate)
 
 
 def _read(file: Any, path: Path, key: str | None, sampling_rate_hz: float | None) -> Traces:

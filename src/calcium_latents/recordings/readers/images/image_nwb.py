@@ -11,6 +11,7 @@ from calcium_latents.recordings.readers.entry_fields import find_path
 from calcium_latents.recordings.readers.formats import nwb
 from calcium_latents.recordings.readers.images.image_nwb_stimuli import read_stimuli
 from calcium_latents.recordings.readers.images.presentations import Presentations
+from calcium_latents.recordings.readers.opening import open_nwb
 
 RESPONSE_WINDOW_S = (0.05, 0.35)  # after the onset; the paper's
 UNITS = "units"
@@ -43,18 +44,12 @@ def read_image_nwb(entry: Mapping[str, Any], folder: str | Path, label: str) -> 
     Raises:
         UserError: no NWB file, or one without images, onsets or activity, or with several and none named.
     """
-    from pynwb import NWBHDF5IO  # a slow import that other formats need not wait for
-
     path = find_path(entry.get("file"), "file", folder, label)
     window = _window(entry, "response_window_s", path) or RESPONSE_WINDOW_S
     baseline = _window(entry, "baseline_window_s", path)
-    try:
-        with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-            file = io.read()
-            stimuli = read_stimuli(file, entry, path)
-            spikes = _spike_times(file, entry.get("key"), path)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        fail(path, "file", "a readable NWB file", f"an error ({error})", "Check it with nwbinspector.")
+    with open_nwb(path) as file:
+        stimuli = read_stimuli(file, entry, path)
+        spikes = _spike_times(file, entry.get("key"), path)
     if spikes is not None:
         kind, responses = "spike count", count_spikes(spikes, stimuli.onsets, window)
         if baseline is not None:

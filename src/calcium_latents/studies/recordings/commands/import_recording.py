@@ -1,5 +1,8 @@
 """Read a user's file, whatever its format, as a recording."""
 
+import json
+import sys
+
 from calcium_latents.commands.cli import command, run_command
 
 
@@ -16,6 +19,8 @@ def main(options) -> None:
     from calcium_latents.recordings.readers import read_user_file
 
     recording = read_user_file(options.parameters, options.base_directory)
+    for note in json.loads(recording.attrs.get("reader_notes", "[]")):
+        print(f"{options.parameters['file']}: {note}", file=sys.stderr)
     write_recording(recording, options.output, provenance(options.parameters, [__spec__.name], options.seed))
 
 
