@@ -7,11 +7,11 @@ Nothing is changed by it. What it measures, and from where on it doubts (our cho
 - repeated frames: a frame equal to the one before in every neuron; none.
 - identical traces: neurons whose samples are all equal; none.
 - saturation: neurons with over .1 % (and five or more) of their samples exactly at their maximum; none.
-- dF/F: the median over neurons of each one's median |dF/F|, at most 2; neurons whose maximum exceeds 30; none.
+- size of dF/F, as in the file or made of raw fluorescence: the median over neurons of each one's median |dF/F|, at most
+  2; neurons whose maximum exceeds 30; none.
 - z-scored: mean below .01 sd and sd within 1 % of 1, in most neurons; mean-centred: the mean alone.
-- baseline: the level of rest; of dF/F it is within two sd of 0 below it, and below .2 or within five sd above.
-  Of raw fluorescence it is above 0 in every neuron.
-- baseline trend: change of the baseline over the session, median over neurons, by a straight line; at most 20 %.
+- baseline: the level of rest of dF/F, in most neurons: at most two sd below 0, and at most .2 or five sd above.
+- trend: change of the baseline over the session, median over neurons, by a straight line; at most 20 %.
 - brightness step: two stretches of the session at different baselines, next to each other; none.
 - silent neurons: no transient above the noise; none.
 
@@ -31,8 +31,10 @@ from calcium_latents.recordings.missing import bridge
 from calcium_latents.recordings.trace_measures import Measured, measure
 
 COLUMNS = ("check", "found", "expected", "verdict", "advice")
+ATTRIBUTE = "plausibility"
 FINE, DOUBTFUL = "fine", "doubtful"
 RAW_DFF = 20.0  # median |dF/F| of no indicator
+LARGEST = 30  # dF/F
 NEXT = 4  # stretches on either side of a step
 SHORTEST = 20  # stretches of a session whose steps can be told
 
@@ -50,7 +52,7 @@ class Row(NamedTuple):
 def plausibility(
     values: np.ndarray,
     sampling_rate_hz: float,
-    is_dff: bool,
+    dff: np.ndarray | None = None,
     neurons: np.ndarray | None = None,
     left_out: str = "",
     path: str = "traces",
@@ -60,7 +62,7 @@ def plausibility(
     Args:
         values: [frame, neuron], as in the file; NaN = not sampled.
         sampling_rate_hz: frames per second.
-        is_dff: whether the values are dF/F, else raw fluorescence.
+        dff: [frame, neuron], made of the values where these are raw fluorescence; None where they are dF/F.
         neurons: [neuron], their numbers in the file; default 0, 1, ...
         left_out: which neurons of the file are not among them, and why, in words.
         path: names the file in messages.
@@ -72,13 +74,11 @@ def plausibility(
         UserError: no indicator gives dF/F of that size.
     """
     numbers = np.arange(values.shape[1]) if neurons is None else np.asarray(neurons)
-    found = measure(values, sampling_rate_hz)
+    found, is_dff = measure(values, sampling_rate_hz), dff is None
     if is_dff and np.median(found.size) > RAW_DFF:
         raw = np.mean(found.rest > 5 * found.noise) > 0.5
         advice = "`is_dff: false`, so that dF/F is made of them" if raw else "dF/F as a share of F0, not in per cent"
-        looks = (
-            "raw fluorescence, whose baseline is far above 0" if raw else "dF/F in per cent, whose baseline is near 0"
-        )
+        looks = "raw fluorescence, far above 0 throughout" if raw else "dF/F in per cent"
         size = f"a median |dF/F| of {np.median(found.size):.4g}: this looks like {looks}"
         fail(path, "is_dff", f"dF/F, of which the median is far below {RAW_DFF:g}", size, f"Give {advice}.")
     rows = [
@@ -86,7 +86,7 @@ def plausibility(
         _repeated(found.repeated, len(values)),
         _identical(found, numbers),
         _saturated(found, numbers),
-        *(_dff(found, numbers) if is_dff else _raw(found, numbers)),
+        *(_dff(found, numbers) if dff is None else _raw(found, dff, numbers)),
         *_slow(found, len(values) / sampling_rate_hz, is_dff),
         _silent(found, numbers),
     ]
@@ -95,9 +95,14 @@ def plausibility(
     return table
 
 
+def stored(table: pd.DataFrame) -> dict[str, str]:
+    """Return the table as an attribute of a recording."""
+    return {ATTRIBUTE: table.to_json(orient="records")}
+
+
 def plausibility_table(recording: xr.Dataset) -> pd.DataFrame | None:
     """Return the table that was stored in a recording when it was imported, or None."""
-    text = recording.attrs.get("plausibility")
+    text = recording.attrs.get(ATTRIBUTE)
     return None if text is None else pd.DataFrame(json.loads(text), columns=COLUMNS)
 
 
@@ -180,7 +185,7 @@ def _saturated(found: Measured, numbers: np.ndarray) -> Row:
 
 
 def _dff(found: Measured, numbers: np.ndarray) -> list[Row]:
-    size, largest = float(np.median(found.size)), found.maximum > 30
+    size, largest = float(np.median(found.size)), found.maximum > LARGEST
     centred = _centred(found)
     scored = float(np.mean(centred & (np.abs(found.sd - 1) < 0.01)))
     mean_free = float(np.mean(centred))
@@ -190,20 +195,19 @@ def _dff(found: Measured, numbers: np.ndarray) -> list[Row]:
     return [
         Row(
             "size of dF/F",
-            f"median |dF/F| {size:.3g}, median of maxima {maximum}"
-            + (f"; above 30: {named_neurons(numbers[largest])}" if largest.any() else ""),
-            "at most 2, and no maximum above 30",
+            f"median |dF/F| {size:.3g}, median of maxima {maximum}{_above(numbers[largest])}",
+            f"at most 2, and no maximum above {LARGEST}",
             size > 2 or bool(largest.any()),
-            "dF/F in per cent must be divided by 100; raw fluorescence needs `is_dff: false`; a single neuron may have a"
-            " baseline near 0.",
+            "dF/F in per cent must be divided by 100; raw fluorescence needs `is_dff: false`; in single neurons the"
+            " baseline may be near 0.",
         ),
         Row(
             "zero of dF/F",
             f"{scored:.0%} of neurons z-scored, {mean_free:.0%} with the mean at 0",
             "the zero at rest",
             max(scored, mean_free) > 0.5,
-            "Import dF/F, or raw fluorescence with `is_dff: false`: of traces that are z-scored or centred on their mean,"
-            " deconvolution that knows no baseline below 0 loses events.",
+            "Import dF/F, or raw fluorescence with `is_dff: false`: deconvolution may take no baseline below 0 and then"
+            " loses events.",
         ),
         Row(
             "baseline",
@@ -216,18 +220,22 @@ def _dff(found: Measured, numbers: np.ndarray) -> list[Row]:
     ]
 
 
-def _raw(found: Measured, numbers: np.ndarray) -> list[Row]:
-    dark = found.rest <= 0
+def _raw(found: Measured, dff: np.ndarray, numbers: np.ndarray) -> list[Row]:
+    maximum = np.fmax.reduce(dff, axis=0)
+    largest = maximum > LARGEST
     return [
         Row(
-            "baseline",
-            f"median {np.median(found.rest):.4g}"
-            + (f"; not above 0: {named_neurons(numbers[dark])}" if dark.any() else ""),
-            "above 0",
-            bool(dark.any()),
-            "Where background was taken off, dF/F has no meaning: export the traces without, or leave these neurons out.",
-        )
+            "size of dF/F",
+            f"median of maxima {np.median(maximum):.3g}" + _above(numbers[largest]),
+            f"no maximum above {LARGEST}",
+            bool(largest.any()),
+            "The baseline is near 0, or was lost to the neuropil: leave these neurons out, or lower `neuropil`.",
+        ),
     ]
+
+
+def _above(numbers: np.ndarray) -> str:
+    return f"; above {LARGEST}: {named_neurons(numbers)}" if numbers.size else ""
 
 
 def _slow(found: Measured, seconds: float, is_dff: bool) -> list[Row]:

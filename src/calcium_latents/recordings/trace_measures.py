@@ -71,7 +71,7 @@ def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _measure(traces: np.ndarray, rate: float, repeated: np.ndarray) -> Measured:
-    """Measure `traces` [neuron, frame]; frames that differ from the one before are struck off `repeated` [frame - 1]."""
+    """Measure `traces` [neuron, frame], and strike off `repeated` [frame - 1] where a frame differs from the last."""
     known = np.isfinite(traces)
     whole = bool(known.all())
     differs = traces[:, 1:] != traces[:, :-1]

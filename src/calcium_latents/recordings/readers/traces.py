@@ -1,12 +1,11 @@
 """What every reader returns, whatever the file: traces over frames, and what is known of where and when."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 
 # Dropped frames are filled with NaN up to this long; a longer gap is two recordings.
@@ -169,77 +168,3 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
     filled = np.full((index[-1] + 1, values.shape[1]), np.nan, np.result_type(values, np.float32))
     filled[index] = values
     return filled, np.interp(np.arange(index[-1] + 1), index, times), 1 / period
-
-
-def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
-    """Return the neurons that the entry's `neurons` asks for.
-
-    Args:
-        traces: of all neurons.
-        wanted: None or "all"; "usable" (leave out constant and missing traces); or a list of numbers.
-    """
-    values = traces.values
-    numbers = np.arange(values.shape[1]) if traces.neurons is None else np.asarray(traces.neurons)
-    if wanted is None or wanted == "all":
-        keep = np.ones(numbers.size, bool)
-    elif wanted == "usable":
-        keep = ~unusable(values)
-    elif isinstance(wanted, list | tuple) and all(isinstance(i, int) for i in wanted):
-        keep = np.isin(numbers, wanted)
-        absent = sorted(set(wanted) - set(numbers.tolist()))
-        if absent:
-            fail(
-                path,
-                "neurons",
-                "numbers of neurons in the file",
-                f"{absent[0]}, not there",
-                "Correct the list.",
-            )
-    else:
-        fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
-    if not keep.any():
-        fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
-    if keep.all():
-        return replace(traces, neurons=numbers)
-    chosen: dict[str, Any] = {
-        name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]
-        for name in ("values", "neuropil", "frame_fraction")
-    }
-    position = None if traces.position is None else np.asarray(traces.position)[keep]
-    return replace(traces, **chosen, position=position, neurons=numbers[keep])
-
-
-def unusable(values: np.ndarray) -> np.ndarray:
-    """Return [neuron], true where a trace has infinities, fewer than two samples, or never changes."""
-    bad = np.zeros(values.shape[1], bool)
-    # One after the other: a recording may be as large as memory.
-    for neuron, trace in enumerate(values.T):
-        known = trace[~np.isnan(trace)]
-        bad[neuron] = known.size < 2 or known.min() >= known.max() or bool(np.isinf(known).any())
-    return bad
-
-
-def check_traces(traces: Traces, path: str) -> float:
-    """Return the sampling rate, Hz; raise a `UserError` where it makes no sense or a trace cannot be used."""
-    rate = traces.sampling_rate_hz
-    if rate is None or not np.isfinite(rate) or rate <= 0:
-        fail(
-            path,
-            "sampling_rate_hz",
-            "imaging frames per second",
-            "none" if rate is None else f"{rate!r}",
-            "Add `sampling_rate_hz` to the entry.",
-        )
-    bad = np.flatnonzero(unusable(traces.values))
-    if bad.size:
-        column = traces.values[:, bad[0]]
-        known = column[~np.isnan(column)]
-        kind = "not finite" if known.size < 2 or not np.isfinite(known).all() else "constant"
-        kept = np.arange(len(traces.values[0])) if traces.neurons is None else traces.neurons
-        numbers = ", ".join(str(int(kept[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
-        raise UserError(
-            f"{path}: traces: expected finite values that change over time, found {bad.size} of "
-            f"{traces.values.shape[1]} neurons without (neurons {numbers}; the first is {kind}). "
-            "Add `neurons: usable` to the entry to leave them out."
-        )
-    return rate
