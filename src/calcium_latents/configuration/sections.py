@@ -94,7 +94,7 @@ class RecordingEntry(Structure):
     """One of your recordings: an entry of config/recordings.yaml."""
 
     file: Text
-    """Path, relative to the data directory or the repository, or absolute; a folder for suite2p."""
+    """Path, relative to the data directory or the repository, or absolute; a folder for suite2p and Minian's zarr."""
     optional: Flag = False
     """Leave the recording out where its file is missing."""
     studies: Annotated[Texts, DIFFERENT] = LEFT_OUT
@@ -107,8 +107,8 @@ class RecordingEntry(Structure):
     """The cross-encoder takes mean responses in this window after the onsets in `trials`, a CSV file with columns
     start_s and condition, each condition at least twice; without it, spontaneous activity."""
     format: Format = LEFT_OUT
-    """By default it is told from the file. NETCAL's exports are known by their header "time (s)" (.csv) or the ending
-    .txt; a .mat file of NETCAL's traces needs netcal."""
+    """By default it is told from the file (docs/formats.md). NETCAL's exports are known by their header "time (s)"
+    (.csv) or the ending .txt; a .mat file of NETCAL's traces needs netcal."""
     key: Text = LEFT_OUT
     """Name of the matrix or of the NWB series, where the file has several."""
     sampling_rate_hz: Positive = LEFT_OUT
@@ -118,7 +118,8 @@ class RecordingEntry(Structure):
     is_dff: Flag = LEFT_OUT
     """Whether the traces are dF/F; else they are made so (neuropil, running baseline)."""
     neuropil: Neuropil | Coefficient | Flag = LEFT_OUT
-    """Coefficient (default 0.7; 0 or false: off); for arrays a mapping of `key` and `coefficient`."""
+    """Coefficient (default: that of suite2p's run, else 0.7; 0 or false: off); for arrays a mapping of `key` and
+    `coefficient`."""
     neurons: Annotated[tuple[NotNegativeWhole, ...], Field(min_length=1), DIFFERENT] | Literal["all", "usable"] = (
         LEFT_OUT
     )

@@ -51,8 +51,10 @@ def read_cascade(path: str | Path) -> list[GroundTruth]:
         UserError: no such file, no `CAttached`, or a recording whose parts do not fit together.
     """
     path = Path(path)
-    files = sorted(path.glob("*.mat")) if path.is_dir() else [path]
-    if not files or not files[0].is_file():
+    with reading(path, "a .mat file of CASCADE's ground truth, or a folder of them", "Correct the path."):
+        files = sorted(path.glob("*.mat")) if path.is_dir() else [path]
+        found = bool(files) and files[0].is_file()
+    if not found:
         fail(
             path,
             "file",

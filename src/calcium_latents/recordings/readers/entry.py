@@ -98,7 +98,8 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> tuple[Traces
     own = NEUROPIL_COEFFICIENT if traces.neuropil_coefficient is None else traces.neuropil_coefficient
     setting = entry.get("neuropil")
     setting = setting.get("coefficient") if isinstance(setting, Mapping) else setting
-    coefficient = 0.0 if setting in (False, "none") else own if setting in (None, True) else setting
+    # By identity: 1 is a coefficient, though it equals true.
+    coefficient = own if setting is None or setting is True else 0.0 if setting in (False, "none") else setting
     if not isinstance(coefficient, int | float) or not 0 <= coefficient <= 2:
         fail(path, "neuropil", "a coefficient from 0 to 2", f"{coefficient!r}", "Correct it in the entry.")
     assert traces.sampling_rate_hz is not None  # see `check_traces`

@@ -29,8 +29,8 @@ def variables(items: Mapping[str, Any], folder: str = "") -> Arrays:
             found |= variables(fields if item.size != 1 else {n: f.ravel()[0] for n, f in fields.items()}, f"{path}/")
         elif item.dtype.kind in "fiu":
             found[path] = (item.shape, item.dtype, lambda item=item: item)
-        elif item.dtype.kind == "O" and (parts := _stackable(item.ravel())):
-            found[path] = (*parts, lambda item=item: _stacked(item.ravel()))
+        elif item.dtype.kind == "O" and (known := _stackable(item.ravel().tolist())):
+            found[path] = (known[0], known[1], lambda item=item: _stacked(item.ravel().tolist()))
     return found
 
 
@@ -47,17 +47,22 @@ def hdf5_variables(file: h5py.File, matlab: bool) -> Arrays:
     def add(name: str, item: Any) -> None:
         if not isinstance(item, h5py.Dataset) or name.startswith(INTERNAL) or item.attrs.get("MATLAB_empty"):
             return
-        kind = item.attrs.get("MATLAB_class", b"double")
         if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
             parts = [file[reference] for reference in item[()].ravel() if reference]
-            if shape := _stackable(parts):
-                found[name] = (*shape, lambda: _stacked([part[()].T for part in parts]))
-        elif (kind.decode() if isinstance(kind, bytes) else kind) in NUMBERS:
+            if all(_has_numbers(part) for part in parts) and (known := _stackable(parts)):
+                found[name] = (known[0], known[1], lambda: _stacked([part[()].T for part in parts]))
+        elif _has_numbers(item):
             shape = item.shape[::-1] if matlab else item.shape
             found[name] = (shape, item.dtype, lambda: item[()].T if matlab else item[()])
 
     file.visititems(add)
     return found
+
+
+def _has_numbers(item: Any) -> bool:
+    """Whether these are numbers to MATLAB, too: characters are stored as such."""
+    kind = item.attrs.get("MATLAB_class", b"double")
+    return (kind.decode() if isinstance(kind, bytes) else str(kind)) in NUMBERS
 
 
 def _stackable(parts: Sequence[Any]) -> tuple[tuple[int, ...], np.dtype] | None:

@@ -50,7 +50,10 @@ def is_hdf5(path: Path) -> bool:
 def is_zarr(path: Path) -> bool:
     """Whether a folder is a group of zarr, or holds some."""
     marks = (".zgroup", ".zarray", ".zmetadata", "zarr.json")
-    return path.is_dir() and (any((path / mark).is_file() for mark in marks) or any(path.glob("*.zarr")))
+    try:
+        return path.is_dir() and (any((path / mark).is_file() for mark in marks) or any(path.glob("*.zarr")))
+    except OSError:
+        return False
 
 
 def text_start(path: Path, size: int) -> str:

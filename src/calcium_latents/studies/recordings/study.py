@@ -7,6 +7,7 @@ from typing import Any
 from calcium_latents.configuration import merge
 from calcium_latents.errors import UserError
 from calcium_latents.planning.plan import Plan
+from calcium_latents.recording_formats import deciding_files
 
 #: method -> (label, colour, marker), in the order of legends; models' stand with the studies that compare them
 LABELS = {
@@ -38,11 +39,12 @@ def targets(plan: Plan) -> list[str]:
     ]
 
 
-def recording_files(plan: Plan, name: str) -> dict[str, str]:
-    """Return the files that a recording's entry names for its import."""
-    return _named_files(
+def recording_files(plan: Plan, name: str) -> dict[str, str | list[str]]:
+    """Return the files that a recording's entry names for its import, and those of a folder that decide on it."""
+    files = _named_files(
         plan, name, {"file": lambda entry: entry["file"], "offsets": lambda entry: entry.get("sample_offsets")}
     )
+    return {**files, "contents": deciding_files(files["file"]) if "file" in files else []}
 
 
 def trial_files(plan: Plan, name: str) -> dict[str, str]:

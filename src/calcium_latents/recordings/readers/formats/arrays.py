@@ -77,8 +77,9 @@ def open_variables(path: Path, key: str | None = None, matlab: bool | None = Non
     elif path.suffix.lower() == ".mat":
         with reading(path, "a MATLAB file"):
             known = {name for name, *_ in scipy.io.whosmat(path)}
-        first = None if key is None else key.strip("/").partition("/")[0]
-        yield variables(load_mat(path, variables=[first] if first in known else None))
+        first = (key or "").strip("/").partition("/")[0]
+        found = variables(load_mat(path, variables=[first])) if first in known else {}
+        yield found or variables(load_mat(path))
     elif path.suffix.lower() in (".h5", ".hdf5", ".hdf"):
         fail(path, "file", "an HDF5 file", "another, or an empty one", "Save it again.")
     else:

@@ -88,7 +88,7 @@ def before_found(measured: np.ndarray) -> np.ndarray:
             denoised and may rest at zero: nothing of it is missing.
     """
     started = np.maximum.accumulate(measured != 0, axis=1)
-    return ~started & (measured < 0).any(axis=1)[:, None]
+    return ~started & (measured.min(axis=1, keepdims=True) < 0)
 
 
 def _has_matrix(estimates: h5py.Group, name: str) -> bool:

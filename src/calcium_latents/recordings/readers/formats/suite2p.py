@@ -62,7 +62,9 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     Raises:
         UserError: no suite2p folder, files that cannot be read or do not fit together, or no cells.
     """
-    rate, folder = number(entry, "sampling_rate_hz", path), suite2p_folder(path)
+    rate = number(entry, "sampling_rate_hz", path)
+    with reading(path, "a suite2p folder with F.npy", "Ask for the right to read it."):
+        folder = suite2p_folder(path)
     if folder is None:
         fail(path, "file", "a suite2p folder with F.npy", "none", "Name the folder plane0, say, in the entry.")
     fluorescence = _traces(folder, "F.npy")
@@ -198,10 +200,10 @@ def _frame_fraction(
     count = int(run.get("nplanes") or 1)
     if folder.name == "combined":
         # The combined view tiles the planes and its Ly is the mosaic's: planes know their own.
-        lines = [plane.run.get("Ly") for plane in planes.values()]
+        lines = [float(plane.run.get("Ly") or 0) for plane in planes.values()]
         if -1 in planes or not all(lines):
             return None
-        height, plane = float(max(lines)), plane_of.astype(float)
+        height, plane = max(lines), plane_of.astype(float)
         y = y % height
     else:
         (name,) = planes
