@@ -7,9 +7,8 @@ import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
-from calcium_latents.errors import UserError
 from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
-from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
 from calcium_latents.recordings.rates import ROUNDING, check_positive, interpolation_weights, overlap_weights
 from calcium_latents.recordings.schema import make_recording
@@ -61,10 +60,15 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
             return overlap_weights(starts, period, begin, end)
         return interpolation_weights(starts + period / 2, (begin + end) / 2)
 
-    events = interpolate_missing(weigh_neurons(recording, weights, count))
+    weighed = weigh_neurons(recording, weights, count)
+    never = np.isnan(weighed).all(axis=0)
+    if never.any():
+        found = f"none of {named_neurons(recording['neuron'].values[never])}"
+        fail(source, "events", "a sample of every neuron in at least one bin", found, "Leave these neurons out.")
+    events = bridge(weighed)
     others = neuron_variables(recording)
     if "running_speed" in recording:
-        speed = interpolate_missing(weigh_speed(recording, weights))
+        speed = bridge(weigh_speed(recording, weights))
         units = recording["running_speed"].attrs["units"]
         others["running_speed"] = (("trial", "time"), speed.T, units, "running speed")
     return make_recording(
@@ -124,18 +128,6 @@ def weigh_speed(recording: xr.Dataset, weights) -> np.ndarray:
     if not sampled.any():
         fail(recording.attrs["source"], "running_speed", "at least one value", "none", "Leave it out.")
     return _weighed(weights(times[sampled]), speed[sampled])
-
-
-def interpolate_missing(values: np.ndarray) -> np.ndarray:
-    """Return `values` [bin, column] with NaN filled linearly between neighbours, with the nearest at the ends.
-
-    Raises:
-        UserError: a column without samples.
-    """
-    empty = np.flatnonzero(np.isnan(values).all(axis=0))
-    if empty.size:
-        raise UserError(f"column {empty[0]}: expected a sample in at least one bin, found none. Leave it out.")
-    return bridge(values)
 
 
 def _sampled_alike(events: np.ndarray, offsets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
