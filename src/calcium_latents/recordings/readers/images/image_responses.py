@@ -195,7 +195,7 @@ def _responding(shown: Presentations, usable: bool, source: str) -> Presentation
     Raises:
         UserError: there is such a neuron, or no other.
     """
-    active = np.nan_to_num(shown.responses).any(axis=0)
+    active = np.asarray(np.nan_to_num(shown.responses).any(axis=0))
     if active.all():
         return shown
     if not usable or not active.any():
