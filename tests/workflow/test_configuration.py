@@ -157,7 +157,7 @@ def test_recording_entries_that_are_shown_are_valid(tmp_path):
     path = tmp_path / "recordings.yaml"
     path.write_text(re.sub(r"^  # ", "  ", text, flags=re.MULTILINE))  # prose has ##
     entries = read_recordings(path, "recordings.yaml")
-    assert len(entries) == 8
+    assert len(entries) == 10
     assert entries["my-session"] == {"file": "/data/session.nwb", "studies": TAKERS, "optional": False}
     for entry, said in {
         "{file: x, sampling_rate: 3}": "recordings.a: unknown field 'sampling_rate'; did you mean 'sampling_rate_hz'",

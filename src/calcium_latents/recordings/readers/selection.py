@@ -124,6 +124,6 @@ def of_neurons(traces: Traces, keep: np.ndarray) -> Traces:
 
 
 def ranges(numbers: np.ndarray) -> str:
-    """Return whole numbers in ascending order as "0-3, 7"."""
+    """Return whole numbers [neuron] in ascending order as "0-3, 7"."""
     runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
     return ", ".join(str(run[0]) if run.size == 1 else f"{run[0]}-{run[-1]}" for run in runs)
