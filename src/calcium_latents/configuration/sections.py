@@ -32,6 +32,7 @@ FIGURE_RULE = "figure"
 
 Name = Annotated[Text, NAME]
 Texts = tuple[Text, ...]
+Coefficient = Annotated[float, Numeric(), Field(ge=0, le=2)]
 Names = Annotated[Texts, Field(min_length=1), DIFFERENT]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), DIFFERENT]
 BinWidth = Positive | None
@@ -74,7 +75,7 @@ class Neuropil(ParameterSection):
 
     key: Text = LEFT_OUT
     """Name of its matrix."""
-    coefficient: NotNegative = 0.7
+    coefficient: Coefficient = 0.7
     """Share of it that is taken off."""
 
 
@@ -121,12 +122,14 @@ class RecordingEntry(Structure):
     wrote them so."""
     is_dff: Flag = LEFT_OUT
     """Whether the traces are dF/F; else they are made so (neuropil, running baseline)."""
-    neuropil: Neuropil | NotNegative | Flag = LEFT_OUT
+    neuropil: Neuropil | Coefficient | Flag = LEFT_OUT
     """Coefficient (default: that of suite2p's run, else 0.7; 0 or false: off); for arrays a mapping of `key` and
     `coefficient`."""
-    neurons: tuple[NotNegativeWhole, ...] | Text = LEFT_OUT
+    neurons: Annotated[tuple[NotNegativeWhole, ...], Field(min_length=1), DIFFERENT] | Literal["all", "usable"] = (
+        LEFT_OUT
+    )
     """By default those that the file says are accepted; all (of NWB files, rejected ones, too), usable (leave out
-    constant and missing traces), or a list of numbers, in NWB files the ROIs' ids."""
+    traces that cannot be analysed, and say which), or a list of numbers, in NWB files the ROIs' ids."""
     sample_offsets: Text = LEFT_OUT
     """none, from_positions, or a .npy file [neuron in file] in s after the start of the frame. Default: from_positions
     for suite2p, whose positions are known to be lines of the scan; for other NWB files whose planes have their own

@@ -151,7 +151,7 @@ class Plan:
         if "recordings" not in self.studies and self.settings["recording_files"]:
             self.notice(f"{study} leaves your recordings out: study 'recordings', which imports them, is not run.")
         for name in self.recordings_of(study):
-            if name in taken:
+            if name.casefold() in {other.casefold() for other in taken}:
                 raise UserError(
                     f"{self.settings['recordings_file']}, field 'recordings.{name}': expected another name, since"
                     f" '{name}' is one of the study {study}'s own. Rename the entry, or leave {study} out of its"

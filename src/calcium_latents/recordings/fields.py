@@ -54,6 +54,21 @@ def fail(path: str | Path, name: str, expected: str, found: str, advice: str) ->
     raise UserError(f"{path}: {name}: expected {expected}, found {found}. {advice}")
 
 
+def place(recording: xr.Dataset, path: str | Path) -> str:
+    """Return how messages name a recording that was read from `path`: by the user's file, where that is another."""
+    source = recording.attrs.get("source")
+    return f"{source} ({path})" if source and str(source) != Path(path).name else str(path)
+
+
+def named_neurons(numbers: Any, most: int = 8) -> str:
+    """Return "neuron 3", or "4 neurons (3, 5, 6, 7)" with at most so many of their numbers in the user's file."""
+    listed = [int(number) for number in numbers]
+    if len(listed) == 1:
+        return f"neuron {listed[0]}"
+    more = ", ..." if len(listed) > most else ""
+    return f"{len(listed)} neurons ({', '.join(map(str, listed[:most]))}{more})"
+
+
 #: What an image or a neuron is kept for.
 PARTS = ("training", "validation", "test")
 TRAINING, VALIDATION, TEST = range(3)

@@ -7,10 +7,9 @@ import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
-from calcium_latents.errors import UserError
 from calcium_latents.recordings.behaviour import behaviour_names
 from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
-from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
 from calcium_latents.recordings.rates import ROUNDING, check_positive, interpolation_weights, overlap_weights
 from calcium_latents.recordings.schema import make_recording
@@ -66,7 +65,12 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
             return overlap_weights(starts, period, begin, end)
         return interpolation_weights(starts + period / 2, (begin + end) / 2)
 
-    events = interpolate_missing(weigh_neurons(recording, weights, count))
+    weighed = weigh_neurons(recording, weights, count)
+    never = np.isnan(weighed).all(axis=0)
+    if never.any():
+        found = f"none of {named_neurons(recording['neuron'].values[never])}"
+        fail(source, "events", "a sample of every neuron in at least one bin", found, "Leave these neurons out.")
+    events = bridge(weighed)
     others = neuron_variables(recording)
     for name, (values, *described) in weigh_behaviour(recording, weights, begin, end).items():
         others[name] = (("trial", "time"), values[None], *described)
@@ -149,18 +153,6 @@ def check_gaps(recording: xr.Dataset) -> None:
         expected = f"samples with gaps of at most {LONGEST_GAP_S:g} s"
         advice = "Split the file at such gaps, or leave it out of the cross-encoder (`studies` in its entry)."
         fail(recording.attrs["source"], "events", expected, found, advice)
-
-
-def interpolate_missing(values: np.ndarray) -> np.ndarray:
-    """Return `values` [bin, column] with NaN filled linearly between neighbours, with the nearest at the ends.
-
-    Raises:
-        UserError: a column without samples.
-    """
-    empty = np.flatnonzero(np.isnan(values).all(axis=0))
-    if empty.size:
-        raise UserError(f"column {empty[0]}: expected a sample in at least one bin, found none. Leave it out.")
-    return bridge(values)
 
 
 def _sampled_alike(events: np.ndarray, offsets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -80,6 +80,9 @@ def test_epochs_cover_trials_in_new_orders():
 def test_events_below_the_minimum_are_refused_with_file_and_neuron():
     with pytest.raises(UserError, match=r"my\.nc.*'events', neuron \d.*event minimum 0\.5"):
         prepare_trials(make_recording(event_minimum=0.5), TrialOptions(), "my.nc")
+    named = make_recording(event_minimum=0.5, source="mine.nwb").assign_coords(neuron=[40, 41, 42, 43])
+    with pytest.raises(UserError, match=r"mine\.nwb \(my\.nc\): field 'events', neuron 4[0-3]:"):
+        prepare_trials(named, TrialOptions(), "my.nc")
 
 
 @pytest.mark.parametrize("options", [{"time_base": "minutes"}, {"validation_fraction": 0.0}])

@@ -9,6 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.fields import place
 from calcium_latents.recordings.frames import to_frames
 from calcium_latents.seeds import generator
 
@@ -68,13 +69,15 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
     Raises:
         UserError: no events, events below the recording's event minimum, or too few trials to split.
     """
+    path = place(recording, path)
     if "events" not in recording:
         raise UserError(f"{path}: field 'events' is missing. Deconvolve the recording first.")
     events = recording["events"].values.astype(np.float32)
     minimum = float(recording.attrs.get("event_minimum", 0.0))
     below = (events > 0) & (events < minimum)
     if below.any():
-        neuron = int(np.argwhere(below)[0, 2])
+        first = int(np.argwhere(below)[0, 2])
+        neuron = int(recording["neuron"][first]) if "neuron" in recording else first
         raise UserError(
             f"{path}: field 'events', neuron {neuron}: expected zero or at least the event minimum {minimum:g}, found "
             f"{events[below].min():g} ({below.sum()} such events). Deconvolve with that s_min."

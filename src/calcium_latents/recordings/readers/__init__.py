@@ -12,8 +12,8 @@ Fields of an entry that are read here (others are for later steps):
 - `is_dff`: whether the traces are dF/F; else they are made so (neuropil, running baseline).
 - `neuropil`: coefficient (default: that of suite2p's run, else 0.7; 0 or false: off); for arrays a mapping of `key` and
   `coefficient`.
-- `neurons`: by default those that the file says are accepted; all (of NWB files, rejected ones, too), usable (leave
-  out constant and missing traces), or a list of numbers, in NWB files the ROIs' ids.
+- `neurons`: by default those that the file says are accepted; all (of NWB files, rejected ones, too), usable (see
+  `selection`; attribute `left_out` says which are not), or a list of numbers, in NWB files the ROIs' ids.
 - `sample_offsets`: none, from_positions, or a .npy file [neuron in file] in s after the start of the frame.
   Default: from_positions for suite2p, whose positions are known to be lines of the scan; for other NWB files whose
   planes have their own times, these; else none.

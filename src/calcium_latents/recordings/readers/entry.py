@@ -11,12 +11,14 @@ import xarray as xr
 from calcium_latents.recording_formats import FALLBACK, FORMATS
 from calcium_latents.recordings.behaviour import behaviour_variables
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.plausibility import plausibility, stored
 from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f
 from calcium_latents.recordings.readers.behaviour_table import read_behaviour
 from calcium_latents.recordings.readers.entry_fields import find_path, number
 from calcium_latents.recordings.readers.formats import reader
 from calcium_latents.recordings.readers.sample_offsets import sample_offsets
-from calcium_latents.recordings.readers.traces import Behaviour, Traces, check_traces, regular_frames, select_neurons
+from calcium_latents.recordings.readers.selection import USABLE, check_traces, select_neurons, without
+from calcium_latents.recordings.readers.traces import Behaviour, Traces, regular_frames
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.recordings.trial_table import ATTRIBUTE, trial_attribute
 
@@ -55,8 +57,11 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     if time is None:
         time = traces.start_s + np.arange(traces.values.shape[0]) / rate
     behaviour = traces.behaviour | _behaviour(entry, base_directory, time)
-    dff = as_dff(traces, entry, path)
-    attributes = {**traces.attributes, "source_format": chosen}
+    traces, dff = as_dff(traces, entry, path)
+    made = None if dff is traces.values else dff
+    left_out = traces.attributes.get("left_out", "")
+    plausible = plausibility(traces.values, rate, made, traces.neurons, left_out, str(path))
+    attributes = {**traces.attributes, **stored(plausible), "source_format": chosen}
     if traces.notes:
         attributes["reader_notes"] = json.dumps(list(traces.notes))
     if traces.trials is not None:
@@ -99,8 +104,10 @@ def _format(entry: Mapping[str, Any], path: Path) -> str:
     return next((name for name in FORMATS if reader(name).recognises(path)), FALLBACK)
 
 
-def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
+def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> tuple[Traces, np.ndarray]:
     """Return dF/F [frame, neuron] of `traces`, made so where they are not, as `is_dff` and `neuropil` of `entry` say.
+
+    Where only usable neurons are asked for, those whose baseline is not above 0 are left out of both.
 
     Raises:
         UserError: neither the file nor the entry says what the traces are, or they are no raw fluorescence.
@@ -109,7 +116,7 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
     if is_dff is None:
         fail(path, "is_dff", "true or false", "none, and this format does not say", "Add `is_dff` to the entry.")
     if is_dff:
-        return traces.values
+        return traces, traces.values
     own = NEUROPIL_COEFFICIENT if traces.neuropil_coefficient is None else traces.neuropil_coefficient
     setting = entry.get("neuropil")
     setting = setting.get("coefficient") if isinstance(setting, Mapping) else setting
@@ -118,6 +125,9 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
     if not isinstance(coefficient, int | float) or not 0 <= coefficient <= 2:
         fail(path, "neuropil", "a coefficient from 0 to 2", f"{coefficient!r}", "Correct it in the entry.")
     assert traces.sampling_rate_hz is not None  # see `check_traces`
-    return delta_f_over_f(
-        traces.values, traces.sampling_rate_hz, str(path), traces.neuropil, coefficient, traces.neurons
+    usable = entry.get("neurons") == USABLE
+    dff = delta_f_over_f(
+        traces.values, traces.sampling_rate_hz, str(path), traces.neuropil, coefficient, traces.neurons, usable
     )
+    dark = np.isnan(dff[np.argmax(np.isfinite(traces.values), axis=0), np.arange(dff.shape[1])])
+    return without(traces, np.where(dark, "a baseline that is not above 0", ""), str(path)), dff[:, ~dark]

@@ -1,12 +1,11 @@
 """What every reader returns, whatever the file: traces over frames, and what is known of where and when."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 
 #: Imaging frames per second that a recording may have; others are times in another unit.
@@ -167,7 +166,7 @@ def _numbered_frames(times: np.ndarray, path: str) -> tuple[np.ndarray, float]:
     # Rounded steps (30 or 40 ms at 30 Hz) have the right mean, not the right median; longer ones are gaps.
     near = np.abs(steps / median - 1) < 0.501
     period = float(steps[near].mean())
-    _check_rate(1 / period, path, "timestamps")
+    check_rate(1 / period, path, "timestamps")
     index, phase = np.arange(times.size), 0.0
     for _ in range(5):
         before, (index, off) = index, _follow((times - times[0]) / period, phase)
@@ -214,83 +213,8 @@ def _follow(stamps: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
     return index, off
 
 
-def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
-    """Return the neurons that the entry's `neurons` asks for.
-
-    Args:
-        traces: of all neurons.
-        wanted: None or "all"; "usable" (leave out constant and missing traces); or a list of numbers.
-    """
-    values = traces.values
-    numbers = np.arange(values.shape[1]) if traces.neurons is None else np.asarray(traces.neurons)
-    if wanted is None or wanted == "all":
-        keep = np.ones(numbers.size, bool)
-    elif wanted == "usable":
-        keep = ~unusable(values)
-    elif isinstance(wanted, list | tuple) and all(isinstance(i, int) for i in wanted):
-        keep = np.isin(numbers, wanted)
-        absent = sorted(set(wanted) - set(numbers.tolist()))
-        if absent:
-            fail(
-                path,
-                "neurons",
-                "numbers of neurons in the file",
-                f"{absent[0]}, not there",
-                "Correct the list.",
-            )
-    else:
-        fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
-    if not keep.any():
-        fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
-    if keep.all():  # nothing is copied
-        return replace(traces, neurons=numbers)
-    chosen: dict[str, Any] = {
-        name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]
-        for name in ("values", "neuropil", "frame_fraction")
-    }
-    position = None if traces.position is None else np.asarray(traces.position)[keep]
-    return replace(traces, **chosen, position=position, neurons=numbers[keep])
-
-
-def unusable(values: np.ndarray) -> np.ndarray:
-    """Return [neuron], true where a trace has infinities, fewer than two samples, or never changes."""
-    bad = np.zeros(values.shape[1], bool)
-    # A few at a time: a recording may be as large as memory.
-    for start in range(0, bad.size, 64):
-        for neuron, trace in enumerate(np.ascontiguousarray(values[:, start : start + 64].T), start):
-            known = trace[~np.isnan(trace)]
-            bad[neuron] = known.size < 2 or known.min() >= known.max() or bool(np.isinf(known).any())
-    return bad
-
-
-def check_traces(traces: Traces, path: str) -> float:
-    """Return the sampling rate, Hz; raise a `UserError` where it makes no sense or a trace cannot be used."""
-    rate = traces.sampling_rate_hz
-    if rate is None or not np.isfinite(rate) or rate <= 0:
-        fail(
-            path,
-            "sampling_rate_hz",
-            "imaging frames per second",
-            "none" if rate is None else f"{rate!r}",
-            "Add `sampling_rate_hz` to the entry.",
-        )
-    _check_rate(rate, path, "sampling_rate_hz")
-    bad = np.flatnonzero(unusable(traces.values))
-    if bad.size:
-        column = traces.values[:, bad[0]]
-        known = column[~np.isnan(column)]
-        kind = "constant" if known.size > 1 and np.isfinite(known).all() else "not finite"
-        kept = np.arange(len(traces.values[0])) if traces.neurons is None else traces.neurons
-        numbers = ", ".join(str(int(kept[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
-        raise UserError(
-            f"{path}: traces: expected finite values that change over time, found {bad.size} of "
-            f"{traces.values.shape[1]} neurons without (neurons {numbers}; the first is {kind}). "
-            "Add `neurons: usable` to the entry to leave them out."
-        )
-    return rate
-
-
-def _check_rate(rate: float, path: str, name: str) -> None:
+def check_rate(rate: float, path: str, name: str) -> None:
+    """Raise a `UserError` where `rate`, Hz, is none of imaging."""
     low, high = RATES_HZ
     if not low <= rate <= high:
         found = f"{rate:.6g} (a frame every {1 / rate:.6g} s)"
