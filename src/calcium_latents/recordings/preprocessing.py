@@ -10,6 +10,9 @@ NEUROPIL_COEFFICIENT = 0.7
 BASELINE_PERCENTILE = 10.0
 BASELINE_SD_S = 20.0
 
+#: Samples that are held in double precision: 8 MiB.
+BLOCK_SAMPLES = 2**20
+
 
 def subtract_neuropil(
     fluorescence: np.ndarray, neuropil: np.ndarray, coefficient: float = NEUROPIL_COEFFICIENT
@@ -51,18 +54,38 @@ def running_baseline(
     return np.stack([np.interp(frames, centres, column) for column in smooth.T], axis=1)
 
 
-def delta_f_over_f(fluorescence: np.ndarray, sampling_rate_hz: float, source: str = "fluorescence") -> np.ndarray:
-    """Return (F - baseline) / baseline [frame, neuron] with the running baseline.
+def delta_f_over_f(
+    fluorescence: np.ndarray,
+    sampling_rate_hz: float,
+    source: str = "fluorescence",
+    neuropil: np.ndarray | None = None,
+    coefficient: float = NEUROPIL_COEFFICIENT,
+) -> np.ndarray:
+    """Return (F - baseline) / baseline [frame, neuron], float32, with the running baseline.
+
+    F is the fluorescence, less `coefficient` times the variation of the `neuropil` [frame, neuron] where this is given.
+    A few neurons at a time are held in double precision.
 
     Raises:
         UserError: a baseline is not positive, as in traces that are dF/F already.
     """
-    baseline = running_baseline(fluorescence, sampling_rate_hz)
-    negative = np.flatnonzero((baseline <= 0).any(axis=0))
+    frames, neurons = fluorescence.shape
+    result, lowest = np.empty((frames, neurons), np.float32), np.empty(neurons)
+    step = max(1, BLOCK_SAMPLES // max(1, frames))
+    for first in range(0, neurons, step):
+        block = np.s_[:, first : first + step]
+        values = np.asarray(fluorescence[block], float)
+        if neuropil is not None:
+            values = subtract_neuropil(values, np.asarray(neuropil[block], float), coefficient)
+        baseline = running_baseline(values, sampling_rate_hz)
+        lowest[block[1]] = baseline.min(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):  # refused below
+            result[block] = (values - baseline) / baseline
+    negative = np.flatnonzero(lowest <= 0)
     if negative.size:
         raise UserError(
             f"{source}: fluorescence: expected raw fluorescence with a positive baseline, found "
-            f"{negative.size} traces whose baseline reaches {baseline.min():.3g} (the first: column "
+            f"{negative.size} traces whose baseline reaches {lowest.min():.3g} (the first: column "
             f"{negative[0]}). Set `is_dff: true` if these are dF/F already, or leave them out with `neurons`."
         )
-    return (fluorescence - baseline) / baseline
+    return result

@@ -9,7 +9,7 @@ import xarray as xr
 
 from calcium_latents.recording_formats import FALLBACK, FORMATS
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f, subtract_neuropil
+from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f
 from calcium_latents.recordings.readers.entry_fields import find_path, number
 from calcium_latents.recordings.readers.formats import reader
 from calcium_latents.recordings.readers.sample_offsets import sample_offsets
@@ -35,7 +35,6 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         traces.neurons = np.arange(traces.values.shape[1])
     time, n_in_file = None, int(np.max(traces.neurons)) + 1
     traces = select_neurons(traces, entry.get("neurons"), str(path))
-    traces.values = np.asarray(traces.values, float)
     if traces.timestamps is not None:
         raw = traces.values
         traces.values, time, actual = regular_frames(raw, traces.timestamps, str(path))
@@ -91,7 +90,5 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
     if not isinstance(coefficient, int | float) or not 0 <= coefficient <= 2:
         fail(path, "neuropil", "a coefficient from 0 to 2", f"{setting!r}", "Correct it in the entry.")
     assert traces.sampling_rate_hz is not None  # see `check_traces`
-    values = traces.values
-    if traces.neuropil is not None and coefficient > 0:
-        values = subtract_neuropil(values, traces.neuropil, coefficient)
-    return delta_f_over_f(values, traces.sampling_rate_hz, str(path))
+    neuropil = traces.neuropil if coefficient > 0 else None
+    return delta_f_over_f(traces.values, traces.sampling_rate_hz, str(path), neuropil, coefficient)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.slabs import slabs
 
 # Dropped frames are filled with NaN up to this long; a longer gap is two recordings.
 LONGEST_GAP_S = 2.0
@@ -195,6 +196,8 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
         fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
     if not keep.any():
         fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
+    if keep.all():
+        return replace(traces, neurons=numbers)
     chosen: dict[str, Any] = {
         name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]
         for name in ("values", "neuropil", "frame_fraction")
@@ -205,10 +208,16 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
 
 def unusable(values: np.ndarray) -> np.ndarray:
     """Return [neuron], true where a trace has infinities, fewer than two samples, or never changes."""
-    finite = np.isfinite(values)
-    low = np.where(finite, values, np.inf).min(axis=0)
-    high = np.where(finite, values, -np.inf).max(axis=0)
-    return (finite.sum(axis=0) < 2) | (low >= high) | np.isinf(values).any(axis=0)
+    count, infinite = np.zeros(values.shape[1], int), np.zeros(values.shape[1], bool)
+    low, high = np.full(values.shape[1], np.inf), np.full(values.shape[1], -np.inf)
+    for at in slabs(values):
+        part, columns = values[at], at[1:] or ...
+        finite = np.isfinite(part)
+        count[columns] += finite.sum(axis=0)
+        infinite[columns] |= np.isinf(part).any(axis=0)
+        low[columns] = np.minimum(low[columns], np.where(finite, part, np.inf).min(axis=0))
+        high[columns] = np.maximum(high[columns], np.where(finite, part, -np.inf).max(axis=0))
+    return (count < 2) | (low >= high) | infinite
 
 
 def check_traces(traces: Traces, path: str) -> float:

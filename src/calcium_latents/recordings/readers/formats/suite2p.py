@@ -100,7 +100,8 @@ def _frame_fraction(folder: Path, stat: np.ndarray, y: np.ndarray, ops: dict) ->
 
 def _load(folder: Path, name: str, allow_pickle: bool = False) -> np.ndarray:
     try:
-        return np.load(folder / name, allow_pickle=allow_pickle)
+        # Traces are mapped: of thousands of ROIs, only the cells are held.
+        return np.load(folder / name, mmap_mode=None if allow_pickle else "r", allow_pickle=allow_pickle)
     except (OSError, ValueError) as error:
         found = f"an unreadable one ({error})"
         fail(folder / name, "file", "a NumPy file of suite2p", found, "Run suite2p again.")
