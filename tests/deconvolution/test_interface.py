@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from calcium_latents.deconvolution import neuron, oasis
+from calcium_latents.deconvolution import neuron as one_neuron
+from calcium_latents.deconvolution import oasis
 from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_recording, write_recording
@@ -152,7 +153,7 @@ def test_traces_without_a_decay_are_handled_when_asked(options):
 
 
 def test_a_drift_is_named(monkeypatch):
-    monkeypatch.setattr(neuron, "autoregressive_decay", lambda trace, noise: 1.02)
+    monkeypatch.setattr(one_neuron, "autoregressive_decay", lambda trace, noise: 1.02)
     with pytest.raises(UserError, match=r"neuron 0.*found 1\.02: it drifts"):
         deconvolve(continuous())
 

@@ -13,6 +13,7 @@ from calcium_latents.parameter_section import (
     NAME,
     Count,
     Fault,
+    FieldsOf,
     Flag,
     NotNegative,
     NotNegativeWhole,
@@ -129,6 +130,8 @@ class RecordingEntry(Structure):
     """Default: the scale's."""
     trials: Trials | Text | None = None
     """Replace windows: none, a CSV file, or fields."""
+    deconvolution: Annotated[dict[str, object], FieldsOf(Options)] = LEFT_OUT
+    """Options over those of the scale, for this recording alone."""
 
 
 class RecordingsFile(Structure):

@@ -23,8 +23,8 @@ LARGEST = tuple(2**power for power in range(3, 15))
 def noise_probability(pieces: Sequence[np.ndarray], noise: float, decay: float) -> float:
     """Return the probability that noise alone gives `pieces` [time] of a trace such clear transients.
 
-    A step is the trace's correlation with a transient: an exponential less the mean before it. Three tests (Bonferroni),
-    since a neuron may fire once or all the time; each errs towards "not noise" where noise is not white:
+    A step is the trace's correlation with a transient: an exponential less the mean before it. Three tests
+    (Bonferroni), since a neuron may fire once or all the time; each errs towards "not noise" where noise is not white:
 
     - the largest step beside that of white noise, or of noise with slow parts as the steps downwards have them;
     - among the m largest steps, up or down, the number of those upwards: half of them where noise is symmetric;

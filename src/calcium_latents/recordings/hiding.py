@@ -6,7 +6,6 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.seeds import generator
 
-
 #: Samples of which it is decided at a time: 4 MiB.
 BLOCK_SAMPLES = 2**22
 
