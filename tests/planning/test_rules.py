@@ -48,7 +48,7 @@ def test_a_rule_that_says_nothing_is_completed():
 
 def test_what_a_rule_says_itself_stays():
     rule = declared(
-        "train",
+        "fit",
         {"model": "results/smoke/a/{model}.pt"},
         threads=2,
         conda_env="own.yaml",

@@ -13,6 +13,7 @@ from calcium_latents.parameter_section import (
     NAME,
     Count,
     Fault,
+    FieldsOf,
     Flag,
     NotNegative,
     NotNegativeWhole,
@@ -142,6 +143,8 @@ class RecordingEntry(Structure):
     """Replace windows: none, what starts_s takes, or fields."""
     behaviour: Text = LEFT_OUT
     """A CSV file with a column time_s and signals at any rate, units in the names of columns (running_speed_cm_s)."""
+    deconvolution: Annotated[dict[str, object], FieldsOf(Options)] = LEFT_OUT
+    """Options over those of the scale, for this recording alone."""
 
 
 class RecordingsFile(Structure):

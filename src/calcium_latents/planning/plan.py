@@ -94,6 +94,11 @@ class Plan:
             return found(self, dataset)
         return self.settings[study].get("datasets", {}).get(dataset, {}).get("overrides", [])
 
+    def deconvolution_options(self, study: str, dataset: str) -> dict[str, Any]:
+        """Return the options of a dataset's deconvolution: the study's, under those of its entry."""
+        found = getattr(description(study), "deconvolution_options", None)
+        return found(self, dataset) if found else self.settings[study]["deconvolution"]["options"]
+
     def training_words(self, study: str, dataset: str, model: str) -> list[str]:
         """Return the words of the training command that configure one model: groups, then overrides."""
         choice = self.settings[study]["models"][model]

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.slabs import slabs
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,18 @@ def _check_among(values: np.ndarray, name: str, field: Field, path: str | Path) 
 
 
 def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path) -> None:
-    finite = np.isfinite(values)
-    wrong = np.isinf(values) if field.missing else ~finite
-    if wrong.any():
+    def unlike(part: np.ndarray) -> np.ndarray:
+        return np.isinf(part) if field.missing else ~np.isfinite(part)
+
+    if any(unlike(values[at]).any() for at in slabs(values)):
+        wrong = unlike(values)
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
         expected = "finite values, or NaN where nothing was sampled" if field.missing else "finite values"
         place = dict(zip(field.dims, first, strict=True))
         found = f"{int(wrong.sum())} others, the first ({values[first]}) at {place}"
         fail(path, name, expected, found, "Mend or leave out these samples in the source.")
-    if field.minimum is not None and finite.any():
-        smallest = values.min(where=finite, initial=np.inf)
+    if field.minimum is not None:
+        smallest = min(float(np.fmin.reduce(values[at], axis=None, initial=np.inf)) for at in slabs(values))
         if smallest < field.minimum:
             expected = f"values >= {field.minimum:g}"
             fail(path, name, expected, f"{smallest:g}", "Correct the source of this variable.")

@@ -12,8 +12,8 @@ BASELINE_PERCENTILE = 10.0
 BASELINE_SD_S = 20.0
 #: How far dF/F is above its baseline, at most.
 LARGEST_SPREAD = 3.0
-#: Samples that are worked on at once.
-BLOCK_VALUES = 4_000_000
+#: Samples that are held in double precision: 8 MiB.
+BLOCK_SAMPLES = 2**20
 
 
 def subtract_neuropil(
@@ -85,7 +85,7 @@ def delta_f_over_f(
     # Neurons in rows: a recording is read and written one neuron after the other.
     dff = np.empty((count, frames), np.float32).T
     lowest, middle, spread = np.empty((3, count))
-    step = max(1, BLOCK_VALUES // max(1, frames))
+    step = max(1, BLOCK_SAMPLES // max(1, frames))
     for block in (slice(start, start + step) for start in range(0, count, step)):
         values = np.asarray(fluorescence[:, block], float)
         if neuropil is not None and coefficient:

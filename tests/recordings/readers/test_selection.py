@@ -9,7 +9,7 @@ from calcium_latents.commands import deconvolve
 from calcium_latents.deconvolution.traces import MINIMUM_SAMPLES as DECONVOLVED_SAMPLES
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.plausibility import plausibility_table
-from calcium_latents.recordings.readers import read_user_file
+from calcium_latents.recordings.readers import read_user_file, selection
 from calcium_latents.recordings.readers.selection import MINIMUM_SAMPLES, copies, faults, ranges
 from calcium_latents.seeds import generator
 from calcium_latents.studies.recordings.commands import import_recording
@@ -125,3 +125,21 @@ def test_the_import_prints_the_table_and_names_the_users_file_later(raw, tmp_pat
     import_recording.main(["--parameters", json.dumps(short), *words])
     with pytest.raises(UserError, match=r"session.npy \(.*recording.nc\): neuron 7: expected at least 32 samples"):
         deconvolve.main(["--recording", str(tmp_path / "recording.nc"), "--output", str(tmp_path / "events.nc")])
+
+
+def test_faults_are_found_in_any_block_of_neurons(monkeypatch):
+    monkeypatch.setattr(selection, "BLOCK", 2)
+    values = np.arange(30.0).reshape(10, 3).repeat(2, axis=1)
+    values[:, 1] = 4.0
+    values[1:, 2] = np.nan
+    values[7, 3] = np.inf
+    values[[0, 1, 2, 9], 5] = np.nan
+    found = ["", "constant", "of fewer than 2 samples", "not finite", "", ""]
+    assert faults(values).tolist() == found
+    assert faults(values, least=7).tolist() == [
+        *found[:2],
+        "of fewer than 7 samples",
+        found[3],
+        "",
+        "of fewer than 7 samples",
+    ]

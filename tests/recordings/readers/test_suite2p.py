@@ -173,7 +173,7 @@ def test_a_choice_of_planes(dff, tmp_path):
 def test_an_import_needs_few_times_the_memory_of_its_traces(tmp_path, monkeypatch):
     """2,000 ROIs of an hour at 30 Hz, 864 MB in F.npy, are imported in less than 4 GB."""
     folder = suite2p_folder(tmp_path / "plane0", smooth_traces(10_000, 200), badframes=np.arange(10_000) % 1000 == 0)
-    monkeypatch.setattr("calcium_latents.recordings.preprocessing.BLOCK_VALUES", 40_000)
+    monkeypatch.setattr("calcium_latents.recordings.preprocessing.BLOCK_SAMPLES", 40_000)
     tracemalloc.start()
     try:
         recording = read_user_file({"file": "plane0"}, tmp_path)

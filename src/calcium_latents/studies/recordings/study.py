@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from calcium_latents.configuration import merge, named_files
+from calcium_latents.deconvolution.options import Options
 from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import WrongFieldsError
 from calcium_latents.planning.plan import Plan
 from calcium_latents.recording_formats import deciding_files
 
@@ -16,12 +18,23 @@ LABELS = {
     "smoothed population": ("population, smoothed", "green", "^"),
 }
 #: Fields of an entry that later steps read, so that they do not touch the import.
-LATER = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s")
+LATER = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s", "deconvolution")
 
 
 def datasets(plan: Plan) -> list[str]:
     """Return the names of the recordings that take part."""
     return plan.recordings_of("recordings")
+
+
+def check(plan: Plan) -> None:
+    """Check the entries' own options of deconvolution, over those of the scale."""
+    for name in datasets(plan):
+        place = f"{plan.settings['recordings_file']}, field 'recordings.{name}.deconvolution"
+        try:
+            Options.from_mapping(deconvolution_options(plan, name))
+        except WrongFieldsError as error:
+            faults = (f"{place}{''.join(f'.{part}' for part in path)}': {text}" for path, text in error.faults)
+            raise UserError("\n".join(faults)) from None
 
 
 def groups(plan: Plan) -> dict:
@@ -70,6 +83,12 @@ def window_parameters(plan: Plan, name: str) -> dict[str, Any]:
     entry = plan.recordings[name]
     own = {key: entry[key] for key in ("bin_width_s", "windows", "trials") if key in entry}
     return merge(plan.settings["recordings"]["cut"], own)
+
+
+def deconvolution_options(plan: Plan, name: str) -> dict[str, Any]:
+    """Return the options of a recording's deconvolution: the scale's under its entry's own."""
+    own = plan.recordings.get(name, {}).get("deconvolution", {})
+    return merge(plan.settings["recordings"]["deconvolution"]["options"], own)
 
 
 def response_arguments(plan: Plan, name: str) -> list[str]:
