@@ -61,7 +61,9 @@ def learn(values: np.ndarray, weight: np.ndarray, parameters: Parameters, iterat
         cross = known.T @ mean.astype(values.dtype)
         loadings = np.linalg.solve(gram + 1e-9 * np.eye(rank), cross[..., None])[..., 0]
         noise = np.maximum((total - (loadings * cross).sum(axis=1)) / bins, SMALLEST_NOISE)
-        parameters = Parameters(loadings.T.astype(values.dtype), noise.astype(values.dtype), _decay(posterior, second, seen))
+        parameters = Parameters(
+            loadings.T.astype(values.dtype), noise.astype(values.dtype), _decay(posterior, second, seen)
+        )
     return parameters
 
 

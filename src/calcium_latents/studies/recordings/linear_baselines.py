@@ -23,7 +23,7 @@ from calcium_latents.models.linear_latents.neighbours import predict_from_neighb
 from calcium_latents.models.linear_latents.principal_components import Factors, principal_components
 from calcium_latents.seeds import generator
 
-BIN_S = 0.1
+BIN_S = 0.05
 POWERS = (0.0, 0.5, 1.0)
 WIDTHS_S = (0.0, 0.1, 0.2, 0.5, 1.0)
 FACTORS = (1, 2, 4, 8, 16, 32)
