@@ -126,7 +126,7 @@ def smoothed(
     """
     use = training & np.isfinite(events)
     happened = np.where(use, events > 0, False).astype(np.float32)
-    mean = constant.probability
+    mean = constant.probability.astype(np.float32)  # a long session in double precision would take gigabytes
     # Two parameters need no more than a few million samples: the first bins of each trial stand for the rest.
     piece = np.s_[:, : max(1, CHOICE_SAMPLES // (events.shape[0] * events.shape[2]))]
     seen, hits_here = use[piece], happened[piece]
@@ -246,5 +246,5 @@ def _kernel_sum(values: np.ndarray, sd_bins: float) -> np.ndarray:
     """Sum values over time under a Gaussian with peak 1, within each trial."""
     impulse = np.zeros(2 * int(4 * sd_bins + 1) + 1)
     impulse[len(impulse) // 2] = 1.0
-    peak = gaussian_filter1d(impulse, sd_bins, mode="constant").max()
+    peak = float(gaussian_filter1d(impulse, sd_bins, mode="constant").max())
     return np.maximum(gaussian_filter1d(values, sd_bins, axis=1, mode="constant") / peak, 0.0)

@@ -51,7 +51,7 @@ class Baselines:
         known = np.isfinite(self.events)
         for method, population in (("smoothed own", False), ("smoothed population", True)):
             found, choice = smoothed(self.events, known, self.constant, 1 / self.rate_hz, population)
-            relative = (found.probability[0] / self.constant.probability).astype(np.float32)
+            relative = found.probability[0] / self.constant.probability.astype(np.float32)
             yield method, self._inferred(method, relative, 1, choice)
         population = linear.Population(self.events[0], self.rate_hz, self.parts)
         for method, (fit, _, _) in linear.METHODS.items():
