@@ -1,10 +1,10 @@
 """Scores of held-out samples by window of time, and comparisons between methods, paired by window.
 
-Models say more than rates: a distribution for each sample, which may be too sure of itself although its rates tell much.
-Baselines' rates may be scaled badly. So that neither decides, `score_samples` can pool every method alike with one
-prediction (the constant rate): p = (1 - share) p_constant + share p_method, with one share a method and likelihood, which
-is that of the largest likelihood on the windows of the other half (every second one). No sample has a say in its own
-score.
+Models say more than rates: a distribution for each sample, which may be too sure of itself although its rates tell
+much. Baselines' rates may be scaled badly. So that neither decides, `score_samples` can pool every method alike with
+one prediction (the constant rate): p = (1 - share) p_constant + share p_method, with one share a method and likelihood,
+which is that of the largest likelihood on the windows of the other half (every second one). No sample has a say in its
+own score.
 """
 
 from collections.abc import Mapping

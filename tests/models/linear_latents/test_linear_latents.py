@@ -163,8 +163,8 @@ def test_the_smoother_is_gaussian_process_regression():
 def test_timescales_of_processes_are_learnt():
     latents, values, _ = planted(timescale=20.0, count=4000, noise=1.0)
     weight = np.ones_like(values)
-    learnt = learn(values, weight, initial(values, weight, 3), iterations=40)
-    np.testing.assert_allclose(-1 / np.log(learnt.decay), 20, rtol=0.25)
+    learnt = learn(values, weight, initial(values, weight, 3))
+    np.testing.assert_allclose(-1 / np.log(learnt.decay), 20, rtol=0.15)
     assert explained(latents, infer(values, weight, learnt).factors) > 0.9
 
 
@@ -184,8 +184,15 @@ def test_planted_latents_are_found_with_a_third_of_samples_missing(method):
 
     found = fitted(values)
     assert explained(latents, found.factors) > {"components": 0.8, "factors": 0.8, "processes": 0.88}[method]
-    error = ((found.activity() - signal) ** 2)[missing].mean() / (signal**2)[missing].mean()
-    assert error < {"components": 0.2, "factors": 0.15, "processes": 0.1}[method]
+    # least squares of each time alone, on the true loadings: what nobody can do who has to find them
+    loadings = np.linalg.lstsq(latents, signal)[0]
+    least = [np.linalg.lstsq(loadings.T * w[:, None], w * y)[0] for w, y in zip(weight, values, strict=True)]
+
+    def error(activity):
+        return ((activity - signal) ** 2)[missing].mean()
+
+    allowed = {"components": 1.1, "factors": 0.8, "processes": 0.35}[method]  # the last two know noise, and time
+    assert error(found.activity()) < allowed * error(least @ loadings)
 
 
 def test_neighbours_are_reduced_rank_regression_between_parts():

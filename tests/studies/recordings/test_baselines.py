@@ -8,7 +8,7 @@ import pytest
 
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import make_recording, read_inferred, write_recording
-from calcium_latents.recordings.hiding import hide_samples, hidden_samples
+from calcium_latents.recordings.hiding import hidden_samples, hide_samples
 from calcium_latents.studies.recordings import linear_baselines as linear
 from calcium_latents.studies.recordings.baselines import Baselines
 from calcium_latents.studies.recordings.commands import fit_baselines, score_recording, write_best

@@ -1,9 +1,9 @@
 """Factor analysis of activity with missing samples, by expectation-maximisation.
 
-y = f C + noise with variance psi / w, f standard normal (Rubin & Thayer 1982; Bishop 2006, eq. 12.64 to 12.69). A bin of
-weight w is the known part of a whole one: y_whole = w y + (1 - w) u, whose unknown part u is filled in with f C, and
-whose variance given f, (1 - w) psi, counts in the sums. Where nothing is missing, this is exact; elsewhere the posterior
-covariance of f is that of the neurons' mean weights, equal at all times.
+y = f C + noise with variance psi / w, f standard normal (Rubin & Thayer 1982; Bishop 2006, eq. 12.64 to 12.69). A bin
+of weight w is the known part of a whole one: y_whole = w y + (1 - w) u, whose unknown part u is filled in with f C, and
+whose variance given f, (1 - w) psi, counts in the sums. Where nothing is missing, this is exact; elsewhere the
+posterior covariance of f is that of the neurons' mean weights, equal at all times.
 """
 
 from dataclasses import dataclass

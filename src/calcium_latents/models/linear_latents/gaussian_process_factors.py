@@ -1,9 +1,9 @@
 """Gaussian-process factor analysis: factors that are Gaussian processes in time, by expectation-maximisation.
 
-The model of Yu et al. 2009 (J Neurophysiol 102:614, eq. 1 to 6): y = f C + noise, f one Gaussian process a factor with a
-timescale of its own, with a Matern-1/2 kernel in place of their squared exponential one, so that a Kalman smoother gives
-the exact posterior of a session of any length in linear time. Parameters are learnt on windows that count as independent,
-as their trials do; the factors are those of the whole session at once.
+The model of Yu et al. 2009 (J Neurophysiol 102:614, eq. 1 to 6): y = f C + noise, f one Gaussian process a factor with
+a timescale of its own, with a Matern-1/2 kernel in place of their squared exponential one, so that a Kalman smoother
+gives the exact posterior of a session of any length in linear time. Parameters are learnt on windows that count as
+independent, as their trials do; the factors are those of the whole session at once.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,30 @@ from calcium_latents.models.linear_latents.kalman import kalman_smoother
 from calcium_latents.models.linear_latents.principal_components import Factors
 
 WINDOW_BINS = 200
-ITERATIONS = 20
+ITERATIONS = 12
 #: decays a of one bin that are tried: timescales from a third of a bin to some thousand
 DECAYS = np.exp(-1 / np.geomspace(0.3, 3000, 120))
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters: loadings `[factor, neuron]`, noise `[neuron]` (variance in a whole bin), decay `[factor]` (of a bin)."""
+    """Loadings `[factor, neuron]`, noise `[neuron]` (variance in a whole bin), decay `[factor]` (from bin to bin)."""
 
     loadings: np.ndarray
     noise: np.ndarray
     decay: np.ndarray
 
 
-def initial(values: np.ndarray, weight: np.ndarray, rank: int, timescale_bins: float = 5.0) -> Parameters:
-    """Return the parameters of a factor analysis of values [time, neuron] under `weight` [time, neuron], with one
-    timescale for all factors."""
+def initial(values: np.ndarray, weight: np.ndarray, rank: int) -> Parameters:
+    """Return the parameters of a factor analysis of values [time, neuron] under `weight` [time, neuron].
+
+    A factor's decay is its covariance two bins apart over that one bin apart, to which noise adds nothing.
+    """
     start = factor_analysis(values, weight, rank)
-    return Parameters(start.loadings, start.noise, np.full(rank, np.exp(-1 / timescale_bins)))
+    factors = start.factors
+    one, two = ((factors[lag:] * factors[:-lag]).sum(axis=0) for lag in (1, 2))
+    ratio = np.divide(two, one, out=np.zeros_like(one), where=one > 0)
+    return Parameters(start.loadings, start.noise, np.clip(ratio, DECAYS[0], DECAYS[-1]).astype(np.float64))
 
 
 def learn(values: np.ndarray, weight: np.ndarray, parameters: Parameters, iterations: int = ITERATIONS) -> Parameters:

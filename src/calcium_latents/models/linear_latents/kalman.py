@@ -2,7 +2,7 @@
 
 Each state has f_t = a f_{t-1} + sqrt(1 - a^2) e_t, so variance 1 and the covariance exp(-lag / timescale) of a Gaussian
 process with a Matern-1/2 kernel (Rasmussen & Williams 2006, appendix B.2). What is observed enters as information
-(Saerkkae 2013, Bayesian Filtering and Smoothing, sections 4.3 and 8.2): the result is exact Gaussian-process regression.
+(Särkkä 2013, Bayesian Filtering and Smoothing, sections 4.3 and 8.2): the result is exact Gaussian-process regression.
 """
 
 from dataclasses import dataclass

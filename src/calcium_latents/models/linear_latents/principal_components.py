@@ -34,9 +34,9 @@ class Factors:
 
 
 def leading_directions(values: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return singular values [factor], descending, and right singular vectors [neuron, factor] of values [time, neuron].
+    """Return singular values [factor], descending, and right singular vectors [neuron, factor].
 
-    Raises UserError where the rank is not from 1 to the smaller side of `values` less 1.
+    Of values [time, neuron]. Raises UserError where the rank is not from 1 to their smaller side less 1.
     """
     if not 1 <= rank < min(values.shape):
         raise UserError(f"number of factors: expected 1 to {min(values.shape) - 1} for {values.shape}, found {rank}.")

@@ -1,8 +1,8 @@
 """Which method predicts hidden samples of a recording best, in one sentence that all results share.
 
-The verdict is on whether a hidden sample is an event (the Bernoulli likelihood), which all methods predict by their rates;
-how large events are is told by few. Of several models the best counts, as of several baselines; a model is best only
-where its paired interval over the best baseline lies above 0: of equals, the simpler.
+The verdict is on whether a hidden sample is an event (the Bernoulli likelihood), which all methods predict by their
+rates; how large events are is told by few. Of several models the best counts, as of several baselines; a model is best
+only where its paired interval over the best baseline lies above 0: of equals, the simpler.
 """
 
 from dataclasses import dataclass, field
