@@ -16,7 +16,13 @@ LABELS = {
     "constant": ("constant rate", "grey", "x"),
     "smoothed own": ("own samples, smoothed", "sky", "v"),
     "smoothed population": ("population, smoothed", "green", "^"),
+    "pca": ("principal components", "blue", "s"),
+    "factor_analysis": ("factor analysis", "purple", "p"),
+    "gpfa": ("Gaussian-process factor analysis", "orange", "D"),
+    "neighbours": ("regression on other neurons", "black", "<"),
 }
+#: the simple methods that every model is compared with, from the simplest
+BASELINES = tuple(LABELS)
 #: Fields of an entry that later steps read, so that they do not touch the import.
 LATER = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s", "deconvolution")
 
@@ -44,12 +50,18 @@ def groups(plan: Plan) -> dict:
 
 
 def targets(plan: Plan) -> list[str]:
-    """Return the event rates of every model on every recording."""
+    """Return the event rates of every model on every recording, and of the method that predicts hidden samples best."""
+    best = ["best"] if groups(plan)["held_out"] else []
     return [
         plan.box("recordings", name, f"{run}/event_rates.nwb")
         for name in datasets(plan)
-        for run in plan.trained("recordings", name)
+        for run in [*plan.trained("recordings", name), *best]
     ]
+
+
+def baseline_file(method: str) -> str:
+    """Return the file of a baseline's event rates, below the recording's folder."""
+    return f"baselines/{method.replace(' ', '-')}/output.nc"
 
 
 def recording_files(plan: Plan, name: str) -> dict[str, str | list[str]]:

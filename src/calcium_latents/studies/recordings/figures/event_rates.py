@@ -4,7 +4,7 @@ samples.
 Inputs:
     recording: events.nc (windows or trials) or deconvolved.nc (continuous, one trial).
     inferred: the model's output.nc on these windows, or on one continuous trial.
-    held_out (optional): CSV of `metrics.held_out.compare_held_out` with the reference "constant" and, to be
+    held_out (optional): CSV of `metrics.held_out_scores.compare_held_out` with the reference "constant" and, to be
         told which baselines the model beats, with the others.
 """
 
@@ -18,6 +18,7 @@ from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_runs, read_tables
 from calcium_latents.recordings import read_recording
 from calcium_latents.recordings.windows import stitch_windows
+from calcium_latents.studies.recordings.study import BASELINES
 
 INPUTS = {"recording": "{recording}/events.nc", "inferred": "{recording}/{first_run}/output.nc"}
 OPTIONAL_INPUTS = {"held_out": "{held_out}/held_out_comparison.csv"}
@@ -25,7 +26,6 @@ EACH = ("recording", "held_out")
 SHOWN_S = 20.0
 SHOWN_FACTORS = 5
 CONSTANT = "constant"
-BASELINES = (CONSTANT, "smoothed own", "smoothed population")
 #: likelihood -> panel and title
 LIKELIHOODS = {
     "zero_inflated_gamma": ("d", "event and its size (zero-inflated gamma)"),
