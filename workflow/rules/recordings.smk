@@ -74,17 +74,34 @@ rule score_recording:
         " --seed {params.seed} --scores {output.scores} --comparison {output.comparison} > {log} 2>&1"
 
 
+# What Snakefile prints at the end of a run.
+rule write_verdict:
+    input:
+        comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
+    output:
+        verdict="results/{scale}/recordings/{dataset}/verdict.txt",
+    message:
+        "Compare {wildcards.dataset} with its baselines"
+    shell:
+        "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison}"
+        " --output {output.verdict} > {log} 2>&1"
+
+
 rule write_event_rates:
     input:
+        unpack(lambda wildcards: recordings_study.verdict_files(PLAN, wildcards.dataset)),
         recording="results/{scale}/recordings/{dataset}/recording.nc",
         inferred="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/output.nc",
+        configuration="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/config.yaml",
     output:
         netcdf="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nwb",
     params:
+        verdict=lambda wildcards, input: f"--verdict {input.verdict}" if "verdict" in input.keys() else "",
         seed=SEED,
     message:
         "Write event rates of {wildcards.dataset} ({wildcards.model}, seed {wildcards.seed})"
     shell:
         "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --inferred {input.inferred}"
+        " --configuration {input.configuration} {params.verdict}"
         " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb} > {log} 2>&1"

@@ -30,12 +30,19 @@ def groups(plan: Plan) -> dict:
 
 
 def targets(plan: Plan) -> list[str]:
-    """Return the event rates of every model on every recording."""
-    return [
+    """Return the event rates of every model on every recording, and the verdicts on them."""
+    rates = [
         plan.box("recordings", name, f"{run}/event_rates.nwb")
         for name in datasets(plan)
         for run in plan.trained("recordings", name)
     ]
+    return rates + [path for name in datasets(plan) for path in verdict_files(plan, name).values()]
+
+
+def verdict_files(plan: Plan, name: str) -> dict[str, str]:
+    """Return the verdict on a recording's models, where samples are held out."""
+    held_out = name in groups(plan)["held_out"]
+    return {"verdict": plan.box("recordings", name, "verdict.txt")} if held_out else {}
 
 
 def recording_files(plan: Plan, name: str) -> dict[str, str]:
