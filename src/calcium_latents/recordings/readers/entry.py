@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.recording_formats import FALLBACK, FORMATS
+from calcium_latents.recordings.behaviour import behaviour_variables
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f, subtract_neuropil
 from calcium_latents.recordings.readers.entry_fields import find_path, number
@@ -15,6 +16,7 @@ from calcium_latents.recordings.readers.formats import reader
 from calcium_latents.recordings.readers.sample_offsets import sample_offsets
 from calcium_latents.recordings.readers.traces import Traces, check_traces, regular_frames, select_neurons
 from calcium_latents.recordings.schema import make_recording
+from calcium_latents.recordings.trial_table import ATTRIBUTE, trial_attribute
 
 
 def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.Dataset:
@@ -50,6 +52,9 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     if time is None:
         time = traces.start_s + np.arange(traces.values.shape[0]) / rate
     dff = as_dff(traces, entry, path)
+    attributes = {**traces.attributes, "source_format": chosen}
+    if traces.trials is not None:
+        attributes[ATTRIBUTE] = trial_attribute(traces.trials)
     return make_recording(
         fluorescence=dff[None],
         time=time,
@@ -61,7 +66,8 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         position_units=traces.position_units,
         neuron=traces.neurons,
         source=path.name,
-        attributes={**traces.attributes, "source_format": chosen},
+        others=behaviour_variables(traces.behaviour, time, 1 / rate),
+        attributes=attributes,
     )
 
 
