@@ -17,6 +17,7 @@ import fake_digital_twin_properties
 import fake_digital_twin_scan
 import fake_digital_twin_tuning
 import fake_population
+import fake_recording
 import fake_roles
 import fake_theory
 import matplotlib
@@ -68,8 +69,11 @@ EXPECTED_TEXT = {
         "held-out events",
         "factor",
         "RADICaL beats all baselines",
+        "RADICaL predicts hidden samples better than all 3 baselines",
+        "no better after step 400",
     ],
     **fake_population.EXPECTED_TEXT,
+    **fake_recording.EXPECTED_TEXT,
     **fake_theory.EXPECTED_TEXT,
     **fake_cross_encoder.EXPECTED_TEXT,
     **fake_contributions.EXPECTED_TEXT,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from calcium_latents.configuration import merge
@@ -43,6 +44,12 @@ def verdict_files(plan: Plan, name: str) -> dict[str, str]:
     """Return the verdict on a recording's models, where samples are held out."""
     held_out = name in groups(plan)["held_out"]
     return {"verdict": plan.box("recordings", name, "verdict.txt")} if held_out else {}
+
+
+def at_the_end(plan: Plan) -> list[str]:
+    """Return the verdict on every recording that has one, a line each."""
+    found = {name: Path(path) for name in datasets(plan) for path in verdict_files(plan, name).values()}
+    return [f"{name}: {path.read_text(encoding='utf-8').strip()}" for name, path in found.items() if path.is_file()]
 
 
 def recording_files(plan: Plan, name: str) -> dict[str, str]:

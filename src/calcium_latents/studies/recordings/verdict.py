@@ -73,5 +73,5 @@ def _told(rows: pd.DataFrame, comparison: pd.DataFrame, likelihood: str) -> tupl
         return (), f"predicts hidden samples better than {all_of_them} ({against})"
     if len(unbeaten) == count:
         return tuple(unbeaten), f"beats no baseline on hidden samples ({against})"
-    names = ", ".join(map(label, unbeaten[:NAMED])) + (" and others" if len(unbeaten) > NAMED else "")
+    names = "; ".join(map(label, unbeaten[:NAMED])) + (" and others" if len(unbeaten) > NAMED else "")
     return tuple(unbeaten), f"does not beat {len(unbeaten)} of {count} baselines on hidden samples: {names} ({against})"
