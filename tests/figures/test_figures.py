@@ -166,7 +166,7 @@ def test_a_model_that_is_beaten_is_said_to_be(figure_inputs, tmp_path, texts):
     table.to_csv(tmp_path / "two.csv", index=False)
     table.loc[(table["model"] == "radical"), numbers] -= 50.0
     table.to_csv(tmp_path / "all.csv", index=False)
-    for name, said in (("two", "RADICaL does not beat: own, population"), ("all", "RADICaL beats no baseline")):
+    for name, said in (("two", "RADICaL does not beat:\nown, population"), ("all", "RADICaL beats no baseline")):
         texts.clear()
         draw_figure("recordings_event_rates", inputs | {"held_out": [tmp_path / f"{name}.csv"]}, tmp_path / "figure")
         assert any(said in text for text, _, _ in texts)

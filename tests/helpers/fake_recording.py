@@ -23,7 +23,7 @@ EXPECTED_TEXT = {
         "(r = ",
     ],
     "recordings_behaviour": [
-        *("running speed", "cm/s", "pupil", "R²", "shifted in time", "smoothed PCA", "p = "),
+        *("running speed", "cm/s", "pupil", "R²", "shifted in time", "p = "),
         *("predict running speed, better than components", "do not predict pupil beyond chance"),
     ],
 }

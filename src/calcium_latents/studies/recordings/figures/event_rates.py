@@ -208,4 +208,4 @@ def _summary(table: pd.DataFrame, likelihood: str) -> str:
         return f"{model} beats no baseline"
     if len(unbeaten) > 2:
         return f"{model} does not beat {len(unbeaten)} of {len(rows)}"
-    return f"{model} does not beat: " + ", ".join(name.removeprefix("smoothed ") for name in unbeaten)
+    return f"{model} does not beat:\n" + ", ".join(name.removeprefix("smoothed ") for name in unbeaten)
