@@ -178,6 +178,7 @@ def test_rates_are_those_of_the_bins_that_samples_fall_in():
     recording = xr.Dataset(
         {"trial_start": ("trial", [2.0]), "sample_offset": (("trial", "neuron"), [[0.0, 0.02]])},
         {"time": np.arange(3) / 30},
+        {"imaging_rate_hz": 30.0},
     )
     rate = np.arange(9.0)[None, :, None] + np.array([0, 100])
     session = xr.Dataset({"event_rate": (("trial", "time", "neuron"), rate)}, {"time": 2 + np.arange(9) * 0.01})
@@ -203,6 +204,22 @@ def test_rates_of_frames_hold_for_the_samples_of_the_frame():
             session = stitch_windows(smooth(box, "events", 1e-4), 0.0)
             found = at_samples(recording, session) / rate
             np.testing.assert_allclose(found[0, 1:70], events[0, 1:70], rtol=1e-4)
+
+
+def test_rates_of_frames_hold_for_frames_whose_times_jitter():
+    jitter = np.random.default_rng(1).uniform(-0.4, 0.4, 200) / 30
+    events = np.random.default_rng(0).gamma(2.0, size=(1, 200, 3)).astype(np.float32)
+    recording = make_recording(
+        time=1 + np.arange(200) / 30 + jitter,
+        bin_width_s=1 / 30,
+        imaging_rate_hz=30.0,
+        source="made up",
+        events=events,
+        sample_offset=np.full(3, 0.02),
+    )
+    cut = cut_windows(recording, None, 1.0, 0.2)
+    rate = make_inferred(event_rate=cut["events"].values, time=cut["time"].values, model="m", recording=cut)
+    np.testing.assert_allclose(at_samples(recording, stitch_windows(rate, 0.2))[0], events[0], rtol=1e-5)
 
 
 def sized(seed=0):

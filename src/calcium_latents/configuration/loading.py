@@ -157,6 +157,15 @@ def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: P
     return None
 
 
+def named_files(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return field -> path of the files beside its own that a recordings entry names."""
+    trials = entry.get("trials")
+    starts = trials.get("starts_s") if isinstance(trials, Mapping) else trials
+    given = {"sample_offsets": entry.get("sample_offsets"), "behaviour": entry.get("behaviour"), "trials": starts}
+    words = {"sample_offsets": ("none", "from_positions"), "trials": ("none", "file")}
+    return {key: path for key, path in given.items() if isinstance(path, str) and path not in words.get(key, ())}
+
+
 def _require_known(named: Iterable[str], sections: list[str], origin: str) -> None:
     for name in named:
         if name not in sections:

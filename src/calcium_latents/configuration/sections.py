@@ -82,11 +82,12 @@ class Trials(ParameterSection):
     """Trials of a recording."""
 
     starts_s: tuple[Number, ...] | Text
-    """A list of times, or a CSV file with a column start_s and, if wanted, before_s and after_s."""
+    """A list of times; or file, the table of trials in the recording's file; or a CSV file with a column start_s and,
+    if wanted, stop_s (trials keep their own lengths), condition, before_s, after_s and others."""
     before_s: NotNegative = 0.0
     """Time before the start that belongs to a trial."""
     after_s: Positive = LEFT_OUT
-    """Time after the start that belongs to a trial."""
+    """Time after the start that belongs to a trial; wins over stop_s."""
 
 
 class RecordingEntry(Structure):
@@ -127,8 +128,10 @@ class RecordingEntry(Structure):
     """Of the grid of time; null: one bin an imaging frame. Default: the scale's."""
     windows: Windows = LEFT_OUT
     """Default: the scale's."""
-    trials: Trials | Text | None = None
-    """Replace windows: none, a CSV file, or fields."""
+    trials: Trials | tuple[Number, ...] | Text | None = None
+    """Replace windows: none, what starts_s takes, or fields."""
+    behaviour: Text = LEFT_OUT
+    """A CSV file with a column time_s and signals at any rate, units in the names of columns (running_speed_cm_s)."""
 
 
 class RecordingsFile(Structure):

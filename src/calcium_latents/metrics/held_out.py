@@ -168,10 +168,15 @@ def at_samples(recording: xr.Dataset, session: xr.Dataset, name: str = "event_ra
     bin in the middle of the frame; with the attribute `bin_width_s` the whole frame around it counts.
     """
     start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
-    sampled = start + recording["sample_offset"].values[:, None, :]
     time = session["time"].values
     step = np.diff(time).mean()
-    begin = time - (step - session.attrs.get("bin_width_s", step)) / 2
+    width = session.attrs.get("bin_width_s", step)
+    begin = time - (step - width) / 2
+    if width * recording.attrs["imaging_rate_hz"] > 0.99:
+        # bins are frames: each belongs to the nearest, since recorded times jitter around an even grid
+        sampled = start + np.full(recording.sizes["neuron"], step / 2)
+    else:
+        sampled = start + recording["sample_offset"].values[:, None, :]
     bins = np.searchsorted(begin, sampled + 1e-6, side="right") - 1
     values = session[name].values[0]
     found = values[np.clip(bins, 0, len(begin) - 1), np.arange(values.shape[1])]

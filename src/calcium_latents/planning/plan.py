@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from calcium_latents.configuration import find_recording
+from calcium_latents.configuration import find_recording, named_files
 from calcium_latents.errors import UserError
 from calcium_latents.planning.composition import ComposedRun, compose_run
 from calcium_latents.planning.studies import description
@@ -126,6 +126,12 @@ class Plan:
             folder = find_recording(entry, directory, self.root)
             if folder is not None:
                 self.recording_folders[name] = str(folder)
+                for field, path in named_files(entry).items():
+                    if not (folder / Path(path).expanduser()).is_file():
+                        raise UserError(
+                            f"{file}, field 'recordings.{name}.{field}': expected an existing file, found {path!r},"
+                            f" which is not in {folder}."
+                        )
                 self.recordings[name] = {key: value for key, value in entry.items() if key != "optional"}
             elif entry["optional"]:
                 self.notice(

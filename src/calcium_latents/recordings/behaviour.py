@@ -35,24 +35,23 @@ def behaviour_variables(
         period: imaging period, s.
 
     Returns:
-        running_speed, or behaviour_NAME -> (dims, values [1, frame] float32, units, long_name).
+        running_speed, or behaviour_NAME -> (dims, values [1, frame] float32, units, long_name); signals without any
+        value on a frame are left out.
     """
     variables = {}
     for name, signal in behaviour.items():
         own = name if name == SPEED else PREFIX + re.sub(r"\W+", "_", name)
         values = on_frames(np.asarray(signal.times, float), np.asarray(signal.values, float), frame_times, period)
         long_name = name.replace("_", " ")
-        variables[own] = (("trial", "time"), values[None].astype(np.float32), signal.units or "1", long_name)
+        if np.isfinite(values).any():
+            variables[own] = (("trial", "time"), values[None].astype(np.float32), signal.units or "1", long_name)
     return variables
 
 
 def behaviour_names(recording: xr.Dataset) -> list[str]:
-    """Return the variables of `recording` that are signals of the animal."""
-    return [
-        str(name)
-        for name, array in recording.data_vars.items()
-        if array.dims == ("trial", "time") and (name == SPEED or str(name).startswith(PREFIX))
-    ]
+    """Return the variables of `recording` that are signals of the animal, in order."""
+    named = (str(name) for name, array in recording.data_vars.items() if array.dims == ("trial", "time"))
+    return sorted(name for name in named if name == SPEED or name.startswith(PREFIX))
 
 
 def on_frames(times: np.ndarray, values: np.ndarray, frame_times: np.ndarray, period: float) -> np.ndarray:

@@ -13,7 +13,7 @@ import xarray as xr
 from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.rates import ROUNDING, overlap_weights
-from calcium_latents.recordings.resampling import frame_times, weigh_neurons, weigh_speed
+from calcium_latents.recordings.resampling import frame_times, weigh_behaviour, weigh_neurons
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.recordings.trial_table import numbered_conditions
 
@@ -33,7 +33,7 @@ def stimulus_responses(
         window_s: length of the window (paper: 0.5 s for images, 2.0 s for gratings).
 
     Returns:
-        Recording [presentation, 1, neuron] in the order of the session: events, condition, trial_start, running_speed
+        Recording [presentation, 1, neuron] in the order of the session: events, condition, trial_start, behaviour
         where the recording has it; attribute paradigm = "stimulus".
 
     Raises:
@@ -65,9 +65,8 @@ def stimulus_responses(
             source, "events", "a sample of every neuron in every window", found, "Widen the window, or resample first."
         )
     others = neuron_variables(recording)
-    if "running_speed" in recording:
-        speed = weigh_speed(recording, weights)
-        others["running_speed"] = (("trial", "time"), speed, recording["running_speed"].attrs["units"], "running speed")
+    for name, (values, *described) in weigh_behaviour(recording, weights, starts, starts + window_s).items():
+        others[name] = (("trial", "time"), values[:, None], *described)
     attributes = kept_attributes(recording, but=("event_minimum",)) | {"paradigm": "stimulus"}
     if names is not None:
         attributes["condition_names"] = json.dumps(names)

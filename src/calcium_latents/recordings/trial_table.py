@@ -1,4 +1,4 @@
-"""The table of a session's trials, as an attribute of a Recording: start_s, stop_s, condition and what else is known."""
+"""The table of a session's trials, an attribute of a Recording: start_s, stop_s, condition and what else is known."""
 
 import json
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ import xarray as xr
 from calcium_latents.recordings.fields import fail
 
 ATTRIBUTE = "trials"
+#: What an entry's `trials` says to take the table in the recording's file.
+FROM_FILE = "file"
 #: Columns as exports of NWB call them -> here.
 ALIASES = {"start_time": "start_s", "stop_time": "stop_s"}
 

@@ -54,6 +54,14 @@ def test_no_training_window_shares_samples_with_a_validation_window():
     assert np.abs(train[:, None] - held).min() >= 1.0
 
 
+def test_trials_of_their_own_lengths_are_no_overlapping_windows():
+    # back to back, 9 and 5 bins long by turns: only the longest would reach into the next
+    recording = make_recording(trials=20, starts=np.cumsum([0, *([0.09, 0.05] * 10)])[:20])
+    recording["events"].values[1::2, 5:] = np.nan
+    split = prepare_trials(recording, TrialOptions()).split
+    assert (split == VALIDATION).sum() == 4 and (split == TRAINING).sum() == 16
+
+
 def test_epochs_cover_trials_in_new_orders():
     recording = make_recording(trials=25)
     trials = prepare_trials(recording, TrialOptions())

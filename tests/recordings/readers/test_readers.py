@@ -340,8 +340,10 @@ def test_nwb_timestamps(dff, tmp_path):
         read_user_file({"file": "a.nwb", "sampling_rate_hz": 60}, tmp_path)
     times[200:] += 5
     _nwb(tmp_path / "b.nwb", dff[kept], timestamps=times)
-    with pytest.raises(UserError, match="timestamps: expected no gap longer than 2 s"):
-        read_user_file({"file": "b.nwb"}, tmp_path)
+    gap = read_user_file({"file": "b.nwb"}, tmp_path)
+    assert gap.sizes["time"] == N_FRAMES + 150
+    assert np.flatnonzero(np.isnan(gap.fluorescence.values[0, :, 0])).tolist() == [50, 51, 120, *range(203, 353)]
+    assert gap.attrs["imaging_rate_hz"] == pytest.approx(RATE, rel=2e-4)
 
 
 def test_window_options(tmp_path):
@@ -350,13 +352,15 @@ def test_window_options(tmp_path):
     assert window_options(entry, tmp_path) == {"bin_width_s": 0.01, "window_s": 2.0, "overlap_s": 0.5}
     (tmp_path / "t.csv").write_text("start_s,before_s\n1.5,0.2\n4,0.2\n")
     options = window_options({"trials": "t.csv"}, tmp_path)
-    assert (options["trial_starts_s"], options["before_s"], options["after_s"]) == ([1.5, 4.0], 0.2, None)
+    assert (options["trials"]["start_s"].tolist(), options["before_s"], options["after_s"]) == ([1.5, 4.0], 0.2, None)
     options = window_options({"trials": {"starts_s": "t.csv", "before_s": 0.1, "after_s": 0.9}}, tmp_path)
     assert (options["before_s"], options["after_s"]) == (0.1, 0.9)
     (tmp_path / "t.csv").write_text("time\n1.5\n")
     with pytest.raises(UserError, match=r"t.csv: start_s: expected a column of times in s"):
         window_options({"trials": "t.csv"}, tmp_path)
-    with pytest.raises(UserError, match="trials: expected none, a CSV file, or a mapping"):
-        window_options({"trials": [1, 2]}, tmp_path)
+    with pytest.raises(UserError, match="trials: expected none, a CSV file, file, a list of times"):
+        window_options({"trials": {"before_s": 1}}, tmp_path)
+    assert window_options({"trials": [1, 2]}, tmp_path)["trials"] == [1.0, 2.0]
+    assert window_options({"trials": "file"}, tmp_path)["trials"] == "file"
     with pytest.raises(UserError, match="bin_width_s: expected a positive number"):
         window_options({"bin_width_s": 0}, tmp_path)

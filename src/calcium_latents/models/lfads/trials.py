@@ -90,8 +90,8 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
         events = cast_to_counts(events)
         minimum = 0.0
     starts = recording["trial_start"].values if "trial_start" in recording else None
-    duration = len(recording["time"]) * width
-    split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, duration, path)
+    durations = _durations(recording["events"].values, width)
+    split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, durations, path)
     return Trials(torch.from_numpy(events), time, split, minimum, rate)
 
 
@@ -100,31 +100,39 @@ def cast_to_counts(events: np.ndarray) -> np.ndarray:
     return np.where(events > 2, np.floor(events), np.where(events > 0, 1.0, events)).astype(np.float32)
 
 
+def _durations(events: np.ndarray, width: float) -> np.ndarray:
+    """Return how long each trial lasts, [trial] in s, of events [trial, time, neuron]: a shorter one has no samples in
+    the bins after its end."""
+    empty = np.argmax(np.isfinite(events).any(axis=2)[:, ::-1], axis=1)
+    return (events.shape[1] - empty) * width
+
+
 def split_trials(
-    count: int, fraction: float, seed: int, starts: np.ndarray | None, duration: float, path: str
+    count: int, fraction: float, seed: int, starts: np.ndarray | None, durations: np.ndarray | float, path: str
 ) -> np.ndarray:
     """Assign trials to training and validation: return the part `[trial]` of each.
 
     Separate trials are drawn at random. Overlapping windows of one session are split into five runs of neighbours, and
-    training windows that share samples with a validation window are left out. `starts` are theirs `[trial]`, s.
+    training windows that share samples with a validation window are left out. `starts` are theirs `[trial]`, s, and
+    `durations` how long they last, `[trial]` or one for all, s.
     """
     held_out = max(1, round(fraction * count))
     if count - held_out < 1:
         raise UserError(f"{path}: expected at least 2 trials to split, found {count}. Use shorter windows.")
     split = np.zeros(count, np.int8)
     rng = generator(seed, "validation split")
-    overlapping = starts is not None and count > 1 and np.diff(np.sort(starts)).min() < duration * (1 - 1e-6)
-    if not overlapping:
+    order = np.arange(count) if starts is None else np.argsort(starts)
+    stops = None if starts is None else starts + durations * (1 - 1e-6)
+    if starts is None or stops is None or (starts[order][1:] >= np.maximum.accumulate(stops[order])[:-1]).all():
         split[rng.permutation(count)[:held_out]] = VALIDATION
         return split
-    order = np.argsort(starts)
     blocks = min(5, held_out)
     for part in np.array_split(order, blocks):
         width = max(1, round(fraction * len(part)))
         first = rng.integers(0, len(part) - width + 1)
         split[part[first : first + width]] = VALIDATION
-    held = starts[split == VALIDATION]
-    near = (np.abs(starts[:, None] - held[None]) < duration * (1 - 1e-6)).any(1)
+    held = split == VALIDATION
+    near = ((starts[:, None] < stops[held]) & (stops[:, None] > starts[held])).any(1)
     split[near & (split == TRAINING)] = UNUSED
     if not (split == TRAINING).any():
         raise UserError(f"{path}: no training window is left beside the validation windows. Use shorter windows.")

@@ -13,6 +13,8 @@ Fields of an entry that are read here (others are for later steps):
 - `neurons`: all (default), usable (leave out constant and missing traces), or a list of numbers.
 - `sample_offsets`: none, from_positions, or a .npy file [neuron in file] in s after the start of the frame.
   Default: from_positions for suite2p, whose positions are known to be lines of the scan; else none.
+- `behaviour`: a CSV file with a column time_s and signals at any rate, units in the names of columns
+  (running_speed_cm_s), where the recording's own file has none; see `behaviour_table.read_behaviour`.
 - `bin_width_s`, `windows`, `trials`: how to cut; see `window_options`.
 
 Fields that the workflow reads:

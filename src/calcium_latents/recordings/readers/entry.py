@@ -11,10 +11,11 @@ from calcium_latents.recording_formats import FALLBACK, FORMATS
 from calcium_latents.recordings.behaviour import behaviour_variables
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f, subtract_neuropil
+from calcium_latents.recordings.readers.behaviour_table import read_behaviour
 from calcium_latents.recordings.readers.entry_fields import find_path, number
 from calcium_latents.recordings.readers.formats import reader
 from calcium_latents.recordings.readers.sample_offsets import sample_offsets
-from calcium_latents.recordings.readers.traces import Traces, check_traces, regular_frames, select_neurons
+from calcium_latents.recordings.readers.traces import Behaviour, Traces, check_traces, regular_frames, select_neurons
 from calcium_latents.recordings.schema import make_recording
 from calcium_latents.recordings.trial_table import ATTRIBUTE, trial_attribute
 
@@ -51,6 +52,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     rate = check_traces(traces, str(path))
     if time is None:
         time = traces.start_s + np.arange(traces.values.shape[0]) / rate
+    behaviour = traces.behaviour | _behaviour(entry, base_directory, time)
     dff = as_dff(traces, entry, path)
     attributes = {**traces.attributes, "source_format": chosen}
     if traces.trials is not None:
@@ -66,9 +68,22 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         position_units=traces.position_units,
         neuron=traces.neurons,
         source=path.name,
-        others=behaviour_variables(traces.behaviour, time, 1 / rate),
+        others=behaviour_variables(behaviour, time, 1 / rate),
         attributes=attributes,
     )
+
+
+def _behaviour(entry: Mapping[str, Any], base_directory: str | Path, time: np.ndarray) -> dict[str, Behaviour]:
+    """Return the signals in the file that `behaviour` of `entry` names, some of them within `time` [frame], s."""
+    if entry.get("behaviour") is None:
+        return {}
+    path = find_path(entry["behaviour"], "behaviour", base_directory)
+    signals = read_behaviour(path)
+    clock = next(iter(signals.values())).times
+    if clock[-1] < time[0] or clock[0] > time[-1]:
+        expected = f"times within the recording ({time[0]:g} to {time[-1]:g} s)"
+        fail(path, "time_s", expected, f"{clock[0]:g} to {clock[-1]:g} s", "Give seconds on the recording's own clock.")
+    return signals
 
 
 def _format(entry: Mapping[str, Any], path: Path) -> str:

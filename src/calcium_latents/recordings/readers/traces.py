@@ -9,8 +9,16 @@ import pandas as pd
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 
-# Dropped frames are filled with NaN up to this long; a longer gap is two recordings.
-LONGEST_GAP_S = 2.0
+#: Imaging frames per second that a recording may have; others are times in another unit.
+RATES_HZ = (0.3, 2000.0)
+# Gaps are filled with NaN until a recording has this many frames for each that was taken.
+MOST_FRAMES = 10
+# A stamp may be this part of a frame off.
+JITTER = 0.49
+# How fast the expected times of frames follow the stamps, a frame; gaps of more frames than LONG are placed by the
+# whole session's rate, so that the phases of many gaps do not add up.
+FOLLOW, LONG = 0.02, 10
+BEGINNING = 200
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,11 @@ def _smoothness(array: np.ndarray) -> float:
 
 
 def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with dropped frames filled with NaN.
+    """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with frames not taken filled with
+    NaN.
+
+    The rate is that of the whole session, frames not taken among them: stamps may be rounded, or jitter by 0.4 of a
+    frame. Frames keep their own times; those of filled ones are interpolated.
 
     Args:
         values: [frame taken, neuron].
@@ -121,7 +133,8 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
         path: names the source in messages.
 
     Raises:
-        UserError: times that do not increase, jitter by half a frame, or leave a gap too long to fill.
+        UserError: times that do not increase, are not in seconds, jitter by half a frame, or leave too much to
+            fill.
     """
     times = np.asarray(timestamps, float).ravel()
     if times.size != values.shape[0]:
@@ -132,8 +145,7 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
             f"{times.size}",
             "Correct the source file.",
         )
-    steps = np.diff(times)
-    if times.size < 2 or not np.isfinite(times).all() or steps.min() <= 0:
+    if times.size < 2 or not np.isfinite(times).all() or np.diff(times).min() <= 0:
         fail(
             path,
             "timestamps",
@@ -141,30 +153,64 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
             "others",
             "Correct the source file.",
         )
-    period = float(np.median(steps))
-    counts = np.round(steps / period).astype(int)
-    if (counts < 1).any() or (np.abs(steps - counts * period) > 0.49 * period).any():
-        at = int(np.argmax(np.abs(steps / period - 1)))
-        fail(
-            path,
-            "timestamps",
-            f"frames about {period:.6g} s apart",
-            f"{steps[at]:.6g} s after frame {at}",
-            "Resample the traces to a regular rate.",
-        )
-    if steps.max() > max(LONGEST_GAP_S, 1.5 * period):
-        at = int(np.argmax(steps))
-        fail(
-            path,
-            "timestamps",
-            f"no gap longer than {LONGEST_GAP_S:g} s",
-            f"{steps[at]:.6g} s after frame {at}",
-            "Split the file at its gaps and enter the parts as recordings.",
-        )
-    index = np.concatenate([[0], np.cumsum(counts)])
+    index, period = _numbered_frames(times, path)
     filled = np.full((index[-1] + 1, values.shape[1]), np.nan, np.result_type(values, np.float32))
     filled[index] = values
     return filled, np.interp(np.arange(index[-1] + 1), index, times), 1 / period
+
+
+def _numbered_frames(times: np.ndarray, path: str) -> tuple[np.ndarray, float]:
+    """Return the number [frame taken] of each frame, counting those not taken, and the imaging period, s."""
+    steps = np.diff(times)
+    median = float(np.median(steps))
+    # Rounded steps (30 or 40 ms at 30 Hz) have the right mean, not the right median; longer ones are gaps.
+    near = np.abs(steps / median - 1) < 0.501
+    period = float(steps[near].mean())
+    _check_rate(1 / period, path, "timestamps")
+    index, phase = np.arange(times.size), 0.0
+    for _ in range(5):
+        before, (index, off) = index, _follow((times - times[0]) / period, phase)
+        jitter = float(np.abs(off).max())
+        centred = index - index.mean()
+        period = float(centred @ times / (centred @ centred))
+        # the first stamp jitters, too: the first hundreds tell when frames are expected
+        phase = float(np.median(((times - times[0]) / period - index)[:BEGINNING]))
+        if np.array_equal(before, index) and jitter <= JITTER:
+            break
+    if jitter > JITTER:
+        at = int(np.argmax(np.abs(off)))
+        found = f"one {off[at] * period:+.6g} s off at {times[at]:.6g} s"
+        advice = "Resample the traces to a regular rate."
+        fail(path, "timestamps", f"frames about {period:.6g} s apart", found, advice)
+    if index[-1] + 1 > MOST_FRAMES * times.size:
+        at = int(np.argmax(steps))
+        expected = f"gaps of at most {MOST_FRAMES - 1} times the frames taken in all"
+        longest = f"the longest gap {steps[at]:.6g} s after frame {at}"
+        found = f"{times.size} frames in {times[-1] - times[0]:.6g} s, {longest}"
+        advice = "Split the file at its longest gaps and enter the parts as recordings."
+        fail(path, "timestamps", expected, found, advice)
+    return index, period
+
+
+def _follow(stamps: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each frame taken, from 0 on, and how far its stamp is off, in frames: both [frame taken].
+
+    `stamps` are in frames [frame taken], and `phase` is when the first is expected."""
+    first = number = round(float(stamps[0]) - phase)
+    expected = phase + number
+    index, off = np.zeros(stamps.size, int), np.zeros(stamps.size)
+    for frame, stamp in enumerate(stamps.tolist()):
+        step = max(1, round(stamp - expected)) if frame else 0
+        if step > LONG:
+            # a camera starts anew at any phase
+            number = max(number + 1, first + round(stamp))
+            expected = stamp
+        else:
+            number, expected = number + step, expected + step
+            off[frame] = stamp - expected
+            expected += FOLLOW * off[frame]
+        index[frame] = number - first
+    return index, off
 
 
 def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
@@ -222,6 +268,7 @@ def check_traces(traces: Traces, path: str) -> float:
             "none" if rate is None else f"{rate!r}",
             "Add `sampling_rate_hz` to the entry.",
         )
+    _check_rate(rate, path, "sampling_rate_hz")
     bad = np.flatnonzero(unusable(traces.values))
     if bad.size:
         column = traces.values[:, bad[0]]
@@ -234,3 +281,11 @@ def check_traces(traces: Traces, path: str) -> float:
             "Add `neurons: usable` to the entry to leave them out."
         )
     return rate
+
+
+def _check_rate(rate: float, path: str, name: str) -> None:
+    low, high = RATES_HZ
+    if not low <= rate <= high:
+        found = f"{rate:.6g} (a frame every {1 / rate:.6g} s)"
+        advice = "Are these times in milliseconds, say? Give them in seconds, and rates in Hz."
+        fail(path, name, f"from {low:g} to {high:g} imaging frames per second", found, advice)

@@ -1,11 +1,10 @@
 """What the workflow needs to know of the study `recordings`: the user's recordings, and what is written of them."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calcium_latents.configuration import merge
+from calcium_latents.configuration import merge, named_files
 from calcium_latents.errors import UserError
 from calcium_latents.planning.plan import Plan
 
@@ -54,26 +53,22 @@ def at_the_end(plan: Plan) -> list[str]:
 
 def recording_files(plan: Plan, name: str) -> dict[str, str]:
     """Return the files that a recording's entry names for its import."""
-    return _named_files(
-        plan, name, {"file": lambda entry: entry["file"], "offsets": lambda entry: entry.get("sample_offsets")}
-    )
+    beside = _beside(plan, name)
+    beside.pop("trials", None)
+    return {"file": _path(plan, name, plan.recordings[name]["file"])} | beside
 
 
 def trial_files(plan: Plan, name: str) -> dict[str, str]:
     """Return the table of trials, where a recording's entry names one."""
-
-    def table(entry):
-        trials = entry.get("trials")
-        return trials.get("starts_s") if isinstance(trials, dict) else trials
-
-    return _named_files(plan, name, {"trials": table})
+    return {key: path for key, path in _beside(plan, name).items() if key == "trials"}
 
 
-def _named_files(plan: Plan, name: str, fields: Mapping[str, Callable[[dict], Any]]) -> dict[str, str]:
-    folder, entry = plan.recording_folders[name], plan.recordings[name]
-    values = {key: field(entry) for key, field in fields.items()}
-    paths = {key: os.path.join(folder, value) for key, value in values.items() if isinstance(value, str)}
-    return {key: path for key, path in paths.items() if os.path.exists(path)}
+def _beside(plan: Plan, name: str) -> dict[str, str]:
+    return {key: _path(plan, name, path) for key, path in named_files(plan.recordings[name]).items()}
+
+
+def _path(plan: Plan, name: str, path: str) -> str:
+    return str(Path(plan.recording_folders[name]) / Path(path).expanduser())
 
 
 def import_parameters(plan: Plan, name: str) -> dict[str, Any]:
@@ -96,10 +91,12 @@ def response_arguments(plan: Plan, name: str) -> list[str]:
     window = plan.recordings[name].get("response_window_s")
     if window is None:
         return []
-    files = list(trial_files(plan, name).values())
+    trials = plan.recordings[name].get("trials")
+    trials = trials.get("starts_s") if isinstance(trials, Mapping) else trials
+    files = ["file"] if trials == "file" else list(trial_files(plan, name).values())
     if not files:
         raise UserError(
             f"{plan.settings['recordings_file']}, field 'recordings.{name}.response_window_s': it needs"
-            " 'trials', an existing CSV file with columns start_s and condition; found none."
+            " 'trials', a CSV file with columns start_s and condition, or file; found none."
         )
     return ["--trials", files[0], "--window-s", str(window)]

@@ -77,8 +77,6 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     if time is None:
         return Traces(values=values, sampling_rate_hz=sampling_rate_hz, neurons=neurons, attributes=attributes)
     values, frames, rate = regular_frames(values, time, str(path))
-    # Exported times are rounded (30 or 31 ms at 33 Hz): the rate is that of the whole recording.
-    rate = (len(frames) - 1) / (frames[-1] - frames[0]) if len(frames) > 1 else rate
     if sampling_rate_hz is not None and abs(rate / sampling_rate_hz - 1) > 0.01:
         found = f"{sampling_rate_hz:g}, but frames {1 / rate:.6g} s apart"
         fail(path, "sampling_rate_hz", f"{rate:.6g} as in the file's times", found, "Correct the entry.")

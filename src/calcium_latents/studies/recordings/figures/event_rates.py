@@ -113,7 +113,8 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
 def _middle(recording: xr.Dataset) -> tuple[float, float]:
     """Return the stretch of the session that is shown (s): `SHOWN_S` around its middle."""
     start, time = recording["trial_start"].values, recording["time"].values
-    middle = (start[0] + time[0] + start[-1] + time[-1]) / 2
+    # the middle trial's: between trials, or in a gap, there may be nothing to see
+    middle = start[start.size // 2] + (time[0] + time[-1]) / 2
     return max(middle - SHOWN_S / 2, start[0] + time[0]), min(middle + SHOWN_S / 2, start[-1] + time[-1])
 
 
