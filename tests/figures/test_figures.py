@@ -69,7 +69,7 @@ EXPECTED_TEXT = {
         "held-out events",
         "factor",
         "RADICaL beats all baselines",
-        "RADICaL predicts hidden samples better than all 3 baselines",
+        "RADICaL predicts hidden samples better than the best baseline",
         "no better after step 400",
     ],
     **fake_population.EXPECTED_TEXT,

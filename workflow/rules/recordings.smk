@@ -53,15 +53,40 @@ rule cut_windows:
         " --base-directory {params.base} --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
+BASELINE_FILES = [
+    f"results/{{scale}}/recordings/{{dataset}}/{recordings_study.baseline_file(method)}"
+    for method in recordings_study.BASELINES
+]
+
+
+def recordings_inferred(wildcards):
+    """Return what all models say of a recording."""
+    runs = PLAN.trained("recordings", wildcards.dataset)
+    return [PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc") for run in runs]
+
+
+rule fit_baselines:
+    input:
+        shown="results/{scale}/recordings/{dataset}/shown.nc",
+    output:
+        co_smoothing="results/{scale}/recordings/{dataset}/baselines/co_smoothing.csv",
+        baselines=BASELINE_FILES,
+    params:
+        folder=lambda wildcards: PLAN.box("recordings", wildcards.dataset, ""),
+        seed=SEED,
+    message:
+        "Fit baselines to {wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.studies.recordings.commands.fit_baselines --shown {input.shown} --seed {params.seed}"
+        " --output-directory {params.folder} --co-smoothing {output.co_smoothing} > {log} 2>&1"
+
+
 rule score_recording:
     input:
         recording="results/{scale}/recordings/{dataset}/deconvolved.nc",
         shown="results/{scale}/recordings/{dataset}/shown.nc",
-        # baselines, smoothing among them, are made by the command itself (metrics/held_out.py)
-        inferred=lambda wildcards: [
-            PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc")
-            for run in PLAN.trained("recordings", wildcards.dataset)
-        ],
+        baselines=BASELINE_FILES,
+        inferred=recordings_inferred,
     output:
         scores="results/{scale}/recordings/{dataset}/held_out_scores.csv",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
@@ -70,8 +95,28 @@ rule score_recording:
     message:
         "Score held-out samples of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording} --shown {input.shown} --inferred {input.inferred}"
-        " --seed {params.seed} --scores {output.scores} --comparison {output.comparison} > {log} 2>&1"
+        "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording} --shown {input.shown}"
+        " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --scores {output.scores}"
+        " --comparison {output.comparison} > {log} 2>&1"
+
+
+rule write_best:
+    input:
+        recording="results/{scale}/recordings/{dataset}/recording.nc",
+        comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
+        baselines=BASELINE_FILES,
+        inferred=recordings_inferred,
+    output:
+        netcdf="results/{scale}/recordings/{dataset}/best/event_rates.nc",
+        nwb="results/{scale}/recordings/{dataset}/best/event_rates.nwb",
+    params:
+        seed=SEED,
+    message:
+        "Write the best event rates of {wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --comparison {input.comparison}"
+        " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --netcdf {output.netcdf}"
+        " --nwb {output.nwb} > {log} 2>&1"
 
 
 # What Snakefile prints at the end of a run.

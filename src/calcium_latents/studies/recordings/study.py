@@ -13,7 +13,13 @@ LABELS = {
     "constant": ("constant rate", "grey", "x"),
     "smoothed own": ("own samples, smoothed", "sky", "v"),
     "smoothed population": ("population, smoothed", "green", "^"),
+    "pca": ("principal components", "blue", "s"),
+    "factor_analysis": ("factor analysis", "purple", "p"),
+    "gpfa": ("Gaussian-process factor analysis", "orange", "D"),
+    "neighbours": ("regression on other neurons", "black", "<"),
 }
+#: the simple methods that every model is compared with, from the simplest
+BASELINES = tuple(LABELS)
 #: Fields of an entry that later steps read, so that they do not touch the import.
 LATER = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s")
 
@@ -30,11 +36,13 @@ def groups(plan: Plan) -> dict:
 
 
 def targets(plan: Plan) -> list[str]:
-    """Return the event rates of every model on every recording, and the verdicts on them."""
+    """Return the event rates of every model on every recording, and of the method that predicts hidden samples best,
+    with the verdict on them."""
+    best = ["best"] if groups(plan)["held_out"] else []
     rates = [
         plan.box("recordings", name, f"{run}/event_rates.nwb")
         for name in datasets(plan)
-        for run in plan.trained("recordings", name)
+        for run in [*plan.trained("recordings", name), *best]
     ]
     return rates + [path for name in datasets(plan) for path in verdict_files(plan, name).values()]
 
@@ -49,6 +57,11 @@ def at_the_end(plan: Plan) -> list[str]:
     """Return the verdict on every recording that has one, a line each."""
     found = {name: Path(path) for name in datasets(plan) for path in verdict_files(plan, name).values()}
     return [f"{name}: {path.read_text(encoding='utf-8').strip()}" for name, path in found.items() if path.is_file()]
+
+
+def baseline_file(method: str) -> str:
+    """Return the file of a baseline's event rates, below the recording's folder."""
+    return f"baselines/{method.replace(' ', '-')}/output.nc"
 
 
 def recording_files(plan: Plan, name: str) -> dict[str, str]:

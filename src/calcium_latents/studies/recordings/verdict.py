@@ -1,77 +1,101 @@
-"""How a model does against simple baselines on samples that were hidden from all: one sentence."""
+"""Which method predicts hidden samples of a recording best, in one sentence that all results share.
+
+The verdict is on whether a hidden sample is an event (the Bernoulli likelihood), which all methods predict by their rates;
+how large events are is told by few. Of several models the best counts, as of several baselines; a model is best only
+where its paired interval over the best baseline lies above 0: of equals, the simpler.
+"""
+
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from calcium_latents.errors import UserError
 from calcium_latents.planning.studies import labels
+from calcium_latents.studies.recordings.study import BASELINES
 
-CONSTANT = "constant"
-#: likelihood of `held_out_comparison.csv` -> what it scores; the first decides
-LIKELIHOODS = {"zero_inflated_gamma": "event and its size", "bernoulli": "event or none"}
-NAMED = 4  # more baselines are counted
-
-
-def in_order(methods) -> list[str]:
-    """Return methods as in legends: those that studies label first."""
-    known = list(labels())
-    return sorted(set(methods), key=lambda name: (known.index(name) if name in known else len(known), name))
+LIKELIHOOD = "bernoulli"
+FILE = "best/event_rates.nwb"
 
 
-def label(method: str) -> str:
-    """Return the name of a method as it is printed."""
-    return labels().get(method, (method, "", ""))[0]
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison says.
 
-
-def baselines(comparison: pd.DataFrame) -> list[str]:
-    """Return the methods of a comparison that others are compared with, in order."""
-    return in_order(comparison["reference"])
-
-
-def model_of(comparison: pd.DataFrame) -> str | None:
-    """Return the model that is judged: the first that is no baseline; None: there are baselines alone."""
-    return next(iter(in_order(set(comparison["model"]) - set(comparison["reference"]))), None)
-
-
-def judged(comparison: pd.DataFrame, likelihood: str) -> pd.DataFrame:
-    """Return the rows of the model against every baseline, with `beats`: its paired interval lies above 0."""
-    rows = comparison[(comparison["model"] == model_of(comparison)) & (comparison["likelihood"] == likelihood)]
-    return rows.assign(beats=rows["lower_bits"] > 0)
-
-
-def verdict(comparison: pd.DataFrame) -> str:
-    """Return one sentence: which baselines the model beats, and by how much the best of them.
-
-    Args:
-        comparison: of `metrics.held_out.compare_held_out`, with every baseline as a reference.
+    Attributes:
+        model: the model that predicts best; "" where no model was trained.
+        baseline: the baseline that does.
+        bits: of the model over the baseline, a held-out event, with its interval: (value, lower, upper).
+        over_constant: bits of the best method over a constant rate: (value, lower, upper).
+        described: method -> what it is called.
     """
-    model = model_of(comparison)
-    if model is None:
-        return "No model was compared with the baselines."
-    told = {
-        likelihood: _told(judged(comparison, likelihood), comparison, likelihood)
-        for likelihood in LIKELIHOODS
-        if (comparison["likelihood"] == likelihood).any()
-    }
-    first, *others = told
-    sentence = f"{label(model)} {told[first][1]}"
-    for likelihood in others:
-        if told[likelihood][0] != told[first][0]:
-            sentence += f"; scored as {LIKELIHOODS[likelihood]}, it {told[likelihood][1]}"
-    return sentence + "."
+
+    model: str
+    baseline: str
+    bits: tuple[float, float, float]
+    over_constant: tuple[float, float, float]
+    described: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> str:
+        """Return "wins", "ties" or "loses", of the model against the best baseline; "" without a model."""
+        _, lower, upper = self.bits
+        if not self.model:
+            return ""
+        return "wins" if lower > 0 else "loses" if upper < 0 else "ties"
+
+    @property
+    def best(self) -> str:
+        """Return the method whose rates to use."""
+        return self.model if self.outcome == "wins" else self.baseline
+
+    def called(self, method: str) -> str:
+        """Return what a method is called."""
+        return self.described.get(method) or labels().get(method, (method,))[0]
+
+    def sentence(self) -> str:
+        """Return the verdict in words."""
+        model, baseline, best = (self.called(name) for name in (self.model, self.baseline, self.best))
+        said = {
+            "wins": f"{model} predicts hidden samples better than the best baseline, {baseline}",
+            "loses": f"{model} predicts hidden samples worse than {baseline}",
+            "ties": f"{model} predicts hidden samples neither better nor worse than {baseline}, which is simpler",
+            "": f"{baseline} predicts hidden samples best, of baselines alone",
+        }[self.outcome]
+        numbers = f": {_interval(self.bits)} bits an event" if self.model else ""
+        if self.best == "constant" or self.over_constant[1] <= 0:
+            return (
+                f"{said}{numbers}; no method tells more than each neuron's constant rate: do not interpret its changes."
+            )
+        return f"{said}{numbers}; use the rates of {best} in {FILE}."
 
 
-def _told(rows: pd.DataFrame, comparison: pd.DataFrame, likelihood: str) -> tuple[tuple, str]:
-    """Return which baselines are not beaten, and that in words."""
-    count, unbeaten = len(rows), in_order(rows.loc[~rows["beats"], "reference"])
-    gains = comparison[(comparison["likelihood"] == likelihood) & (comparison["reference"] == CONSTANT)]
-    gains = gains.set_index("model")["bits_per_event"]
-    best = max(rows["reference"], key=lambda name: gains.get(name, 0.0))
-    row = rows[rows["reference"] == best].iloc[0]
-    margin = f"{row['bits_per_event']:+.3f} bits per event [{row['lower_bits']:.3f}, {row['upper_bits']:.3f}]"
-    against = f"{margin} against {'the best of them, ' if count > 1 else ''}{label(best)}"
-    if not unbeaten:
-        all_of_them = f"all {count} baselines" if count > 1 else "the baseline"
-        return (), f"predicts hidden samples better than {all_of_them} ({against})"
-    if len(unbeaten) == count:
-        return tuple(unbeaten), f"beats no baseline on hidden samples ({against})"
-    names = "; ".join(map(label, unbeaten[:NAMED])) + (" and others" if len(unbeaten) > NAMED else "")
-    return tuple(unbeaten), f"does not beat {len(unbeaten)} of {count} baselines on hidden samples: {names} ({against})"
+def verdict(comparison: pd.DataFrame) -> Verdict:
+    """Return the verdict of a comparison: held_out_comparison.csv, `compare_held_out` with every baseline as reference.
+
+    A column `description`, where there is one, says what a method is called.
+
+    Raises UserError where no baseline is among the methods.
+    """
+    table = comparison[comparison["likelihood"] == LIKELIHOOD]
+    values = table.set_index(["model", "reference"])[["bits_per_event", "lower_bits", "upper_bits"]]
+    over_constant = values.xs("constant", level="reference")["bits_per_event"]
+    baselines = [name for name in BASELINES if name in over_constant.index]
+    models = [name for name in over_constant.index if name not in BASELINES]
+    if not baselines:
+        raise UserError(f"comparison: expected one of the baselines {', '.join(BASELINES)}, found none.")
+    baseline = max(baselines, key=lambda name: over_constant[name])
+    model = max(models, key=lambda name: over_constant[name]) if models else ""
+
+    def between(one: str, other: str) -> tuple[float, float, float]:
+        value, lower, upper = map(float, values.loc[(one, other)])
+        return value, lower, upper
+
+    described = dict(zip(table["model"], table["description"], strict=True)) if "description" in table else {}
+    bits = between(model, baseline) if model else (0.0, 0.0, 0.0)
+    found = Verdict(model, baseline, bits, between(baseline, "constant"), described)
+    return Verdict(model, baseline, bits, between(found.best, "constant"), described)
+
+
+def _interval(bits: tuple[float, float, float]) -> str:
+    value, lower, upper = bits
+    return f"{value:+.3f} [{lower:+.3f}, {upper:+.3f}]"

@@ -10,9 +10,9 @@ def main(options) -> None:
     from calcium_latents.studies.recordings.verdict import verdict
 
     columns = ["likelihood", "model", "reference", "bits_per_event", "lower_bits", "upper_bits"]
-    sentence = verdict(read_table(options.comparison, columns))
+    found = verdict(read_table(options.comparison, columns))
     with atomic_path(options.output) as temporary:
-        temporary.write_text(sentence + "\n", encoding="utf-8")
+        temporary.write_text(found.sentence() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ samples.
 Inputs:
     recording: events.nc (windows or trials) or deconvolved.nc (continuous, one trial).
     inferred: the model's output.nc on these windows, or on one continuous trial.
-    held_out (optional): CSV of `metrics.held_out.compare_held_out` with the reference "constant" and, to be
+    held_out (optional): CSV of `metrics.held_out_scores.compare_held_out` with the reference "constant" and, to be
         told which baselines the model beats, with the others.
     training (optional): the model's metrics.csv.
     configuration (optional): the model's config.yaml.
@@ -23,7 +23,8 @@ from calcium_latents.figures.inputs import Inputs, read_runs, read_tables
 from calcium_latents.recordings import read_recording
 from calcium_latents.recordings.windows import stitch_windows
 from calcium_latents.studies.recordings.figures.training_panel import draw_training, tabulate_training
-from calcium_latents.studies.recordings.verdict import CONSTANT, LIKELIHOODS, baselines, judged, model_of, verdict
+from calcium_latents.studies.recordings.study import BASELINES
+from calcium_latents.studies.recordings.verdict import verdict
 
 INPUTS = {"recording": "{recording}/events.nc", "inferred": "{recording}/{first_run}/output.nc"}
 OPTIONAL_INPUTS = {
@@ -34,8 +35,9 @@ OPTIONAL_INPUTS = {
 EACH = ("recording", "held_out")
 SHOWN_S = 20.0
 SHOWN_FACTORS = 5
-#: likelihood -> panel
-PANELS = dict(zip(LIKELIHOODS, "de", strict=True))
+CONSTANT = "constant"
+#: likelihood -> panel and title
+LIKELIHOODS = {"zero_inflated_gamma": ("d", "event and its size"), "bernoulli": ("e", "event or none")}
 TRAINING = "f"
 HELD_OUT_COLUMNS = [
     *("likelihood", "model", "reference", "bits_per_event", "lower_bits", "upper_bits", "windows", "events"),
@@ -47,8 +49,10 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     0), and the validations while training; empty without `held_out` and `training`."""
     parts = [tabulate_training(inputs).assign(panel=TRAINING)]
     if inputs.get("held_out"):
-        table = read_tables(inputs, "held_out", HELD_OUT_COLUMNS)[HELD_OUT_COLUMNS]
-        panels, beats = table["likelihood"].map(PANELS), table["lower_bits"] > 0
+        read = read_tables(inputs, "held_out", HELD_OUT_COLUMNS)
+        table = read[[*HELD_OUT_COLUMNS, *read.columns.intersection(["description"])]]
+        panels = table["likelihood"].map({name: panel for name, (panel, _) in LIKELIHOODS.items()})
+        beats = (table["lower_bits"] > 0) & table["reference"].isin(BASELINES)
         parts.insert(0, table.assign(panel=panels, beats=beats))
     columns = ["panel", *dict.fromkeys(name for part in parts for name in part.columns if name != "panel")]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True).reindex(columns=columns)
@@ -103,7 +107,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     for axis, letter in zip(axes, "abc", strict=False):
         style.panel_letter(axis, letter, x=-0.045, y=1.02)
     if len(scores):
-        unbroken = re.sub(r", (?=[-\d.]+\])", ",\N{NO-BREAK SPACE}", verdict(scores))  # intervals stay on one line
+        unbroken = re.sub(r", (?=[-\d.]+\])", ",\N{NO-BREAK SPACE}", verdict(scores).sentence())  # intervals unbroken
         fig.suptitle(textwrap.fill(unbroken, 90), fontsize=8, fontweight="bold")
     if below:
         _below(parts[1], scores, training)
@@ -145,13 +149,14 @@ def _order(rate: np.ndarray) -> np.ndarray:
 
 def _below(fig, scores: pd.DataFrame, training: pd.DataFrame) -> None:
     """Panels d, e: gain over the constant rate of each neuron, in bits per held-out event; f: training."""
-    shown = list(PANELS.values()) if len(scores) else []
+    shown = list(LIKELIHOODS) if len(scores) else []
     widths = [1.0] * len(shown) + [0.9] * (len(training) > 0)
     axes = list(fig.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0])
-    for axis, (likelihood, letter) in zip(axes, PANELS.items(), strict=False):
-        if len(scores):
-            _gains(axis, scores[scores["likelihood"] == likelihood], likelihood, named=axis is axes[0])
-            style.panel_letter(axis, letter, x=-0.03)
+    for axis, likelihood in zip(axes, shown, strict=False):
+        letter, title = LIKELIHOODS[likelihood]
+        part = scores[scores["likelihood"] == likelihood]
+        _gains(axis, part, f"{title}\n{_summary(part, verdict(scores).model)}".strip(), named=axis is axes[0])
+        style.panel_letter(axis, letter, x=-0.03)
     if len(training):
         draw_training(axes[-1], training)
         style.panel_letter(axes[-1], TRAINING, x=-0.03)
@@ -165,9 +170,9 @@ def _below(fig, scores: pd.DataFrame, training: pd.DataFrame) -> None:
         )
 
 
-def _gains(axis, table: pd.DataFrame, likelihood: str, named: bool) -> None:
+def _gains(axis, table: pd.DataFrame, title: str, named: bool) -> None:
     part = table[table["reference"] == CONSTANT].set_index("model")
-    references = baselines(table)
+    references = style.in_order(table["reference"])
     models = [*style.in_order(set(part.index) - set(references)), *references]
     low, high = _limits(part, references)
     for y, model in enumerate(models):
@@ -181,7 +186,7 @@ def _gains(axis, table: pd.DataFrame, likelihood: str, named: bool) -> None:
         yticks=range(len(models)),
         ylim=(len(models) - 0.6, -0.8),
         xlim=(low, high),
-        title="\n".join(filter(None, [LIKELIHOODS[likelihood], _summary(table, likelihood)])),
+        title=title,
         xlabel="gain (bits per event)",
     )
     axis.set_yticklabels([style.label(model) for model in models] if named else [])
@@ -197,12 +202,12 @@ def _limits(gains: pd.DataFrame, references: list[str]) -> tuple[float, float]:
     return min(low, 0) - pad, max(high, 0) + pad
 
 
-def _summary(table: pd.DataFrame, likelihood: str) -> str:
+def _summary(table: pd.DataFrame, model: str) -> str:
     """Say which baselines the model does not beat."""
-    rows = judged(table, likelihood)
+    rows = table[(table["model"] == model) & table["reference"].isin(BASELINES)]
     if rows.empty:
         return ""
-    model, unbeaten = style.label(model_of(table)), style.in_order(rows.loc[~rows["beats"], "reference"])
+    model, unbeaten = style.label(model), style.in_order(rows.loc[~rows["beats"], "reference"])
     if not unbeaten:
         return f"{model} beats all baselines"
     if len(unbeaten) == len(rows):
