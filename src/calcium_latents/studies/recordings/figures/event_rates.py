@@ -207,7 +207,7 @@ def _summary(table: pd.DataFrame, model: str) -> str:
     rows = table[(table["model"] == model) & table["reference"].isin(BASELINES)]
     if rows.empty:
         return ""
-    model, unbeaten = style.label(model), style.in_order(rows.loc[~rows["beats"], "reference"])
+    model, unbeaten = style.label(model), style.in_order(rows.loc[~rows["beats"].astype(bool), "reference"])
     if not unbeaten:
         return f"{model} beats all baselines"
     if len(unbeaten) == len(rows):
