@@ -135,13 +135,16 @@ def test_spread_trials_behaviour_and_notes(tmp_path):
 
 
 def test_ends_of_trials_and_the_animal_come_from_the_source(tmp_path):
-    animal = '{"subject_id": "mouse 4", "species": "Mus musculus", "sex": "F", "age": "P90D"}'
+    animal = (
+        '{"subject_id": "mouse 4", "species": "Mus musculus", "sex": "F", "age": "P90D", "date_of_birth": "2026-01-02"}'
+    )
     inferred, recording = session({"start_s": [3.2, 4.0], "stop_s": [3.5, 4.4]}, subject=animal)
     write_event_rates_nwb(tmp_path / "a.nwb", inferred, recording)
     with opened(tmp_path / "a.nwb") as io:
         file = io.read()
         assert file.trials["stop_time"][:].tolist() == [3.5, 4.4]
         assert (file.subject.subject_id, file.subject.sex, file.subject.age) == ("mouse 4", "F", "P90D")
+        assert file.subject.date_of_birth.date() == datetime.date(2026, 1, 2)
         assert "subject is a placeholder" not in file.notes
 
 

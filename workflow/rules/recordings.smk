@@ -103,6 +103,7 @@ rule score_recording:
 rule write_best:
     input:
         recording="results/{scale}/recordings/{dataset}/recording.nc",
+        windows="results/{scale}/recordings/{dataset}/events.nc",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
         baselines=BASELINE_FILES,
         inferred=recordings_inferred,
@@ -114,7 +115,7 @@ rule write_best:
     message:
         "Write the best event rates of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --comparison {input.comparison}"
+        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --windows {input.windows} --comparison {input.comparison}"
         " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --netcdf {output.netcdf}"
         " --nwb {output.nwb} > {log} 2>&1"
 
@@ -136,6 +137,7 @@ rule write_event_rates:
     input:
         unpack(lambda wildcards: recordings_study.verdict_files(PLAN, wildcards.dataset)),
         recording="results/{scale}/recordings/{dataset}/recording.nc",
+        windows="results/{scale}/recordings/{dataset}/events.nc",
         inferred="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/output.nc",
         configuration="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/config.yaml",
     output:
@@ -147,6 +149,6 @@ rule write_event_rates:
     message:
         "Write event rates of {wildcards.dataset} ({wildcards.model}, seed {wildcards.seed})"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --inferred {input.inferred}"
+        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --windows {input.windows} --inferred {input.inferred}"
         " --configuration {input.configuration} {params.verdict}"
         " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb} > {log} 2>&1"

@@ -1,5 +1,6 @@
 """What is known of a recording's session beside its traces, as parts of an NWB file."""
 
+import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:  # slow import
 
 #: Attribute of a Recording: JSON, field of an NWB Subject -> text.
 SUBJECT = "subject"
-SUBJECT_FIELDS = ("subject_id", "species", "sex", "age", "genotype", "strain", "description")
+SUBJECT_FIELDS = ("subject_id", "species", "sex", "age", "genotype", "strain", "weight", "description")
 #: What is true of every animal: NWB's validators ask for these fields.
 UNKNOWN = {
     "subject_id": "unknown",
@@ -32,7 +33,10 @@ def subject(recording: xr.Dataset) -> tuple["Subject", bool]:
     from pynwb.file import Subject
 
     said = json.loads(recording.attrs.get(SUBJECT, "{}"))
-    fields = {name: str(said[name]) for name in SUBJECT_FIELDS if said.get(name)}
+    fields: dict[str, Any] = {name: str(said[name]) for name in SUBJECT_FIELDS if said.get(name)}
+    if said.get("date_of_birth"):
+        born = datetime.datetime.fromisoformat(said["date_of_birth"])
+        fields["date_of_birth"] = born if born.tzinfo else born.replace(tzinfo=datetime.UTC)
     return Subject(**(UNKNOWN | fields)), bool(fields)
 
 

@@ -2,7 +2,7 @@
 model's factors.
 
 Inputs:
-    recording: recording.nc, which has the table of trials.
+    recording: events.nc, which has the table of trials, the source's or the entry's.
     events: deconvolved.nc (continuous, one trial).
     inferred: the model's event_rates.nc (continuous, one trial).
 """
@@ -22,7 +22,7 @@ from calcium_latents.studies.recordings.alignment import align, bin_edges, by_co
 from calcium_latents.studies.recordings.figures.placeholder import draw_line
 
 INPUTS = {
-    "recording": "{recording}/recording.nc",
+    "recording": "{recording}/events.nc",
     "events": "{recording}/deconvolved.nc",
     "inferred": "{recording}/{first_run}/event_rates.nc",
 }
