@@ -24,7 +24,7 @@ EXPECTED_TEXT = {
     ],
     "recordings_behaviour": [
         *("running speed", "cm/s", "pupil", "R²", "shifted in time", "p = "),
-        *("predict running speed, better than components", "do not predict pupil beyond chance"),
+        *("predict running speed, better than", "do not predict pupil"),
     ],
 }
 
