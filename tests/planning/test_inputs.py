@@ -163,11 +163,11 @@ def test_files_beside_a_recording_are_tracked_or_missed_when_planning(repository
         return plan_of(repository, "recordings", "cross_encoder", recordings_file=str(entries))
 
     plan = planned(f"behaviour: {run}, trials: {trials}, response_window_s: 0.5")
-    assert recording_files(plan, "one") == {"file": traces, "behaviour": run}
+    assert recording_files(plan, "one") == {"file": traces, "contents": [], "behaviour": run}
     assert trial_files(plan, "one") == {"trials": trials}
     assert response_arguments(plan, "one") == ["--trials", trials, "--window-s", "0.5"]
     own = planned("sample_offsets: none, trials: {starts_s: file, before_s: 0.5}")
-    assert recording_files(own, "one") == {"file": traces} and trial_files(own, "one") == {}
+    assert recording_files(own, "one") == {"file": traces, "contents": []} and trial_files(own, "one") == {}
     assert response_arguments(planned("trials: file, response_window_s: 2"), "one")[:2] == ["--trials", "file"]
     assert trial_files(planned("trials: [1.5, 3]"), "one") == {}
     for field in ("behaviour: x.csv", "trials: x.csv", "trials: {starts_s: x.csv}", "sample_offsets: x.npy"):

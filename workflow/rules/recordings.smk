@@ -103,6 +103,7 @@ rule score_recording:
 rule write_best:
     input:
         recording="results/{scale}/recordings/{dataset}/recording.nc",
+        windows="results/{scale}/recordings/{dataset}/events.nc",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
         baselines=BASELINE_FILES,
         inferred=recordings_inferred,
@@ -114,22 +115,40 @@ rule write_best:
     message:
         "Write the best event rates of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --comparison {input.comparison}"
+        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --windows {input.windows} --comparison {input.comparison}"
         " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --netcdf {output.netcdf}"
         " --nwb {output.nwb} > {log} 2>&1"
 
 
+# What Snakefile prints at the end of a run.
+rule write_verdict:
+    input:
+        comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
+    output:
+        verdict="results/{scale}/recordings/{dataset}/verdict.txt",
+    message:
+        "Compare {wildcards.dataset} with its baselines"
+    shell:
+        "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison}"
+        " --output {output.verdict} > {log} 2>&1"
+
+
 rule write_event_rates:
     input:
+        unpack(lambda wildcards: recordings_study.verdict_files(PLAN, wildcards.dataset)),
         recording="results/{scale}/recordings/{dataset}/recording.nc",
+        windows="results/{scale}/recordings/{dataset}/events.nc",
         inferred="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/output.nc",
+        configuration="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/config.yaml",
     output:
         netcdf="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nwb",
     params:
+        verdict=lambda wildcards, input: f"--verdict {input.verdict}" if "verdict" in input.keys() else "",
         seed=SEED,
     message:
         "Write event rates of {wildcards.dataset} ({wildcards.model}, seed {wildcards.seed})"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --inferred {input.inferred}"
+        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --windows {input.windows} --inferred {input.inferred}"
+        " --configuration {input.configuration} {params.verdict}"
         " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb} > {log} 2>&1"

@@ -68,6 +68,8 @@ class RuleDefaults:
             self.workflow.log(f"results/{{scale}}/logs/{stem}.log")(said)
         if said.benchmark is None:
             self.workflow.benchmark(f"results/{{scale}}/benchmarks/{stem}.tsv")(said)
+        if said.message:  # where its progress stands
+            said.message += "\n    Log: {log}"
         said.conda_env = said.conda_env or self.environment
         said.threads = said.threads or self.granted(rule, "threads")
         own = said.resources[1] if said.resources else {}

@@ -34,6 +34,11 @@ def trial_table(recording: xr.Dataset) -> pd.DataFrame | None:
     return None if text is None else pd.DataFrame(json.loads(text))
 
 
+def with_trials_of(recording: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
+    """Return `recording` with the table of trials of another Recording, where that has one."""
+    return recording.assign_attrs({ATTRIBUTE: other.attrs[ATTRIBUTE]} if ATTRIBUTE in other.attrs else {})
+
+
 def checked_trials(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """Return the table in the order of the session, with the columns start_s and, where known, stop_s.
 

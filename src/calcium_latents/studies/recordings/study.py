@@ -50,13 +50,27 @@ def groups(plan: Plan) -> dict:
 
 
 def targets(plan: Plan) -> list[str]:
-    """Return the event rates of every model on every recording, and of the method that predicts hidden samples best."""
+    """Return the event rates of every model on every recording, and of the method that predicts hidden samples best,
+    with the verdict on them."""
     best = ["best"] if groups(plan)["held_out"] else []
-    return [
+    rates = [
         plan.box("recordings", name, f"{run}/event_rates.nwb")
         for name in datasets(plan)
         for run in [*plan.trained("recordings", name), *best]
     ]
+    return rates + [path for name in datasets(plan) for path in verdict_files(plan, name).values()]
+
+
+def verdict_files(plan: Plan, name: str) -> dict[str, str]:
+    """Return the verdict on a recording's models, where samples are held out."""
+    held_out = name in groups(plan)["held_out"]
+    return {"verdict": plan.box("recordings", name, "verdict.txt")} if held_out else {}
+
+
+def at_the_end(plan: Plan) -> list[str]:
+    """Return the verdict on every recording that has one, a line each."""
+    found = {name: Path(path) for name in datasets(plan) for path in verdict_files(plan, name).values()}
+    return [f"{name}: {path.read_text(encoding='utf-8').strip()}" for name, path in found.items() if path.is_file()]
 
 
 def baseline_file(method: str) -> str:

@@ -24,7 +24,7 @@ def _planes(path, whens, lengths=(300, 300), names=("plane0", "plane1"), **field
 
 def test_the_time_of_a_plane_is_the_offset_of_its_neurons(tmp_path):
     _planes(tmp_path / "a.nwb", [{"starting_time": 2.5 + 0.4 / RATE}, {"starting_time": 2.5}])
-    recording = read_user_file({"file": "a.nwb", "is_dff": True}, tmp_path)
+    recording = read_user_file({"file": "a.nwb", "is_dff": False}, tmp_path)
     # Five and five ROIs of two tables: numbers are columns of the joined series.
     assert recording.neuron.values.tolist() == [1, 2, 3, 4, 5, 7, 8, 9]
     expected = np.concatenate([raw_traces(seed=0)[:, 1:], raw_traces(seed=1)[:, [0, 2, 3, 4]]], axis=1)
@@ -37,7 +37,7 @@ def test_the_time_of_a_plane_is_the_offset_of_its_neurons(tmp_path):
     assert np.unique(traces.neuropil[:, :4]) == 50 and np.unique(traces.neuropil[:, 4:]) == 51
     assert traces.attributes["nwb_neuropil"] == "ophys/Neuropil/plane0, ophys/Neuropil/plane1"
     # The entry's rate is the frames', the delay stays that of the file.
-    faster = read_user_file({"file": "a.nwb", "is_dff": True, "sampling_rate_hz": 2 * RATE}, tmp_path)
+    faster = read_user_file({"file": "a.nwb", "is_dff": False, "sampling_rate_hz": 2 * RATE}, tmp_path)
     np.testing.assert_allclose(faster.sample_offset.values[0, :4], 0.4 / RATE, rtol=1e-5)
 
 
@@ -51,7 +51,7 @@ def test_lines_count_within_the_turn_of_a_plane(tmp_path):
         table = writer.table(dots(5), name=f"rois {number}")
         writer.series(raw_traces(seed=number), table, f"plane{number}", starting_time=number / 2 / RATE)
     writer.write(tmp_path / "a.nwb")
-    entry = {"file": "a.nwb", "is_dff": True}
+    entry = {"file": "a.nwb", "is_dff": False}
     lines = (5 * np.arange(5) + 1) / 50
     found = read_user_file(entry | {"sample_offsets": "from_positions"}, tmp_path).sample_offset.values[0]
     np.testing.assert_allclose(found * RATE, np.concatenate([lines / 2, 0.5 + lines / 2]), rtol=1e-5)

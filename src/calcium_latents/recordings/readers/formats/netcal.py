@@ -101,7 +101,7 @@ def _read_table(path: Path, comma: bool) -> tuple[np.ndarray, list[str] | None]:
     try:
         with pd.read_csv(path, dtype=np.float64, chunksize=CHUNK_ROWS, **options) as chunks:
             number = -(-rows // CHUNK_ROWS)
-            steps = progress(chunks, f"reading {path.name}", total=number, unit=" parts")
+            steps = progress(chunks, f"reading {path.name}", total=number, unit="part")
             table = np.concatenate([chunk.to_numpy() for chunk in steps])
     except (ValueError, OSError) as error:
         _fail_at_cell(path, header, error)
@@ -116,7 +116,7 @@ def _check_lines(path: Path, comma: bool) -> tuple[list[str] | None, int, int]:
     """
     header, width, rows, first = None, 0, 0, 0
     with path.open("rb") as file:
-        for number, line in enumerate(progress(file, f"checking {path.name}", unit=" lines"), start=1):
+        for number, line in enumerate(progress(file, f"checking {path.name}", unit="line"), start=1):
             if not line.strip():
                 continue
             cells = line.count(b",") + 1 if comma else len(line.split())

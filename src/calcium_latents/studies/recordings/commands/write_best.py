@@ -5,6 +5,7 @@ from calcium_latents.commands.cli import command, method_of, run_command
 
 @command(
     recording="the imported recording (.nc)",
+    windows="its windows or trials (.nc), which have the table of trials",
     comparison="comparison with each baseline (.csv)",
     baselines={"required": True, "nargs": "+", "help": "baselines' event rates (.nc)"},
     inferred={"default": [], "nargs": "*", "help": "results at .../MODEL/seed-NUMBER/output.nc"},
@@ -19,6 +20,7 @@ def main(options) -> None:
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_inferred, read_recording, write_inferred
     from calcium_latents.recordings.inferred import DISTRIBUTION
+    from calcium_latents.recordings.trial_table import with_trials_of
     from calcium_latents.recordings.windows import stitch_windows
     from calcium_latents.recordings.writers import write_event_rates_nwb
     from calcium_latents.studies.recordings.study import BASELINES, baseline_file
@@ -37,7 +39,8 @@ def main(options) -> None:
     )
     config = {"inferred": session.attrs["config_digest"], "best": found.best}
     write_inferred(session, options.netcdf, provenance(config, [__spec__.name], options.seed))
-    write_event_rates_nwb(options.nwb, session, read_recording(options.recording))
+    recording = with_trials_of(read_recording(options.recording), read_recording(options.windows, ["trial_start"]))
+    write_event_rates_nwb(options.nwb, session, recording, found.sentence())
     print(found.sentence())
 
 
