@@ -28,4 +28,10 @@ rule all:
     input:
         FIGURE_FILES,
         TARGETS,
-        f"results/{SCALE}/claims.csv",
+        CLAIMS_FILE,
+
+
+onsuccess:
+    for study in STUDIES:
+        for line in getattr(description(study), "at_the_end", lambda _: [])(PLAN):
+            print(line)

@@ -212,12 +212,19 @@ def faults_of(error: ValidationError, section: type[ParameterSection], value: An
             found[()] = f"expected named fields, found {value!r}."
         else:
             path, kind, of = _place(section.model_fields[str(path[0])], path, value)
-            found[path] = f"expected {kind}, found {of!r}."
+            found[path] = f"expected {kind}, found {of!r}.{_quotes(kind, of)}"
     if missing:
         present = ", ".join(value) or "nothing"
         text = f"expected the field(s) {', '.join(missing)}, found only {present}."
         found[()] = f"{found[()]} {text}" if () in found else text
     return [Fault(path, found[path]) for path in sorted(found, key=lambda path: list(map(str, path)))]
+
+
+def _quotes(kind: str, found: Any) -> str:
+    """Return the advice to quote, where text stands unquoted that YAML takes for a number or a truth value."""
+    items = found if isinstance(found, list | tuple) else [found]
+    taken = "text" in kind and any(isinstance(item, bool | int | float) for item in items)
+    return " Put text that YAML takes for a number or a truth value in quotes." if taken else ""
 
 
 def _is_of_kinds(annotation: Any) -> bool:

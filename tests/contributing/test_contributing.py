@@ -24,8 +24,8 @@ CHANGES = {
     },
     "reader": {
         "src/calcium_latents/recordings/readers/formats/__init__.py": (
-            "from calcium_latents.recordings.readers.formats import arrays",
-            "    from calcium_latents.recordings.readers.formats import minian  # noqa: F401",
+            "inscopix,",
+            "        min1pipe,",
         )
     },
     "study": {"config/config.yaml": ("# Each", None)},  # its name, in the line that lists the studies
@@ -102,14 +102,14 @@ def test_a_model(checkout):
 @pytest.mark.slow
 @pytest.mark.parametrize("checkout", ["reader"], indirect=True)
 def test_a_reader(checkout):
-    test = checkout / "tests/recordings/readers/test_minian.py"
+    test = checkout / "tests/recordings/readers/test_min1pipe.py"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
     done = subprocess.run(
         command, cwd=checkout, env=os.environ | {"PYTHONPATH": str(checkout / "src")}, capture_output=True, text=True
     )
     assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout
     entries = checkout / "mine.yaml"
-    entries.write_text("recordings: {mine: {file: C.nc, format: minian, sampling_rate_hz: 20, optional: true}}\n")
+    entries.write_text("recordings: {mine: {file: a.mat, format: min1pipe, sampling_rate_hz: 20, optional: true}}\n")
     assert "'mine' is left out" in make(checkout, "-n", recordings_file=entries)
 
 

@@ -30,14 +30,23 @@ def test_results_of_caiman_are_taken_as_its_function_returns_them(monkeypatch):
     asked = {}
 
     def constrained_foopsi(fluor, bl=None, c1=None, g=None, sn=None, p=None, **options):
-        asked.update(options, p=p, g=g)
+        asked.update(options, p=p, g=g, known=(bl, sn))
         return fluor * 0, 0.5, 0.0, np.array([0.9]), 0.2, np.full(fluor.size, 0.3), 0.0
 
     monkeypatch.setattr(caiman, "constrained_foopsi", lambda: constrained_foopsi)
     result = caiman.deconvolve_trace(np.ones(40), 0.1, decay=0.8)
-    assert asked == {"p": 1, "method_deconvolution": "oasis", "bas_nonneg": True, "s_min": 0.1, "g": [0.8]}
+    assert asked == {
+        "p": 1,
+        "method_deconvolution": "oasis",
+        "bas_nonneg": True,
+        "s_min": 0.1,
+        "g": [0.8],
+        "known": (None, None),
+    }
     assert (result.baseline, result.decay, result.noise, result.minimum) == (0.5, 0.9, 0.2, 0.1)
     assert (result.events == 0.3).all()
+    caiman.deconvolve_trace(np.ones(40), 0.1, decay=0.8, noise=0.2, baseline=1.5)
+    assert asked["known"] == (1.5, 0.2)
     assert caiman.deconvolve_trace(np.ones(40), -1.0).minimum == pytest.approx(0.2 * np.sqrt(0.1))
 
 

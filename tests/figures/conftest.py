@@ -14,6 +14,7 @@ import fake_digital_twin_scan
 import fake_digital_twin_tuning
 import fake_inputs
 import fake_population
+import fake_recording
 import fake_roles
 import fake_theory
 import pytest
@@ -23,7 +24,8 @@ import pytest
 def figure_inputs(tmp_path_factory):
     """Figure name -> input name -> files."""
     inputs = fake_inputs.make(tmp_path_factory.mktemp("figures"), neurons=24, trials_per_condition=2)
-    studies = (fake_population, fake_theory, fake_cross_encoder, fake_contributions, fake_roles)
+    inputs["recordings_event_rates"] |= fake_recording.training(tmp_path_factory.mktemp("training"))
+    studies = (fake_population, fake_recording, fake_theory, fake_cross_encoder, fake_contributions, fake_roles)
     avae = (fake_avae_cultures, fake_avae_traces, fake_avae_scores, fake_avae_conditions)
     twin = (
         fake_digital_twin_bar_codes,

@@ -17,6 +17,7 @@ import fake_digital_twin_properties
 import fake_digital_twin_scan
 import fake_digital_twin_tuning
 import fake_population
+import fake_recording
 import fake_roles
 import fake_theory
 import matplotlib
@@ -68,8 +69,11 @@ EXPECTED_TEXT = {
         "held-out events",
         "factor",
         "RADICaL beats all baselines",
+        "RADICaL predicts hidden samples better than the best baseline",
+        "no better after step 400",
     ],
     **fake_population.EXPECTED_TEXT,
+    **fake_recording.EXPECTED_TEXT,
     **fake_theory.EXPECTED_TEXT,
     **fake_cross_encoder.EXPECTED_TEXT,
     **fake_contributions.EXPECTED_TEXT,
@@ -162,7 +166,7 @@ def test_a_model_that_is_beaten_is_said_to_be(figure_inputs, tmp_path, texts):
     table.to_csv(tmp_path / "two.csv", index=False)
     table.loc[(table["model"] == "radical"), numbers] -= 50.0
     table.to_csv(tmp_path / "all.csv", index=False)
-    for name, said in (("two", "RADICaL does not beat: own, population"), ("all", "RADICaL beats no baseline")):
+    for name, said in (("two", "RADICaL does not beat:\nown, population"), ("all", "RADICaL beats no baseline")):
         texts.clear()
         draw_figure("recordings_event_rates", inputs | {"held_out": [tmp_path / f"{name}.csv"]}, tmp_path / "figure")
         assert any(said in text for text, _, _ in texts)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from calcium_latents.metrics.held_out import LIKELIHOODS
+from calcium_latents.metrics.held_out_scores import LIKELIHOODS
 from calcium_latents.studies.radical.convergence import OWN_BEST
 from calcium_latents.studies.radical.figures import calibration, convergence, population_search, selection_metric
 from calcium_latents.studies.recordings.figures import event_rates

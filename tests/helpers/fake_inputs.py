@@ -8,13 +8,8 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 
 from calcium_latents.deconvolution.interface import deconvolve
-from calcium_latents.metrics.held_out import (
-    EventParameters,
-    compare_held_out,
-    fit_constant_rate,
-    score_held_out,
-    smoothed,
-)
+from calcium_latents.metrics.held_out import EventParameters, fit_constant_rate, smoothed
+from calcium_latents.metrics.held_out_scores import compare_held_out, score_held_out
 from calcium_latents.metrics.latent_recovery import score_runs
 from calcium_latents.metrics.smoothing import smooth
 from calcium_latents.recordings import make_inferred, make_recording, write_inferred, write_recording

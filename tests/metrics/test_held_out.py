@@ -12,13 +12,18 @@ from calcium_latents.metrics.held_out import (
     EventParameters,
     at_samples,
     bernoulli_log_likelihood,
-    compare_held_out,
     fit_constant_rate,
     from_event_rate,
     predicted,
-    score_held_out,
     smoothed,
     zero_inflated_gamma_log_likelihood,
+)
+from calcium_latents.metrics.held_out_scores import (
+    compare_held_out,
+    held_out_samples,
+    pooled,
+    score_held_out,
+    score_samples,
 )
 from calcium_latents.metrics.smoothing import smooth
 from calcium_latents.recordings import cut_windows, make_inferred, make_recording, stitch_windows
@@ -82,6 +87,11 @@ def test_a_neuron_without_training_events_borrows_sizes_and_keeps_a_small_rate()
     assert 0 < fit.probability[0] < 0.01 and np.isfinite(fit.shape[0])
     with pytest.raises(UserError, match="at least one event"):
         fit_constant_rate(np.zeros((1, 5, 2)), np.ones((1, 5, 2), bool), MINIMUM)
+
+
+def all_samples(shape):
+    """Return the numbers of trial, time and neuron of all samples, broadcasting to the shape."""
+    return np.ix_(*map(np.arange, shape))
 
 
 def modulated(kind, seed=0):
@@ -154,6 +164,38 @@ def test_scores_add_up_whatever_the_windows_and_ignore_unsampled_bins():
     assert whole["samples"].sum() == use.sum()
 
 
+def test_a_method_that_is_too_sure_is_pooled_and_a_perfect_one_left_as_it_is():
+    probability = modulated("population")
+    events = simulate(probability)
+    held = np.random.default_rng(5).random(events.shape) < 0.2
+    constant = fit_constant_rate(events, ~held, MINIMUM)
+    sure = np.where(probability > 0.15, 0.9, 1e-4)
+    samples = held_out_samples(events, held)
+    predictions = {
+        name: samples.of(EventParameters(constant.shape, constant.scale, q))
+        for name, q in (("constant", constant.probability), ("truth", probability), ("sure", sure))
+    }
+    bits = {}
+    for pool in (None, "constant"):
+        table = compare_held_out(score_samples(samples, predictions, MINIMUM, pool))
+        bits[pool] = table[table["likelihood"] == "bernoulli"].set_index("model")["bits_per_event"]
+    assert bits[None]["sure"] < -1 and 0.05 < bits["constant"]["sure"] < bits["constant"]["truth"]
+    assert bits["constant"]["truth"] == pytest.approx(bits[None]["truth"], abs=2e-3)
+    assert bits["constant"]["constant"] == 0
+
+
+def test_no_sample_has_a_say_in_its_own_share():
+    rng = np.random.default_rng(0)
+    values, other = rng.normal(size=(2, 200))
+    half = np.arange(200) % 2
+    result = pooled(values, other, half)
+    # all samples of a half but one change: that one's share, and so its value, stays
+    changed = np.where((half == 0) & (np.arange(200) > 0), values + 1, values)
+    assert pooled(changed, other, half)[0] == result[0]
+    assert pooled(np.where(half == 1, values + 1, values), other, half)[0] != result[0]
+    assert np.array_equal(pooled(values, other, np.zeros(200, int)), values)
+
+
 def test_event_rates_become_probabilities_in_the_events_units():
     constant = EventParameters(np.array([2.0]), np.array([0.2]), np.array([0.1]))
     q = from_event_rate(np.array([[[30.0 * 0.5 * 0.2]]]), 30.0, constant, MINIMUM).probability
@@ -178,13 +220,15 @@ def test_rates_are_those_of_the_bins_that_samples_fall_in():
     recording = xr.Dataset(
         {"trial_start": ("trial", [2.0]), "sample_offset": (("trial", "neuron"), [[0.0, 0.02]])},
         {"time": np.arange(3) / 30},
+        {"imaging_rate_hz": 30.0},
     )
     rate = np.arange(9.0)[None, :, None] + np.array([0, 100])
     session = xr.Dataset({"event_rate": (("trial", "time", "neuron"), rate)}, {"time": 2 + np.arange(9) * 0.01})
-    found = at_samples(recording, session)[0]
+    where = all_samples((1, 3, 2))
+    found = at_samples(recording, session, where)[0]
     np.testing.assert_array_equal(found, [[0, 102], [3, 105], [6, 108]])
     late = session.assign_coords(time=session["time"] + 0.015)
-    assert np.isnan(at_samples(recording, late)[0, 0, 0])
+    assert np.isnan(at_samples(recording, late, where)[0, 0, 0])
 
 
 def test_rates_of_frames_hold_for_the_samples_of_the_frame():
@@ -201,8 +245,24 @@ def test_rates_of_frames_hold_for_the_samples_of_the_frame():
         )
         for box in (recording, cut_windows(recording, width, 120 / rate, 0.0)):
             session = stitch_windows(smooth(box, "events", 1e-4), 0.0)
-            found = at_samples(recording, session) / rate
+            found = at_samples(recording, session, all_samples(events.shape)) / rate
             np.testing.assert_allclose(found[0, 1:70], events[0, 1:70], rtol=1e-4)
+
+
+def test_rates_of_frames_hold_for_frames_whose_times_jitter():
+    jitter = np.random.default_rng(1).uniform(-0.4, 0.4, 200) / 30
+    events = np.random.default_rng(0).gamma(2.0, size=(1, 200, 3)).astype(np.float32)
+    recording = make_recording(
+        time=1 + np.arange(200) / 30 + jitter,
+        bin_width_s=1 / 30,
+        imaging_rate_hz=30.0,
+        source="made up",
+        events=events,
+        sample_offset=np.full(3, 0.02),
+    )
+    cut = cut_windows(recording, None, 1.0, 0.2)
+    rate = make_inferred(event_rate=cut["events"].values, time=cut["time"].values, model="m", recording=cut)
+    np.testing.assert_allclose(at_samples(recording, stitch_windows(rate, 0.2))[0], events[0], rtol=1e-5)
 
 
 def sized(seed=0):
@@ -239,7 +299,7 @@ def test_a_model_that_knows_sizes_gains_by_them_and_one_that_gives_rates_does_no
     bare = inferred.drop_vars(["event_probability", "event_shape", "event_scale"])
     predictions = {"constant": constant}
     for name, box in (("knows sizes", inferred), ("rates only", bare)):
-        predictions[name], covered = predicted(recording, box, constant, MINIMUM)
+        predictions[name], covered = predicted(recording, box, all_samples(events.shape), constant, MINIMUM)
         assert covered.all()
     table = compare_held_out(score_held_out(events, held, predictions, MINIMUM, window_bins=100))
     gain = table.set_index(["model", "likelihood"])["nats_per_event"]
@@ -254,6 +314,6 @@ def test_samples_outside_of_the_session_are_not_covered():
     constant = EventParameters(np.ones(2), np.ones(2), np.full(2, 0.1))
     late = inferred.assign_coords(time=inferred["time"] + 10)
     for box in (late, late.drop_vars(["event_scale"])):
-        parameters, covered = predicted(recording, box, constant, MINIMUM)
+        parameters, covered = predicted(recording, box, all_samples((1, 3000, 2)), constant, MINIMUM)
         assert not covered[0, :299].any() and covered[0, 301:].all()
         assert all(np.isfinite(value).all() for value in vars(parameters).values())

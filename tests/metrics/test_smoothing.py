@@ -107,6 +107,9 @@ def test_errors():
     empty[2, :, 1] = np.nan
     with pytest.raises(UserError, match="neuron 1 has no sample in trial 2"):
         smooth(recording(empty), "events")
+    numbered = recording(empty).assign_coords(neuron=np.arange(empty.shape[2]) + 40)
+    with pytest.raises(UserError, match="neuron 41 has no sample in trial 2"):
+        smooth(numbered, "events")
     with pytest.raises(UserError, match="expected the variable events"):
         smooth(recording(scanned()).drop_vars("events"), "events")
     with pytest.raises(UserError, match="positive width"):

@@ -147,3 +147,31 @@ def test_a_baseline_may_not_have_a_models_name(repository):
     change = {"smoothing": {"radical": {"variable": "events", "sd_s": 0.1}}}
     with pytest.raises(UserError, match="radical.smoothing.*names that no model has, found 'radical'"):
         plan_of(repository, "radical", radical=change)
+
+
+def test_files_beside_a_recording_are_tracked_or_missed_when_planning(repository, tmp_path):
+    from calcium_latents.studies.recordings.study import recording_files, response_arguments, trial_files
+
+    names = ("traces.npy", "run.csv", "trials.csv")
+    for name in names:
+        (tmp_path / name).write_text("")
+    traces, run, trials = (str(tmp_path / name) for name in names)
+
+    def planned(fields):
+        entries = tmp_path / "mine.yaml"
+        entries.write_text(f"recordings: {{one: {{file: {traces}, {fields}}}}}\n")
+        return plan_of(repository, "recordings", "cross_encoder", recordings_file=str(entries))
+
+    plan = planned(f"behaviour: {run}, trials: {trials}, response_window_s: 0.5")
+    assert recording_files(plan, "one") == {"file": traces, "contents": [], "behaviour": run}
+    assert trial_files(plan, "one") == {"trials": trials}
+    assert response_arguments(plan, "one") == ["--trials", trials, "--window-s", "0.5"]
+    own = planned("sample_offsets: none, trials: {starts_s: file, before_s: 0.5}")
+    assert recording_files(own, "one") == {"file": traces, "contents": []} and trial_files(own, "one") == {}
+    assert response_arguments(planned("trials: file, response_window_s: 2"), "one")[:2] == ["--trials", "file"]
+    assert trial_files(planned("trials: [1.5, 3]"), "one") == {}
+    for field in ("behaviour: x.csv", "trials: x.csv", "trials: {starts_s: x.csv}", "sample_offsets: x.npy"):
+        with pytest.raises(
+            UserError, match=f"recordings.one.{field.split(':')[0]}': expected an existing file, found 'x"
+        ):
+            planned(field)

@@ -30,7 +30,8 @@ def declared(name, output, command="python -m calcium_latents.commands.deconvolv
     defaults = RuleDefaults(workflow, RESOURCES, "base.yaml")
     defaults.granted_as |= dict(granted_as)
     defaults.install()
-    fields = dict.fromkeys(("name", "log", "benchmark", "conda_env", "threads", "resources", "params", "norun"))
+    unsaid = ("name", "log", "benchmark", "conda_env", "threads", "resources", "params", "norun", "message")
+    fields = dict.fromkeys(unsaid)
     rule = SimpleNamespace(**fields | {"shellcmd": command} | said)
     rule.output = SimpleNamespace(paths=(), kwpaths=output)
     workflow.rule(name=name)(rule)
@@ -46,9 +47,15 @@ def test_a_rule_that_says_nothing_is_completed():
     assert rule.params == ((), {"code": code("commands.deconvolve")})
 
 
+def test_a_message_names_the_log():
+    rule = declared("score", {"table": "results/{scale}/scores.csv"}, message="Score")
+    assert rule.message == "Score\n    Log: {log}"
+    assert declared("score", {"table": "results/{scale}/scores.csv"}).message is None
+
+
 def test_what_a_rule_says_itself_stays():
     rule = declared(
-        "train",
+        "fit",
         {"model": "results/smoke/a/{model}.pt"},
         threads=2,
         conda_env="own.yaml",

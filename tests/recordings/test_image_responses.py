@@ -105,7 +105,7 @@ def test_a_recording_needs_no_truth_and_has_defaults(tmp_path):
         ("image_of_trial", lambda v: np.where(v == 2, 3, v), "image 2 never"),
         ("image_of_trial", lambda v: np.append(v[:-1], 0), "at least 2 trials of every test image"),
         ("response", lambda v: v[:, 0], "dims"),
-        ("response", lambda v: np.where(np.arange(4) == 1, np.nan, v), "neuron at index 1"),
+        ("response", lambda v: np.where(np.arange(4) == 1, np.nan, v), "none of neuron 1\\."),
         ("response", lambda v: np.where(np.arange(4) == 1, np.inf, v), "inf"),
         ("response", lambda v: np.where((np.arange(4) == 1) & (np.arange(len(v)) == 3)[:, None], np.nan, v), "trial 3"),
         ("animal", lambda v: v - 1, "animal"),

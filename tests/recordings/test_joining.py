@@ -92,25 +92,6 @@ def test_every_recording_is_resampled_and_cut_alike(rates, rate, seconds):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_rate_is_that_of_the_whole_recording_not_of_rounded_timestamps():
-    # 30 or 31 ms between frames at 33 Hz: the median says 33.3 Hz.
-    time = np.round(np.arange(3300) / 33, 3)
-    wave = np.sin(2 * np.pi * 0.2 * np.arange(3300) / 33)[:, None] * [1.0, 2.0]
-    width = float(np.median(np.diff(time)))
-    rounded = make_recording(
-        fluorescence=wave[None],
-        time=time,
-        bin_width_s=width,
-        imaging_rate_hz=1 / width,
-        trial_start=np.zeros(1),
-        source="rounded",
-    )
-    joined = join_recordings({"x": {"a": rounded}}, 10)
-    assert joined.sizes["time"] == 1000
-    expected = np.sin(2 * np.pi * 0.2 * np.arange(1000) / 10)
-    assert np.abs(joined["fluorescence"].values[0, 20:-20, 0] - expected[20:-20]).max() < 0.01
-
-
 def test_short_gaps_are_bridged_linearly_and_long_ones_named():
     values = np.arange(50.0)[:, None] * [1.0, -2.0, 1.0] + [0, 0, 3]
     truth = values.copy()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings import preprocessing
 from calcium_latents.recordings.preprocessing import delta_f_over_f, running_baseline, subtract_neuropil
 from calcium_latents.seeds import generator
 
@@ -59,3 +60,18 @@ def test_neuropil():
 def test_dff_has_no_dff():
     with pytest.raises(UserError, match=r"a.npy: fluorescence: .* `is_dff: true`"):
         delta_f_over_f(generator(1, "tests", "dff").normal(size=(300, 2)), 30.0, "a.npy")
+
+
+def test_blocks_of_neurons_do_not_matter(monkeypatch):
+    random = generator(1, "tests", "blocks")
+    raw = (300 + random.normal(size=(900, 5))).astype(np.float32)
+    neuropil = (50 + 3 * random.normal(size=(900, 5))).astype(np.float32)
+    whole = delta_f_over_f(raw, 30.0, neuropil=neuropil, coefficient=0.5)
+    less = raw.astype(float) - 0.5 * (neuropil - neuropil.mean(axis=0, dtype=float))
+    baseline = running_baseline(less, 30.0)
+    np.testing.assert_array_equal(whole, ((less - baseline) / baseline).astype(np.float32))
+    monkeypatch.setattr(preprocessing, "BLOCK_SAMPLES", 1800)
+    np.testing.assert_array_equal(delta_f_over_f(raw, 30.0, neuropil=neuropil, coefficient=0.5), whole)
+    raw[:, 3] -= 300
+    with pytest.raises(UserError, match=r"found one that reaches -.* in neuron 3 of 5"):
+        delta_f_over_f(raw, 30.0)

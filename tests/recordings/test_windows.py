@@ -109,7 +109,7 @@ def test_the_kept_distribution_is_faded_like_the_rates():
 def test_user_trials():
     recording = make_continuous(n_frames=300, rate=30.0, start=100.0)
     starts = [100.5, 103.25, 107.0]
-    cut = cut_windows(recording, 0.01, 1.0, 0.2, trial_starts_s=starts, before_s=0.2, after_s=0.8)
+    cut = cut_windows(recording, 0.01, 1.0, 0.2, trials=starts, before_s=0.2, after_s=0.8)
     assert cut.trial_start.values.tolist() == starts
     assert cut.time.values[0] == pytest.approx(-0.2) and cut.sizes["time"] == 100
     times = recording.time.values[:, None] + recording.sample_offset.values[0]
@@ -119,20 +119,20 @@ def test_user_trials():
     assert late.min() > -1e-8 and late.max() < 0.01 + 1e-8
     # 1 s at 30 Hz: every neuron 30 times, but for a frame at either end.
     assert np.isfinite(cut.events.values).sum(axis=1).min() >= 29
-    by_length = cut_windows(recording, 0.01, 1.0, 0.2, trial_starts_s=starts, before_s=0.2)
+    by_length = cut_windows(recording, 0.01, 1.0, 0.2, trials=starts, before_s=0.2)
     assert by_length.equals(cut)
 
 
 def test_user_trials_one_bin_a_frame():
     recording = make_continuous(n_frames=300, rate=31.08)
-    cut = cut_windows(recording, None, 1.0, 0.0, trial_starts_s=[0.5, 3.21], before_s=0.2, after_s=0.8)
+    cut = cut_windows(recording, None, 1.0, 0.0, trials=[0.5, 3.21], before_s=0.2, after_s=0.8)
     assert np.isfinite(cut.events.values).all() and cut.sizes["time"] == 31
     assert (np.diff(cut.events.values[:, :, 0], axis=1) == 6).all()
 
 
 def test_stitched_trials_have_gaps():
     recording = make_continuous(n_frames=300, rate=30.0)
-    cut = cut_windows(recording, None, 1.0, 0.0, trial_starts_s=[0.0, 3.0, 5.5])
+    cut = cut_windows(recording, None, 1.0, 0.0, trials=[0.0, 3.0, 5.5])
     stitched = stitch_windows(
         make_inferred(event_rate=cut.events.values, time=cut.time.values, model="m", recording=cut), 0.0
     )
@@ -165,17 +165,21 @@ ERRORS = {
         "windows overlap_s: expected from 0 to less than",
     ),
     "trial outside": (
-        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trial_starts_s=[1, 6]),
+        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[1, 6]),
         "expected trials within the recording (0 to 6.69",
     ),
     "trial before": (
-        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trial_starts_s=[0.1], before_s=0.2),
+        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[0.1], before_s=0.2),
         "1 others, the first from -0.1 to 0.9 s",
     ),
-    "unsorted": (dict(bin_width_s=0.01, window_s=1, overlap_s=0, trial_starts_s=[3, 1]), "ascending order"),
+    "twice": (
+        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[3, 1, 3]),
+        "start_s: expected each onset once, found 1 repeated, the first: 3 s",
+    ),
+    "no table": (dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials="file"), "a table of trials in the file"),
     "no trials": (
-        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trial_starts_s=[]),
-        "a list of times in seconds",
+        dict(bin_width_s=0.01, window_s=1, overlap_s=0, trials=[]),
+        "start_s: expected at least one trial, found none",
     ),
 }
 

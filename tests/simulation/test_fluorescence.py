@@ -92,3 +92,18 @@ def test_noise_grows_with_the_signal(kind, expected):
         noisy = fluorescence.add_noise(np.full(100_000, signal), 0.12, multiplier, kind, random)
         assert noisy.mean() == pytest.approx(signal, abs=0.01)
         assert noisy.var() == pytest.approx((0.12 * multiplier) ** 2 + expected(0.12, signal), rel=0.03)
+
+
+def test_calcium_at_samples_is_the_sum_over_spikes():
+    random = np.random.default_rng(0)
+    times, sizes = np.sort(random.uniform(-0.5, 10, 40)), random.uniform(0.5, 1.5, 40)
+    rise, decay, first, period = 0.05, 0.6, 0.013, 0.07
+    at = first + period * np.arange(150)
+    peak_at = np.log(decay / rise) / (1 / rise - 1 / decay)
+
+    def kernel(since):
+        return np.where(since >= 0, np.exp(-since.clip(0) / decay) - np.exp(-since.clip(0) / rise), 0)
+
+    expected = kernel(at[:, None] - times) @ sizes / kernel(np.array(peak_at))
+    found = fluorescence.calcium_at_samples(times, sizes, rise, decay, first, period, 150)
+    np.testing.assert_allclose(found, expected, atol=1e-12)

@@ -157,12 +157,12 @@ def test_recording_entries_that_are_shown_are_valid(tmp_path):
     path = tmp_path / "recordings.yaml"
     path.write_text(re.sub(r"^  # ", "  ", text, flags=re.MULTILINE))  # prose has ##
     entries = read_recordings(path, "recordings.yaml")
-    assert len(entries) == 8
+    assert len(entries) == 10
     assert entries["my-session"] == {"file": "/data/session.nwb", "studies": TAKERS, "optional": False}
     for entry, said in {
         "{file: x, sampling_rate: 3}": "recordings.a: unknown field 'sampling_rate'; did you mean 'sampling_rate_hz'",
         "{key: x}": "recordings.a': expected the field.s. file, found only key",
-        "{file: x, neuropil: {coefficient: -1}}": "recordings.a.neuropil.coefficient': expected a number of at least 0",
+        "{file: x, neuropil: {coefficient: -1}}": "recordings.a.neuropil.coefficient': expected a number from 0 to 2",
         "{file: x, trials: {starts_s: [1, x]}}": "recordings.a.trials.starts_s': expected a list, each a number or",
         "{file: x, studies: [avea]}": "recordings.a.studies': expected studies that take recordings .*, found 'avea'",
         "{file: x, format: hdf5}": "recordings.a.format': expected one of auto, arrays",

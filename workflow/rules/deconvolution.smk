@@ -12,7 +12,7 @@ rule deconvolve:
         lambda wildcards: deconvolution_environment(wildcards.study)
     params:
         method=lambda wildcards: section(wildcards)["deconvolution"]["method"],
-        options=parameters("deconvolution", "options"),
+        options=lambda wildcards: word(PLAN.deconvolution_options(wildcards.study, wildcards.dataset)),
         seed=SEED,
         code=lambda wildcards: deconvolution_code("commands.deconvolve", wildcards.study),
     message:

@@ -53,15 +53,40 @@ rule cut_windows:
         " --base-directory {params.base} --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
+BASELINE_FILES = [
+    f"results/{{scale}}/recordings/{{dataset}}/{recordings_study.baseline_file(method)}"
+    for method in recordings_study.BASELINES
+]
+
+
+def recordings_inferred(wildcards):
+    """Return what all models say of a recording."""
+    runs = PLAN.trained("recordings", wildcards.dataset)
+    return [PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc") for run in runs]
+
+
+rule fit_baselines:
+    input:
+        shown="results/{scale}/recordings/{dataset}/shown.nc",
+    output:
+        co_smoothing="results/{scale}/recordings/{dataset}/baselines/co_smoothing.csv",
+        baselines=BASELINE_FILES,
+    params:
+        folder=lambda wildcards: PLAN.box("recordings", wildcards.dataset, ""),
+        seed=SEED,
+    message:
+        "Fit baselines to {wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.studies.recordings.commands.fit_baselines --shown {input.shown} --seed {params.seed}"
+        " --output-directory {params.folder} --co-smoothing {output.co_smoothing} > {log} 2>&1"
+
+
 rule score_recording:
     input:
         recording="results/{scale}/recordings/{dataset}/deconvolved.nc",
         shown="results/{scale}/recordings/{dataset}/shown.nc",
-        # baselines, smoothing among them, are made by the command itself (metrics/held_out.py)
-        inferred=lambda wildcards: [
-            PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc")
-            for run in PLAN.trained("recordings", wildcards.dataset)
-        ],
+        baselines=BASELINE_FILES,
+        inferred=recordings_inferred,
     output:
         scores="results/{scale}/recordings/{dataset}/held_out_scores.csv",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
@@ -70,21 +95,60 @@ rule score_recording:
     message:
         "Score held-out samples of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording} --shown {input.shown} --inferred {input.inferred}"
-        " --seed {params.seed} --scores {output.scores} --comparison {output.comparison} > {log} 2>&1"
+        "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording} --shown {input.shown}"
+        " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --scores {output.scores}"
+        " --comparison {output.comparison} > {log} 2>&1"
+
+
+rule write_best:
+    input:
+        recording="results/{scale}/recordings/{dataset}/recording.nc",
+        windows="results/{scale}/recordings/{dataset}/events.nc",
+        comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
+        baselines=BASELINE_FILES,
+        inferred=recordings_inferred,
+    output:
+        netcdf="results/{scale}/recordings/{dataset}/best/event_rates.nc",
+        nwb="results/{scale}/recordings/{dataset}/best/event_rates.nwb",
+    params:
+        seed=SEED,
+    message:
+        "Write the best event rates of {wildcards.dataset}"
+    shell:
+        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --windows {input.windows} --comparison {input.comparison}"
+        " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --netcdf {output.netcdf}"
+        " --nwb {output.nwb} > {log} 2>&1"
+
+
+# What Snakefile prints at the end of a run.
+rule write_verdict:
+    input:
+        comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
+    output:
+        verdict="results/{scale}/recordings/{dataset}/verdict.txt",
+    message:
+        "Compare {wildcards.dataset} with its baselines"
+    shell:
+        "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison}"
+        " --output {output.verdict} > {log} 2>&1"
 
 
 rule write_event_rates:
     input:
+        unpack(lambda wildcards: recordings_study.verdict_files(PLAN, wildcards.dataset)),
         recording="results/{scale}/recordings/{dataset}/recording.nc",
+        windows="results/{scale}/recordings/{dataset}/events.nc",
         inferred="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/output.nc",
+        configuration="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/config.yaml",
     output:
         netcdf="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nwb",
     params:
+        verdict=lambda wildcards, input: f"--verdict {input.verdict}" if "verdict" in input.keys() else "",
         seed=SEED,
     message:
         "Write event rates of {wildcards.dataset} ({wildcards.model}, seed {wildcards.seed})"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --inferred {input.inferred}"
+        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --windows {input.windows} --inferred {input.inferred}"
+        " --configuration {input.configuration} {params.verdict}"
         " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb} > {log} 2>&1"

@@ -63,7 +63,7 @@ def claims_table(
         studies: study -> module with a function `claims`; default: those of all studies.
     """
     if studies is None:
-        studies = {study: f"{PACKAGE}.studies.{study}.claims" for study in with_claims()}
+        studies = claim_modules(with_claims())
     unknown = set(tables) - set(studies)
     if unknown:
         raise UserError(f"claims: expected studies among {sorted(studies)}, found {sorted(unknown)}.")
@@ -76,6 +76,18 @@ def claims_table(
     if doubled:
         raise ValueError(f"claims: names must be unique, found twice: {doubled}")
     return pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(Claim)])
+
+
+def claim_modules(studies: Iterable[str]) -> dict[str, str]:
+    """Return study -> module with its function `claims`.
+
+    Raises:
+        UserError: a study makes no claims.
+    """
+    chosen = list(studies)
+    if unknown := sorted(set(chosen) - set(with_claims())):
+        raise UserError(f"claims: expected studies among {with_claims()}, found {unknown}.")
+    return {study: f"{PACKAGE}.studies.{study}.claims" for study in chosen}
 
 
 def number(ours: float, lower: float = np.nan, upper: float = np.nan) -> str:

@@ -16,9 +16,11 @@ def main(options) -> None:
     from calcium_latents.deconvolution.interface import deconvolve
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import read_recording, write_recording
+    from calcium_latents.recordings.fields import place
 
     recording = read_recording(options.recording)
-    deconvolved = deconvolve(recording, options.method, processes=options.processes, **options.parameters)
+    path = place(recording, options.recording)
+    deconvolved = deconvolve(recording, options.method, processes=options.processes, path=path, **options.parameters)
     modules = [__spec__.name, f"calcium_latents.deconvolution.{options.method}"]
     config = {"method": options.method, **options.parameters, "recording": recording.attrs["config_digest"]}
     write_recording(deconvolved, options.output, provenance(config, modules, options.seed))

@@ -8,6 +8,7 @@ from calcium_latents.commands.cli import command, run_command
 SIMULATORS = {
     "lorenz_recording": "calcium_latents.simulation.lorenz.lorenz_recording",
     "latent_population": "calcium_latents.simulation.latent_population.latent_population",
+    "two_photon_session": "calcium_latents.simulation.two_photon_session.session",
 }
 
 

@@ -7,16 +7,26 @@ from typing import Any
 
 import yaml
 
+from calcium_latents.configuration.yaml_text import parse
 from calcium_latents.errors import UserError
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file. Raises UserError when it is missing, malformed or not a mapping."""
+    """Return the mapping in a YAML file; see `yaml_text.Loader`.
+
+    Raises UserError when it is missing, not UTF-8, malformed, not a mapping, or has a name twice.
+    """
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: expected a YAML file, found nothing of that name.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}, line {line}: expected UTF-8 text, found the byte 0x{error.object[error.start]:02x}. Save the"
+            " file as UTF-8 in your editor."
+        ) from None
+    except OSError as error:
         raise UserError(f"{path}: expected a YAML file, found one that cannot be read: {error}.") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
@@ -42,7 +52,7 @@ def merge(base: Any, override: Any) -> Any:
 
 
 def with_types(value: Any) -> Any:
-    """Return `value` with every string that is a number, a truth value or null turned into that.
+    """Return `value` with every string that is a number, a truth value or null in YAML turned into that.
 
     Snakemake reads nested values of --config as strings throughout.
     """
@@ -51,6 +61,9 @@ def with_types(value: Any) -> Any:
     if isinstance(value, list):
         return [with_types(item) for item in value]
     if isinstance(value, str):
-        parsed = yaml.safe_load(value) if value.strip() else value
+        try:
+            parsed = parse(value) if value.strip() else value
+        except yaml.YAMLError:  # text such as "a: b: c"
+            return value
         return parsed if parsed is None or isinstance(parsed, bool | int | float) else value
     return value

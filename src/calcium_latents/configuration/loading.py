@@ -14,7 +14,10 @@ from calcium_latents.parameter_section import ParameterSection, WrongFieldsError
 from calcium_latents.provenance import PACKAGE, SOURCE
 
 DATA_VARIABLE = "CALCIUM_LATENTS_DATA"
-CHOSEN = "config/config.yaml (or --config)"
+CONFIG_FILE = "config/config.yaml"
+CHOSEN = f"{CONFIG_FILE} (or --config)"
+#: Folders beside the recordings' own in results/SCALE/recordings.
+RESERVED = ("figures",)
 
 
 def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
@@ -26,6 +29,8 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     `data_directory` becomes an existing absolute path or None.
     Raises UserError naming file, field, what was expected and what was found.
     """
+    if (root / CONFIG_FILE).is_file():
+        read_yaml(root / CONFIG_FILE)  # Snakemake's own reader takes the last of two fields of one name
     sections = ["resources", *study_names()]
     chosen = check(Workflow, with_types({key: value for key, value in config.items() if key not in sections}), CHOSEN)
     scales = sorted(path.parent.name for path in (root / "config/scale").glob("*/scale.yaml"))
@@ -90,11 +95,21 @@ def check(kind: type[ParameterSection], value: Any, origin: str, prefix: str = "
 
 
 def read_recordings(path: Path, origin: str) -> dict[str, dict[str, Any]]:
-    """Return the entries of a file of recordings by name; `origin` names the file for messages."""
+    """Return the entries of a file of recordings by name; `origin` names the file for messages.
+
+    Raises UserError where the file or an entry is wrong, or two names would be one folder of results.
+    """
     takers = [name for name in study_names() if getattr(declaration(name), "TAKES_RECORDINGS", False)]
     entries = check(RecordingsFile, read_yaml(path), origin).recordings or {}
     found = {name: {"studies": takers, **entry.given()} for name, entry in entries.items()}
+    folders = {name.casefold(): f"results have a folder '{name}'" for name in RESERVED}
     for name, entry in found.items():
+        if name.casefold() in folders:  # file systems of macOS and Windows tell no capitals
+            raise UserError(
+                f"{origin}, field 'recordings.{name}': expected another name, since {folders[name.casefold()]}."
+                " Rename the entry."
+            )
+        folders[name.casefold()] = f"'{name}' differs in capitals alone, and both would be one folder of results"
         for study in entry["studies"]:
             if study not in takers:
                 raise UserError(
@@ -155,6 +170,15 @@ def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: P
         if (Path(folder) / Path(entry["file"]).expanduser()).exists():
             return Path(folder)
     return None
+
+
+def named_files(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return field -> path of the files beside its own that a recordings entry names."""
+    trials = entry.get("trials")
+    starts = trials.get("starts_s") if isinstance(trials, Mapping) else trials
+    given = {"sample_offsets": entry.get("sample_offsets"), "behaviour": entry.get("behaviour"), "trials": starts}
+    words = {"sample_offsets": ("none", "from_positions"), "trials": ("none", "file")}
+    return {key: path for key, path in given.items() if isinstance(path, str) and path not in words.get(key, ())}
 
 
 def _require_known(named: Iterable[str], sections: list[str], origin: str) -> None:

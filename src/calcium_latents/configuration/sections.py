@@ -13,6 +13,7 @@ from calcium_latents.parameter_section import (
     NAME,
     Count,
     Fault,
+    FieldsOf,
     Flag,
     NotNegative,
     NotNegativeWhole,
@@ -32,6 +33,7 @@ FIGURE_RULE = "figure"
 
 Name = Annotated[Text, NAME]
 Texts = tuple[Text, ...]
+Coefficient = Annotated[float, Numeric(), Field(ge=0, le=2)]
 Names = Annotated[Texts, Field(min_length=1), DIFFERENT]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), DIFFERENT]
 BinWidth = Positive | None
@@ -74,7 +76,7 @@ class Neuropil(ParameterSection):
 
     key: Text = LEFT_OUT
     """Name of its matrix."""
-    coefficient: NotNegative = 0.7
+    coefficient: Coefficient = 0.7
     """Share of it that is taken off."""
 
 
@@ -82,18 +84,19 @@ class Trials(ParameterSection):
     """Trials of a recording."""
 
     starts_s: tuple[Number, ...] | Text
-    """A list of times, or a CSV file with a column start_s and, if wanted, before_s and after_s."""
+    """A list of times; or file, the table of trials in the recording's file; or a CSV file with a column start_s and,
+    if wanted, stop_s (trials keep their own lengths), condition, before_s, after_s and others."""
     before_s: NotNegative = 0.0
     """Time before the start that belongs to a trial."""
     after_s: Positive = LEFT_OUT
-    """Time after the start that belongs to a trial."""
+    """Time after the start that belongs to a trial; wins over stop_s."""
 
 
 class RecordingEntry(Structure):
     """One of your recordings: an entry of config/recordings.yaml."""
 
     file: Text
-    """Path, relative to the data directory or the repository, or absolute; a folder for suite2p."""
+    """Path, relative to the data directory or the repository, or absolute; a folder for suite2p and Minian's zarr."""
     optional: Flag = False
     """Leave the recording out where its file is missing."""
     studies: Annotated[Texts, DIFFERENT] = LEFT_OUT
@@ -106,29 +109,42 @@ class RecordingEntry(Structure):
     """The cross-encoder takes mean responses in this window after the onsets in `trials`, a CSV file with columns
     start_s and condition, each condition at least twice; without it, spontaneous activity."""
     format: Format = LEFT_OUT
-    """By default it is told from the file. NETCAL's exports are known by their header "time (s)" (.csv) or the ending
-    .txt; a .mat file of NETCAL's traces needs netcal."""
+    """By default it is told from the file (docs/formats.md). NETCAL's exports are known by their header "time (s)"
+    (.csv) or the ending .txt; a .mat file of NETCAL's traces needs netcal."""
     key: Text = LEFT_OUT
-    """Name of the matrix or of the NWB series, where the file has several."""
+    """Name of the matrix, or of the NWB series or of its planes' container, where the file has several."""
     sampling_rate_hz: Positive = LEFT_OUT
     """Imaging frames per second, where the file does not say."""
     orientation: Literal["neurons x frames", "frames x neurons"] = LEFT_OUT
-    """Of arrays, and of NETCAL's .mat files without times."""
+    """Of arrays, of NETCAL's .mat files without times, and of NWB data that lie the other way than NWB's own, which are
+    frames x neurons."""
+    mask_axes: Literal["x y", "y x"] = LEFT_OUT
+    """Of the ROIs' masks in an NWB file. Default: x y as NWB says, or y x where suite2p, NeuroConv or ndx-microscopy
+    wrote them so."""
     is_dff: Flag = LEFT_OUT
     """Whether the traces are dF/F; else they are made so (neuropil, running baseline)."""
-    neuropil: Neuropil | NotNegative | Flag = LEFT_OUT
-    """Coefficient (default 0.7; 0 or false: off); for arrays a mapping of `key` and `coefficient`."""
-    neurons: tuple[NotNegativeWhole, ...] | Text = LEFT_OUT
-    """all (default), usable (leave out constant and missing traces), or a list of numbers."""
+    neuropil: Neuropil | Coefficient | Flag = LEFT_OUT
+    """Coefficient (default: that of suite2p's run, else 0.7; 0 or false: off); for arrays a mapping of `key` and
+    `coefficient`."""
+    neurons: Annotated[tuple[NotNegativeWhole, ...], Field(min_length=1), DIFFERENT] | Literal["all", "usable"] = (
+        LEFT_OUT
+    )
+    """By default those that the file says are accepted; all (of NWB files, rejected ones, too), usable (leave out
+    traces that cannot be analysed, and say which), or a list of numbers, in NWB files the ROIs' ids."""
     sample_offsets: Text = LEFT_OUT
     """none, from_positions, or a .npy file [neuron in file] in s after the start of the frame. Default: from_positions
-    for suite2p, whose positions are known to be lines of the scan; else none."""
+    for suite2p, whose positions are known to be lines of the scan; for other NWB files whose planes have their own
+    times, these; else none."""
     bin_width_s: BinWidth = None
     """Of the grid of time; null: one bin an imaging frame. Default: the scale's."""
     windows: Windows = LEFT_OUT
     """Default: the scale's."""
-    trials: Trials | Text | None = None
-    """Replace windows: none, a CSV file, or fields."""
+    trials: Trials | tuple[Number, ...] | Text | None = None
+    """Replace windows: none, what starts_s takes, or fields."""
+    behaviour: Text = LEFT_OUT
+    """A CSV file with a column time_s and signals at any rate, units in the names of columns (running_speed_cm_s)."""
+    deconvolution: Annotated[dict[str, object], FieldsOf(Options)] = LEFT_OUT
+    """Options over those of the scale, for this recording alone."""
 
 
 class RecordingsFile(Structure):

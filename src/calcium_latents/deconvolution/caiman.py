@@ -31,10 +31,13 @@ def deconvolve_trace(
     s_min: float | None = 0.1,
     *,
     decay: float | None = None,
+    noise: float | None = None,
+    baseline: float | None = None,
     baseline_nonnegative: bool = True,
 ) -> DeconvolvedTrace:
     """Deconvolve one finite trace [time] by CaImAn's `constrained_foopsi`; arguments as
     `oasis.deconvolve_trace`."""
+    known = {name: value for name, value in (("bl", baseline), ("sn", noise)) if value is not None}
     calcium, baseline, _, decays, noise, events, _ = constrained_foopsi()(
         np.asarray(trace, dtype=float),
         g=None if decay is None else np.array([decay]),
@@ -42,6 +45,7 @@ def deconvolve_trace(
         method_deconvolution="oasis",
         bas_nonneg=baseline_nonnegative,
         s_min=s_min,
+        **known,
     )
     fitted_decay = float(np.ravel(decays)[0])
     minimum = s_min or 0.0

@@ -2,42 +2,24 @@
 out."""
 
 import math
+import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from calcium_latents.deconvolution.blocks import Block, BlockEvents, deconvolve_blocks, neurons_of_a_block
+from calcium_latents.deconvolution.neuron import METHODS
 from calcium_latents.deconvolution.options import Options
-from calcium_latents.deconvolution.rescaling import (
-    EVENT_MINIMUM_MARGIN,
-    rescale_events,
-    smallest_event,
-    snap_events,
-)
-from calcium_latents.deconvolution.traces import MINIMUM_SAMPLES, autoregressive_decay, caiman_decay, noise_level
+from calcium_latents.deconvolution.rescaling import EVENT_MINIMUM_MARGIN, smallest_event
 from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
 from calcium_latents.recordings.netcdf import attribute
 
-#: Method name to the module that has `deconvolve_trace(trace, s_min, *, decay, baseline_nonnegative)`. A new
-#: method is one module and one line.
-METHODS = {
-    "oasis": "calcium_latents.deconvolution.oasis",
-    "caiman": "calcium_latents.deconvolution.caiman",
-}
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One trace with what its neuron is called in messages."""
-
-    name: str
-    trace: np.ndarray
-    sample_interval_s: float
+#: Relative excess of the sample interval over the bin that is rounding.
+ROUNDING = 1e-6
 
 
 def deconvolve(
@@ -52,6 +34,8 @@ def deconvolve(
 
     The sampled values of a neuron form one trace: through all trials where the recording says
     `consecutive_trials`, otherwise each trial by itself. Events stand where the samples stood, NaN elsewhere.
+    Where bins are imaging frames, any may be missing: short gaps are bridged, long ones divide the trace, and
+    samples in too short pieces are missing in the result. On a finer grid, every neuron has a sample a frame.
 
     Parameters
     ----------
@@ -69,7 +53,8 @@ def deconvolve(
     Returns
     -------
     The recording with `events` (float32), per-neuron `decay_time` (s), `baseline`, `noise_sd` and
-    `event_threshold` (means over trials where each was deconvolved by itself), and attributes
+    `event_threshold` (means over trials where each was deconvolved by itself), `silent` (0 or 1; with
+    `silent_probability`), and attributes
     `deconvolution`, `deconvolution_parameters` and `event_minimum`: a number just below (by 1e-4 of it) the
     smallest possible event, so that rounding leaves no event at or below it. Events below `s_min` by rounding
     are set to `s_min`.
@@ -77,8 +62,9 @@ def deconvolve(
     Raises
     ------
     UserError
-        An option is out of range, the method is not installed, or a trace has missing samples, is constant,
-        too short, or has no usable decay; the message names the file and the neuron.
+        An option is out of range, the method is not installed, or a trace has no sample in some frame of a finer grid,
+        is constant, too short, or has no usable decay; the message names the file and the neuron. No
+        neuron has events that noise would not give.
     """
     chosen = Options(**options)
     place = path or recording.encoding.get("source") or recording.attrs.get("source", "recording")
@@ -92,40 +78,73 @@ def deconvolve(
     if method == "caiman":
         import_module(METHODS["caiman"]).constrained_foopsi()
     fluorescence = recording["fluorescence"].transpose("trial", "time", "neuron").values
-    mask = np.isfinite(fluorescence)
-    if np.isinf(fluorescence).any():
-        raise UserError(f"{place}: fluorescence: expected finite values or NaN (not sampled), found infinity.")
-    interval = 1.0 / float(recording.attrs["imaging_rate_hz"])
-    names = [f"{place}: neuron {label}" for label in recording["neuron"].values]
-    _check_regular(mask, interval / float(recording.attrs["bin_width_s"]), names)
-
     trials, bins, neurons = fluorescence.shape
+    interval = 1.0 / float(recording.attrs["imaging_rate_hz"])
+    spacing = interval / float(recording.attrs["bin_width_s"])
     joined = bool(recording.attrs.get("consecutive_trials", 0)) or trials == 1
-    pieces = [slice(None)] if joined else [slice(trial, trial + 1) for trial in range(trials)]
-    jobs, targets = [], []
-    for neuron in range(neurons):
-        for number, piece in enumerate(pieces):
-            where = mask[piece, :, neuron]
-            name = names[neuron] if joined else f"{names[neuron]}, trial {recording['trial'].values[number]}"
-            jobs.append(_Job(name, fluorescence[piece, :, neuron][where].astype(float), interval))
-            targets.append((neuron, piece, where))
+    labels = [""] if joined else [f", trial {trial}" for trial in recording["trial"].values]
+    names = [f"{place}: neuron {label}" for label in recording["neuron"].values]
+    count = neurons_of_a_block(trials * bins, neurons, processes)
 
-    events = np.full_like(fluorescence, np.nan, dtype=np.float32)
-    estimates = np.zeros((neurons, 4))
+    finer = spacing > 1 + ROUNDING
+    if finer:
+        _check_regular(np.isfinite(fluorescence), spacing, names)
+    firsts = range(0, neurons, count)
+    if any(np.isinf(fluorescence[:, :, first : first + count]).any() for first in firsts):
+        raise UserError(f"{place}: fluorescence: expected finite values or NaN (not sampled), found infinity.")
+
+    def blocks() -> Iterator[Block]:
+        for first in firsts:
+            values = fluorescence[:, :, first : first + count].transpose(2, 0, 1)
+            traces = np.ascontiguousarray(values).reshape(len(values), len(labels), -1)
+            yield Block(first, names[first : first + count], labels, traces, finer, interval)
+
+    events = np.empty(fluorescence.shape, np.float32)
+    estimates, silent, lost = np.zeros((neurons, 4)), np.zeros(neurons, bool), np.zeros(neurons, int)
     smallest = math.inf
-    results = progress(_run(jobs, method, chosen, processes), f"deconvolve ({method})", len(jobs), "trace")
-    for (neuron, piece, where), (trace_events, estimate) in zip(targets, results, strict=True):
-        events[piece, :, neuron][where] = trace_events
-        estimates[neuron] += np.array(estimate) / len(pieces)
-        least = smallest_event(trace_events)
-        smallest = min(smallest, least) if math.isfinite(least) else smallest
-    return _with_events(recording, events, estimates, method, chosen, smallest)
+    found = _each(deconvolve_blocks(blocks(), method, chosen, processes))
+    for neuron, part, number in progress(found, f"deconvolve ({method})", neurons, "neuron"):
+        if number == 0:
+            own = part.events.reshape(len(part.events), trials, bins)
+            events[:, :, part.first : part.first + len(own)] = own.transpose(1, 2, 0)
+            least = smallest_event(own)
+            smallest = min(smallest, least) if math.isfinite(least) else smallest
+        estimates[neuron], silent[neuron] = part.estimates[number], part.silent[number]
+        lost[neuron] = part.lost[number]
+    numbers = recording["neuron"].values
+    if lost.any():
+        samples = fluorescence.copy()
+        samples[np.isnan(events)] = np.nan
+        recording = recording.assign(fluorescence=recording["fluorescence"].copy(data=samples))
+        _say(f"{place}: {lost.sum()} samples between gaps, in pieces too short, are left missing", numbers[lost > 0])
+    if silent.all() and chosen.silent_probability is not None:
+        raise UserError(
+            f"{place}: fluorescence: expected transients, found none that noise alone would not give, in any of "
+            f"{neurons} neurons. Look at the traces, or set silent_probability to null."
+        )
+    if silent.any():
+        _say(f"{place}: silent (no transient that noise would not give; no events)", numbers[silent])
+    return _with_events(recording, events, estimates, silent, method, chosen, smallest)
+
+
+def _each(blocks: Iterator[BlockEvents]) -> Iterator[tuple[int, BlockEvents, int]]:
+    """Yield (position in the recording, block, position in it) of every neuron."""
+    for block in blocks:
+        for number in range(len(block.silent)):
+            yield block.first + number, block, number
+
+
+def _say(what: str, numbers: np.ndarray) -> None:
+    """Tell the user of some neurons, by their numbers."""
+    plural = "s" if len(numbers) > 1 else ""
+    print(f"{what}: {len(numbers)} neuron{plural}, {', '.join(map(str, numbers))}", file=sys.stderr)
 
 
 def _with_events(
     recording: xr.Dataset,
     events: np.ndarray,
     estimates: np.ndarray,
+    silent: np.ndarray,
     method: str,
     options: Options,
     smallest: float,
@@ -147,6 +166,8 @@ def _with_events(
     }
     for column, (name, (units, long_name)) in zip(estimates.T, described.items(), strict=True):
         variables[name] = (("neuron",), column.astype(np.float32), units, long_name)
+    if options.silent_probability is not None:
+        variables["silent"] = (("neuron",), silent.astype(np.int8), "1", "1: noise alone gives such a trace; no events")
     result = recording.assign(
         {
             name: (dims, values, {"units": units, "long_name": long_name})
@@ -157,66 +178,6 @@ def _with_events(
     result.attrs["event_minimum"] = float(least * (1 - EVENT_MINIMUM_MARGIN))
     result.attrs["deconvolution_parameters"] = attribute(options.to_dict())
     return result
-
-
-def _run(jobs: list[_Job], method: str, options: Options, processes: int) -> Iterator[tuple]:
-    arguments = (jobs, [method] * len(jobs), [options] * len(jobs))
-    if processes <= 1:
-        yield from map(_deconvolve_one, *arguments)
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(_deconvolve_one, *arguments, chunksize=max(1, len(jobs) // (4 * processes)))
-
-
-def _deconvolve_one(job: _Job, method: str, options: Options) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Return events [sample] and (decay time, baseline, noise, threshold) of one trace."""
-    decay = _usable_decay(job, options)
-    deconvolve_trace = import_module(METHODS[method]).deconvolve_trace
-    result = deconvolve_trace(job.trace, options.s_min, decay=decay, baseline_nonnegative=options.baseline_nonnegative)
-    events = np.asarray(result.events, dtype=float)
-    if not np.isfinite(events).all():
-        raise UserError(f"{job.name}: deconvolution gave values that are not finite. Look at this trace's scale.")
-    # A residue of the solver, or of float32, may stand just below the threshold or just above zero.
-    events = snap_events(events, result.minimum, job.name)
-    threshold = result.minimum or smallest_event(events)
-    if options.normalise and np.isfinite(threshold):
-        events = snap_events(rescale_events(events, threshold, options.event_minimum), options.event_minimum, job.name)
-    decay_time = -job.sample_interval_s / math.log(result.decay) if 0 < result.decay < 1 else 0.0
-    return events.astype(np.float32), (
-        decay_time,
-        result.baseline,
-        result.noise,
-        0.0 if math.isnan(threshold) else threshold,
-    )
-
-
-def _usable_decay(job: _Job, options: Options) -> float | None:
-    """Check a trace; return the decay to impose, or None where the method's own estimate stands."""
-    trace = job.trace
-    if trace.size < MINIMUM_SAMPLES:
-        raise UserError(
-            f"{job.name}: expected at least {MINIMUM_SAMPLES} samples of fluorescence, found "
-            f"{trace.size}. Record or keep longer pieces (trials that follow each other may be joined: "
-            "consecutive_trials = 1), or leave this neuron out."
-        )
-    if np.ptp(trace) <= 1e-12 * max(1.0, float(np.abs(trace).max())):
-        raise UserError(
-            f"{job.name}: expected fluorescence that varies, found the constant {trace[0]:.6g}. Leave this neuron out."
-        )
-    decay = autoregressive_decay(trace, noise_level(trace))
-    if options.decay_time_limits_s is not None:
-        low, high = (math.exp(-job.sample_interval_s / limit) for limit in options.decay_time_limits_s)
-        return min(max(decay, low), high) if math.isfinite(decay) else low
-    if 0.0 < decay < 1.0:
-        return None
-    if options.decay_outside_range == "caiman":
-        return caiman_decay(decay)
-    looks = "it drifts or is unstable" if decay >= 1 else "it looks like noise without transients"
-    raise UserError(
-        f"{job.name}: expected fluorescence whose autocovariance decays (factor per sample between 0 and 1), "
-        f"found {decay:.3g}: {looks}. Set decay_time_limits_s (for example [0.3, 0.8]), set "
-        "decay_outside_range to 'caiman', or leave this neuron out."
-    )
 
 
 def _check_regular(mask: np.ndarray, spacing: float, names: list[str]) -> None:
@@ -237,6 +198,6 @@ def _check_regular(mask: np.ndarray, spacing: float, names: list[str]) -> None:
         raise UserError(
             f"{names[neuron]}: expected a sample in every {gap} bin{'s' if gap > 1 else ''} (imaging frame), "
             f"found only NaN from bin {start} of trial {trial} on; {others} "
-            f"neuron{'s have' if others > 1 else ' has'} such holes. Interpolate lost frames, cut them away, "
+            f"neuron{'s have' if others > 1 else ' has'} such holes. Make the recording with a sample a frame, "
             "or leave the neuron out."
         )

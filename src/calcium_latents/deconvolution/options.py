@@ -2,7 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from calcium_latents.parameter_section import Flag, Number, ParameterSection, Positive, Rule
+from pydantic import Field
+
+from calcium_latents.parameter_section import Flag, Number, Numeric, ParameterSection, Positive, Rule
 
 
 class Options(ParameterSection):
@@ -21,10 +23,13 @@ class Options(ParameterSection):
     """A trace whose autocovariance gives no decay between 0 and 1 (noise without transients, or a drift) and no limits
     to clip it to: error, or caiman to use about 0.15 or 0.95 as CaImAn silently does."""
     baseline_nonnegative: Flag = True
-    """Keep the fitted baseline at zero or above, as CaImAn's function does by default; switch it off for dF/F that was
-    centred on zero."""
+    """Keep the fitted baseline at zero or above, as CaImAn's function does by default; a trace whose baseline is below
+    zero (centred or z-scored dF/F) loses most events by it."""
     normalise: Flag = False
     """Scale each neuron's events so that its threshold (or, without one, its smallest event) is `event_minimum`, as the
     paper does with real recordings."""
     event_minimum: Positive = 0.1
     """Smallest event of each neuron when they are normalised."""
+    silent_probability: Annotated[float, Numeric(), Field(gt=0, lt=1)] | None = None
+    """A neuron is silent, and has no events, where noise alone gives transients as clear as its own with more than this
+    probability; null: every neuron's events are kept."""

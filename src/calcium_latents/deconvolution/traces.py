@@ -3,6 +3,7 @@
 As CaImAn's `constrained_foopsi(p=1)` estimates them; no method's package is needed for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,15 +44,18 @@ def noise_level(trace: np.ndarray, method: str = "logmexp") -> float:
     return float(np.sqrt(average(power[(frequency > 0.25) & (frequency < 0.5)] / 2)))
 
 
-def autoregressive_decay(trace: np.ndarray, noise: float, lags: int = 5) -> float:
-    """Estimate g of c(t) = g c(t-1) + s(t) from the autocovariance of `trace` [time] at lags up to `lags` +
-    1.
+def autoregressive_decay(trace: np.ndarray | Sequence[np.ndarray], noise: float, lags: int = 5) -> float:
+    """Estimate g of c(t) = g c(t-1) + s(t) from the autocovariance of `trace` [time], or of its pieces, each
+    [time], at lags up to `lags` + 1.
 
     Least squares of autocovariance k+1 on autocovariance k, the one at lag 0 without the noise variance.
     Noisy or inactive traces give values outside (0, 1); the caller decides about them.
     """
-    centred = trace - trace.mean()
-    covariance = np.array([centred[lag:] @ centred[: centred.size - lag] for lag in range(lags + 2)]) / centred.size
+    pieces = [trace] if isinstance(trace, np.ndarray) else trace
+    mean, size = np.concatenate(pieces).mean(), sum(map(len, pieces))
+    centred = [piece - mean for piece in pieces]
+    products = [[part[lag:] @ part[: max(0, part.size - lag)] for lag in range(lags + 2)] for part in centred]
+    covariance = np.sum(products, axis=0) / size
     predictor = covariance[:-1].copy()
     predictor[0] -= noise**2
     return float(predictor @ covariance[1:] / (predictor @ predictor))

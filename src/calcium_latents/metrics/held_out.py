@@ -11,9 +11,9 @@ scored with it: probability and sizes may differ from sample to sample. Models t
 baselines, have sizes that are constant per neuron, fitted to its training samples: their two scores gain the
 same.
 
-Baselines see the same samples as a model does: a constant rate per neuron; the neuron's own other samples,
-Gaussian-smoothed; and the whole population's other samples, Gaussian-smoothed. Widths are chosen on the
-training samples, each predicted without itself.
+The baselines here see the same samples as a model does: a constant rate per neuron; the neuron's own other
+samples, Gaussian-smoothed; and the whole population's other samples, Gaussian-smoothed. Widths are chosen on
+the training samples, each predicted without itself. How predictions are scored: `held_out_scores`.
 
 A limit that holds for all alike: samples are hidden after deconvolution. OASIS saw the fluorescence behind
 them when it placed the events around them, so the shown samples know a little of the hidden ones.
@@ -23,12 +23,10 @@ reported in nats and bits per held-out event, with an interval from resampling w
 models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import digamma, gammaln, polygamma, xlog1py, xlogy
@@ -36,14 +34,11 @@ from scipy.special import digamma, gammaln, polygamma, xlog1py, xlogy
 from calcium_latents.distributions.excess import RELATIVE_GAP
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.inferred import DISTRIBUTION
-from calcium_latents.seeds import generator
-from calcium_latents.statistics.intervals import bootstrap
 
 WIDTHS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 CHOICE_SAMPLES = 4_000_000
 PROBABILITY_FLOOR = 1e-5  # the clip of RADICaL's q
-LIKELIHOODS = ("zero_inflated_gamma", "bernoulli")
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,10 @@ class EventParameters:
     shape: np.ndarray
     scale: np.ndarray
     probability: np.ndarray
+
+    def among(self, keep: np.ndarray) -> "EventParameters":
+        """Return those of `keep`, bool [sample], of parameters [sample]."""
+        return EventParameters(self.shape[keep], self.scale[keep], self.probability[keep])
 
 
 def zero_inflated_gamma_log_likelihood(
@@ -126,15 +125,15 @@ def smoothed(
         Parameters [trial, time, neuron] and the chosen {width_s, strength, training_nats_per_sample}.
     """
     use = training & np.isfinite(events)
-    happened = np.where(use, events > 0, False).astype(np.float64)
-    mean = constant.probability
+    happened = np.where(use, events > 0, False).astype(np.float32)
+    mean = constant.probability.astype(np.float32)  # a long session in double precision would take gigabytes
     # Two parameters need no more than a few million samples: the first bins of each trial stand for the rest.
     piece = np.s_[:, : max(1, CHOICE_SAMPLES // (events.shape[0] * events.shape[2]))]
     seen, hits_here = use[piece], happened[piece]
     observed = np.where(seen, events[piece], np.nan)
     best = (-np.inf, 0.0, 0.0)
     for width in widths_s:
-        hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (hits_here, seen.astype(np.float64)))
+        hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (hits_here, seen.astype(np.float32)))
         for strength in strengths:
             left_out = _probability(hits, weight, mean, strength, population, hits_here, seen)
             score = float(np.nanmean(bernoulli_log_likelihood(observed, left_out)))
@@ -142,166 +141,81 @@ def smoothed(
     score, width, strength = best
     if not width:
         raise UserError("widths_s: expected at least one width and one strength.")
-    hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (happened, use.astype(np.float64)))
+    hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (happened, use.astype(np.float32)))
     q = _probability(hits, weight, mean, strength, population)
     choice = {"width_s": float(width), "strength": float(strength), "training_nats_per_sample": score}
     return EventParameters(constant.shape, constant.scale, q), choice
 
 
+def mean_size(parameters: EventParameters, event_minimum: float) -> np.ndarray:
+    """Return the mean size of an event."""
+    return event_minimum + parameters.shape * parameters.scale
+
+
 def from_event_rate(
     event_rate: np.ndarray, imaging_rate_hz: float, constant: EventParameters, event_minimum: float
 ) -> EventParameters:
-    """Turn predicted event rates [trial, time, neuron], 1/s, into parameters.
+    """Turn predicted event rates, 1/s, of any shape that `constant` is broadcastable to, into parameters.
 
     Sizes as in `constant`, q = mean event per sample / mean event size.
     """
-    size = event_minimum + constant.shape * constant.scale
-    q = np.clip(event_rate / imaging_rate_hz / size, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    q = event_rate / imaging_rate_hz / mean_size(constant, event_minimum)
+    q = np.clip(q, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     return EventParameters(constant.shape, constant.scale, q)
 
 
-def at_samples(recording: xr.Dataset, session: xr.Dataset, name: str = "event_rate") -> np.ndarray:
-    """Return the variable `name` [1, time, neuron] of a stitched session in the bin of every sample of
-    `recording`.
+def at_samples(
+    recording: xr.Dataset, session: xr.Dataset, where: tuple[np.ndarray, ...], name: str = "event_rate"
+) -> np.ndarray:
+    """Return the variable `name` [1, time, neuron] of a stitched session in the bins of samples of `recording`.
 
-    Returns [trial, frame, neuron]; NaN where the session has no value. Values of imaging frames come at the
-    bin in the middle of the frame; with the attribute `bin_width_s` the whole frame around it counts.
+    Values of imaging frames come at the bin in the middle of the frame; with the attribute `bin_width_s` the whole
+    frame around it counts.
+
+    Args:
+        recording: Recording [trial, frame, neuron].
+        session: stitched Inferred.
+        where: numbers of trial, frame and neuron, each [sample] (or shapes that broadcast).
+
+    Returns:
+        [sample]; NaN where the session has no value.
     """
-    start = recording["trial_start"].values[:, None, None] + recording["time"].values[None, :, None]
-    sampled = start + recording["sample_offset"].values[:, None, :]
+    trial, frame, neuron = where
+    start = recording["trial_start"].values[trial] + recording["time"].values[frame]
     time = session["time"].values
     step = np.diff(time).mean()
-    begin = time - (step - session.attrs.get("bin_width_s", step)) / 2
+    width = session.attrs.get("bin_width_s", step)
+    begin = time - (step - width) / 2
+    if width * recording.attrs["imaging_rate_hz"] > 0.99:
+        # bins are frames: each belongs to the nearest, since recorded times jitter around an even grid
+        sampled = start + step / 2
+    else:
+        sampled = start + recording["sample_offset"].values[trial, neuron]
     bins = np.searchsorted(begin, sampled + 1e-6, side="right") - 1
-    values = session[name].values[0]
-    found = values[np.clip(bins, 0, len(begin) - 1), np.arange(values.shape[1])]
+    found = session[name].values[0][np.clip(bins, 0, len(begin) - 1), neuron]
     return np.where((bins >= 0) & (sampled < begin[-1] + step), found, np.nan)
 
 
 def predicted(
-    recording: xr.Dataset, session: xr.Dataset, constant: EventParameters, event_minimum: float
+    recording: xr.Dataset,
+    session: xr.Dataset,
+    where: tuple[np.ndarray, ...],
+    constant: EventParameters,
+    event_minimum: float,
 ) -> tuple[EventParameters, np.ndarray]:
-    """Return what a stitched session predicts for every sample of `recording`, and where it does (bool).
+    """Return what a stitched session predicts for samples of `recording`, and where it does (bool), both [sample].
 
-    Both [trial, frame, neuron]. With the model's own distribution where the session has it, else from its
-    rates with the sizes of `constant`.
+    With the model's own distribution where the session has it, else from its rates with the sizes of `constant`
+    [sample]. `where`: numbers of trial, frame and neuron, each [sample].
     """
     if all(name in session for name in DISTRIBUTION):
-        q, shape, scale = (at_samples(recording, session, name).astype(float) for name in DISTRIBUTION)
+        q, shape, scale = (at_samples(recording, session, where, name).astype(float) for name in DISTRIBUTION)
         covered = np.isfinite(q)
         return EventParameters(*(np.where(covered, value, 0.5) for value in (shape, scale, q))), covered
-    rate = at_samples(recording, session)
+    rate = at_samples(recording, session, where)
     covered = np.isfinite(rate)
     rate_hz = float(recording.attrs["imaging_rate_hz"])
     return from_event_rate(np.where(covered, rate, 0.0), rate_hz, constant, event_minimum), covered
-
-
-def score_held_out(
-    events: np.ndarray,
-    held_out: np.ndarray,
-    predictions: Mapping[str, EventParameters],
-    event_minimum: float,
-    window_bins: int | None = None,
-) -> pd.DataFrame:
-    """Sum the log-likelihoods of held-out samples per model and window.
-
-    Args:
-        events: [trial, time, neuron], NaN = not sampled.
-        held_out: bool [trial, time, neuron]; samples hidden from every model.
-        predictions: name -> parameters, broadcastable to `events`.
-        event_minimum: smallest event.
-        window_bins: cut trials into windows of so many bins (for one long trial); None: a window is a trial.
-
-    Returns:
-        Columns model, window, samples, events, zero_inflated_gamma_nats, bernoulli_nats. Windows without
-        held-out samples are left out.
-    """
-    use = held_out & np.isfinite(events)
-    if events.shape != held_out.shape:
-        raise UserError(f"held_out: expected the shape of events {events.shape}, found {held_out.shape}.")
-    if not (use & (events > 0)).any():
-        raise UserError("held_out: expected at least one event among the held-out samples; hold out more samples.")
-    trials, bins, _ = events.shape
-    length = window_bins or bins
-    pieces = -(-bins // length)
-    window = np.arange(trials)[:, None] * pieces + np.arange(bins)[None, :] // length
-
-    def by_window(values: np.ndarray) -> np.ndarray:
-        return np.bincount(window.ravel(), values.sum(axis=2, where=use).ravel(), minlength=trials * pieces)
-
-    samples, happened = by_window(np.ones(events.shape)), by_window((events > 0).astype(float))
-    keep = np.flatnonzero(samples)
-    tables = []
-    for name, parameters in predictions.items():
-        full = zero_inflated_gamma_log_likelihood(events, parameters, event_minimum)
-        event = bernoulli_log_likelihood(events, parameters.probability)
-        if not (np.isfinite(full[use]).all() and np.isfinite(event[use]).all()):
-            raise UserError(f"{name}: expected finite likelihoods of the held-out samples; check its parameters.")
-        tables.append(
-            pd.DataFrame(
-                {
-                    "model": name,
-                    "window": keep,
-                    "samples": samples[keep].astype(int),
-                    "events": happened[keep].astype(int),
-                    "zero_inflated_gamma_nats": by_window(full)[keep],
-                    "bernoulli_nats": by_window(event)[keep],
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def compare_held_out(
-    scores: pd.DataFrame,
-    reference: str = "constant",
-    confidence: float = 0.95,
-    repeats: int = 2000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Compare every model with `reference`: gain per held-out event, paired bootstrap over windows.
-
-    Args:
-        scores: the result of `score_held_out`.
-
-    Returns:
-        Columns likelihood, model, reference, nats_per_event, bits_per_event, lower_bits, upper_bits, windows,
-        events, samples.
-    """
-    models = list(dict.fromkeys(scores["model"]))
-    if reference not in models:
-        raise UserError(f"reference: expected one of {models}, found {reference!r}.")
-    rows = []
-    for likelihood in LIKELIHOODS:
-        wide = scores.pivot(index="window", columns="model", values=f"{likelihood}_nats")
-        events = scores[scores["model"] == reference].set_index("window")["events"].reindex(wide.index).to_numpy()
-        for model in models:
-            gain = (wide[model] - wide[reference]).to_numpy()
-            nats = gain.sum() / events.sum()
-            # the same windows are drawn for every model
-            rng = generator(seed, "compare_held_out")
-            lower, upper = bootstrap(len(gain), partial(_bits_per_event, gain, events), rng, repeats, confidence)
-            rows.append(
-                {
-                    "likelihood": likelihood,
-                    "model": model,
-                    "reference": reference,
-                    "nats_per_event": nats,
-                    "bits_per_event": nats / np.log(2),
-                    "lower_bits": lower,
-                    "upper_bits": upper,
-                    "windows": len(wide),
-                    "events": int(events.sum()),
-                    "samples": int(scores.loc[scores["model"] == reference, "samples"].sum()),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _bits_per_event(gain: np.ndarray, events: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """Return gain [window] in bits per event of drawn `windows` [..., window]; NaN where these have no event."""
-    total = events[windows].sum(axis=-1)
-    return gain[windows].sum(axis=-1) / np.where(total > 0, total, np.nan) / np.log(2)
 
 
 def _fit_gamma(values: np.ndarray) -> tuple[float, float]:
@@ -337,5 +251,5 @@ def _kernel_sum(values: np.ndarray, sd_bins: float) -> np.ndarray:
     """Sum values over time under a Gaussian with peak 1, within each trial."""
     impulse = np.zeros(2 * int(4 * sd_bins + 1) + 1)
     impulse[len(impulse) // 2] = 1.0
-    peak = gaussian_filter1d(impulse, sd_bins, mode="constant").max()
+    peak = float(gaussian_filter1d(impulse, sd_bins, mode="constant").max())
     return np.maximum(gaussian_filter1d(values, sd_bins, axis=1, mode="constant") / peak, 0.0)

@@ -39,7 +39,8 @@ def smooth(
         raise UserError(f"recording: expected the variable {variable}, found {sorted(map(str, recording.data_vars))}.")
     rate_hz = float(recording.attrs["imaging_rate_hz"])
     frames, time = to_frames(recording[variable].values, recording["time"].values, rate_hz)
-    smoothed = gaussian_filter(_fill(frames), sd_s * rate_hz)
+    numbers = recording["neuron"].values if "neuron" in recording else np.arange(frames.shape[2])
+    smoothed = gaussian_filter(_fill(frames, numbers), sd_s * rate_hz)
     units = "1"
     if variable == "events":
         smoothed, units = smoothed * rate_hz, "1/s"
@@ -66,13 +67,13 @@ def gaussian_filter(frames: np.ndarray, sd: float) -> np.ndarray:
     return gaussian_mean(frames, sd, axis=1, radius=max(1, int(np.ceil(_TRUNCATE_SD * sd))))
 
 
-def _fill(frames: np.ndarray) -> np.ndarray:
-    """Fill missing frames [trial, frame, neuron] linearly in time, hold the ends."""
+def _fill(frames: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Fill missing frames [trial, frame, neuron] linearly in time, hold the ends; `numbers` [neuron] name neurons."""
     empty = np.argwhere(~np.isfinite(frames).any(axis=1))
     if len(empty):
         trial, neuron = empty[0]
         raise UserError(
-            f"recording: neuron {neuron} has no sample in trial {trial}; "
+            f"recording: neuron {numbers[neuron]} has no sample in trial {trial}; "
             "leave the neuron or the trial out, or use longer trials."
         )
     return bridge(frames.swapaxes(0, 1)).swapaxes(0, 1)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from calcium_latents.configuration import find_recording
+from calcium_latents.configuration import find_recording, named_files
 from calcium_latents.errors import UserError
 from calcium_latents.planning.composition import ComposedRun, compose_run
 from calcium_latents.planning.studies import description
@@ -94,6 +94,11 @@ class Plan:
             return found(self, dataset)
         return self.settings[study].get("datasets", {}).get(dataset, {}).get("overrides", [])
 
+    def deconvolution_options(self, study: str, dataset: str) -> dict[str, Any]:
+        """Return the options of a dataset's deconvolution: the study's, under those of its entry."""
+        found = getattr(description(study), "deconvolution_options", None)
+        return found(self, dataset) if found else self.settings[study]["deconvolution"]["options"]
+
     def training_words(self, study: str, dataset: str, model: str) -> list[str]:
         """Return the words of the training command that configure one model: groups, then overrides."""
         choice = self.settings[study]["models"][model]
@@ -126,6 +131,12 @@ class Plan:
             folder = find_recording(entry, directory, self.root)
             if folder is not None:
                 self.recording_folders[name] = str(folder)
+                for field, path in named_files(entry).items():
+                    if not (folder / Path(path).expanduser()).is_file():
+                        raise UserError(
+                            f"{file}, field 'recordings.{name}.{field}': expected an existing file, found {path!r},"
+                            f" which is not in {folder}."
+                        )
                 self.recordings[name] = {key: value for key, value in entry.items() if key != "optional"}
             elif entry["optional"]:
                 self.notice(
@@ -145,7 +156,7 @@ class Plan:
         if "recordings" not in self.studies and self.settings["recording_files"]:
             self.notice(f"{study} leaves your recordings out: study 'recordings', which imports them, is not run.")
         for name in self.recordings_of(study):
-            if name in taken:
+            if name.casefold() in {other.casefold() for other in taken}:
                 raise UserError(
                     f"{self.settings['recordings_file']}, field 'recordings.{name}': expected another name, since"
                     f" '{name}' is one of the study {study}'s own. Rename the entry, or leave {study} out of its"

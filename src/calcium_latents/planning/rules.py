@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from calcium_latents.configuration.sections import GRANTED_AS
+from calcium_latents.planning.sizes import by_size
 from calcium_latents.provenance import PACKAGE, code_digest
 
 FIELDS = ("mem_mb", "runtime", "gpu")
@@ -24,7 +25,8 @@ class RuleDefaults:
     """Completes the rules that are declared after `install`.
 
     Attributes:
-        resources: rule -> threads, mem_mb, runtime (minutes), gpu; `default` for what is not named.
+        resources: rule -> threads, mem_mb, runtime (minutes), gpu; `default` for what is not named. The least, where a
+            rule asks by the size of its input (`sizes.GROWTH`).
         environment: the conda environment of rules that name none.
         granted_as: rule -> the rule whose resources it has.
     """
@@ -66,10 +68,13 @@ class RuleDefaults:
             self.workflow.log(f"results/{{scale}}/logs/{stem}.log")(said)
         if said.benchmark is None:
             self.workflow.benchmark(f"results/{{scale}}/benchmarks/{stem}.tsv")(said)
+        if said.message:  # where its progress stands
+            said.message += "\n    Log: {log}"
         said.conda_env = said.conda_env or self.environment
         said.threads = said.threads or self.granted(rule, "threads")
         own = said.resources[1] if said.resources else {}
-        said.resources = ((), {field: self.granted(rule, field) for field in FIELDS} | own)
+        sized = self.granted_as.get(rule, rule)
+        said.resources = ((), {field: by_size(sized, field, self.granted(rule, field)) for field in FIELDS} | own)
         positional, params = said.params or ((), {})
         ran = re.search(rf"python -m {PACKAGE}\.([\w.]+)", said.shellcmd)
         if ran and "code" not in params:

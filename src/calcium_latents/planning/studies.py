@@ -31,7 +31,9 @@ def description(study: str) -> ModuleType:
     - `groups(plan)`: group -> names of datasets, or key -> folder below the study's, for inputs of figures and claims;
     - `datasets(plan)`: names of the datasets that take part (default: the field `run` of the study's section);
     - `overrides(plan, dataset)`: Hydra's overrides for all models on a dataset (default: those of its entry);
+    - `deconvolution_options(plan, dataset)`: of the dataset's deconvolution (default: those of the study's section);
     - `targets(plan)`: files beside figures that the workflow makes;
+    - `at_the_end(plan)`: lines to print when a run has ended well;
     - `check(plan)`: raises UserError where the configuration cannot be meant.
     """
     return import_module(f"{PACKAGE}.studies.{study}.study")

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.slabs import slabs
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,21 @@ def fail(path: str | Path, name: str, expected: str, found: str, advice: str) ->
     raise UserError(f"{path}: {name}: expected {expected}, found {found}. {advice}")
 
 
+def place(recording: xr.Dataset, path: str | Path) -> str:
+    """Return how messages name a recording that was read from `path`: by the user's file, where that is another."""
+    source = recording.attrs.get("source")
+    return f"{source} ({path})" if source and str(source) != Path(path).name else str(path)
+
+
+def named_neurons(numbers: Any, most: int = 8) -> str:
+    """Return "neuron 3", or "4 neurons (3, 5, 6, 7)" with at most so many of their numbers in the user's file."""
+    listed = [int(number) for number in numbers]
+    if len(listed) == 1:
+        return f"neuron {listed[0]}"
+    more = ", ..." if len(listed) > most else ""
+    return f"{len(listed)} neurons ({', '.join(map(str, listed[:most]))}{more})"
+
+
 #: What an image or a neuron is kept for.
 PARTS = ("training", "validation", "test")
 TRAINING, VALIDATION, TEST = range(3)
@@ -93,16 +109,18 @@ def _check_among(values: np.ndarray, name: str, field: Field, path: str | Path) 
 
 
 def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path) -> None:
-    finite = np.isfinite(values)
-    wrong = np.isinf(values) if field.missing else ~finite
-    if wrong.any():
+    def unlike(part: np.ndarray) -> np.ndarray:
+        return np.isinf(part) if field.missing else ~np.isfinite(part)
+
+    if any(unlike(values[at]).any() for at in slabs(values)):
+        wrong = unlike(values)
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
         expected = "finite values, or NaN where nothing was sampled" if field.missing else "finite values"
         place = dict(zip(field.dims, first, strict=True))
         found = f"{int(wrong.sum())} others, the first ({values[first]}) at {place}"
         fail(path, name, expected, found, "Mend or leave out these samples in the source.")
-    if field.minimum is not None and finite.any():
-        smallest = values.min(where=finite, initial=np.inf)
+    if field.minimum is not None:
+        smallest = min(float(np.fmin.reduce(values[at], axis=None, initial=np.inf)) for at in slabs(values))
         if smallest < field.minimum:
             expected = f"values >= {field.minimum:g}"
             fail(path, name, expected, f"{smallest:g}", "Correct the source of this variable.")
@@ -115,9 +133,9 @@ def check_time(time: np.ndarray, bin_width_s: float | None, path: str | Path) ->
         at = int(np.argmin(steps > 0))
         fail(path, "time", "strictly increasing values", f"{time[at]:g} s, then {time[at + 1]:g} s", REMAKE)
     if bin_width_s is not None and steps.size:
-        # Recorded timestamps jitter; a missing frame (a step of two) must be a row of NaN instead.
-        off = np.abs(steps - bin_width_s) > 0.5 * bin_width_s
-        if off.any() or abs(np.median(steps) / bin_width_s - 1) > 0.01:
+        # Recorded timestamps jitter by up to half a bin; a missing frame (a step of two) must be a row of NaN instead.
+        off = steps > 1.995 * bin_width_s
+        if off.any() or abs(steps.mean() / bin_width_s - 1) > 0.01:
             at = int(np.argmax(np.abs(steps - bin_width_s)))
-            found = f"a median step of {np.median(steps):g} s and a step of {steps[at]:g} s at index {at}"
+            found = f"a mean step of {steps.mean():g} s and a step of {steps[at]:g} s at index {at}"
             fail(path, "time", f"steps of {bin_width_s:g} s (bin_width_s)", found, "Fill missing frames with NaN.")

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.recordings.box import Box
-from calcium_latents.recordings.fields import PARTS, REMAKE, TEST, Field, fail
+from calcium_latents.recordings.fields import PARTS, REMAKE, TEST, Field, fail, named_neurons
 
 SCHEMA = "calcium-latents image responses"
 KINDS = ("gabor", "on", "off")
@@ -129,8 +129,9 @@ def _check_responses(dataset: xr.Dataset, path: str | Path) -> None:
     response = dataset["response"].values
     known = np.isfinite(response)
     if not known.any(axis=0).all():
-        found = f"none of neuron at index {int(np.argmin(known.any(axis=0)))}"
-        fail(path, "response", "some presentations of every neuron", found, "Leave out this neuron.")
+        never = np.flatnonzero(~known.any(axis=0))
+        found = f"none of {named_neurons(dataset['neuron'].values[never] if 'neuron' in dataset else never)}"
+        fail(path, "response", "some presentations of every neuron", found, "Leave them out.")
     if "animal" in dataset:
         for animal in np.unique(dataset["animal"].values):
             of_animal = known[:, dataset["animal"].values == animal]

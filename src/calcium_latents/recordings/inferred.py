@@ -20,6 +20,10 @@ FIELDS: dict[str, Field] = {
     "event_rate": Field(("trial", "time", "neuron"), "float32", "1/s", "event rate", missing=True, minimum=0),
     "factors": Field(("trial", "time", "factor"), "float32", "1", "factors", missing=True),
     "inferred_inputs": Field(("trial", "time", "input"), "float32", "1", "inferred inputs", missing=True),
+    # standard deviations over draws from the posterior, where a model has one
+    "event_rate_sd": Field(("trial", "time", "neuron"), "float32", "1/s", "spread of the event rate", True, 0),
+    "factors_sd": Field(("trial", "time", "factor"), "float32", "1", "spread of the factors", True, 0),
+    "inferred_inputs_sd": Field(("trial", "time", "input"), "float32", "1", "spread of the inferred inputs", True, 0),
     # the zero-inflated gamma of a sample in the bin, averaged over the posterior; kept where a model is told to
     "event_probability": Field(("trial", "time", "neuron"), "float32", "1", "q, event probability", True, 0),
     "event_shape": Field(("trial", "time", "neuron"), "float32", "1", "shape of the event size", True, 0),
@@ -55,7 +59,8 @@ def make_inferred(
         others: further variables, name -> (dims, values, units, long_name).
         attributes: further attributes; mappings are stored as JSON.
         variables: split: [trial], 0 training, 1 validation; default all 0. factors: [trial, time, factor].
-            inferred_inputs: [trial, time, input]. initial_condition: [trial, initial_condition_dim].
+            inferred_inputs: [trial, time, input]. event_rate_sd, factors_sd, inferred_inputs_sd: likewise,
+            standard deviations over draws from the posterior. initial_condition: [trial, initial_condition_dim].
             event_probability, event_shape, event_scale: [trial, time, neuron], zero-inflated gamma of a sample
             (scale in the events' unit, above the recording's event_minimum). trial, neuron: numbers.
             trial_start: [trial], s in the session; needed to stitch windows.

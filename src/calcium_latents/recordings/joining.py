@@ -52,7 +52,7 @@ def join_recordings(
             shorter than `duration_s`, a gap too long to bridge, or traces that cannot be used (see `trace_matrix`).
     """
     items = list(_items(recordings))
-    rates = [_actual_rate(recording, name) for _, name, recording in items]
+    rates = [_frame_rate(recording, name) for _, name, recording in items]
     durations = [recording.sizes["time"] / rate for (_, _, recording), rate in zip(items, rates, strict=True)]
     wanted = min(durations) if duration_s is None else duration_s
     if isinstance(longest_gap_s, bool) or not isinstance(longest_gap_s, int | float) or not 0 <= longest_gap_s < np.inf:
@@ -148,8 +148,8 @@ def _items(recordings: Mapping[str, Mapping[str, xr.Dataset]]) -> Iterator[tuple
             yield condition, name, recording
 
 
-def _actual_rate(recording: xr.Dataset, name: str) -> float:
-    """Return frames per second over the whole recording, after checking that it is one trial of frames."""
+def _frame_rate(recording: xr.Dataset, name: str) -> float:
+    """Return frames per second, after checking that it is one trial of frames."""
     path = f"{name} ({recording.attrs['source']})"
     if "fluorescence" not in recording:
         fail(path, "fluorescence", "traces of dF/F", "none", "Give the recording before deconvolution.")
@@ -160,9 +160,7 @@ def _actual_rate(recording: xr.Dataset, name: str) -> float:
     if abs(width / period - 1) > 0.01:
         expected = f"imaging frames of {period:g} s"
         fail(path, "bin_width_s", expected, f"{width:g} s", "Give the recording before it is cut into bins.")
-    time = recording["time"].values
-    # The stated rate may come from rounded timestamps; over the recording the error would add up.
-    return float((time.size - 1) / (time[-1] - time[0])) if time.size > 1 else 1 / width
+    return float(recording.attrs["imaging_rate_hz"])
 
 
 def _longest_run(flags: np.ndarray) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from calcium_latents.files import atomic_path
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.slabs import slabs
 
 # One MiB of float32: large enough to compress well, small enough to read a few trials cheaply.
 CHUNK_VALUES = 262_144
@@ -44,7 +45,8 @@ def write_dataset(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str
 def _encoding(array: xr.Variable) -> dict[str, Any]:
     encoding: dict[str, Any] = {}
     if array.dtype.kind == "f":
-        encoding["_FillValue"] = np.array(np.nan, array.dtype)[()] if np.isnan(array.values).any() else None
+        missing = any(np.isnan(array.values[at]).any() for at in slabs(array.values))
+        encoding["_FillValue"] = np.array(np.nan, array.dtype)[()] if missing else None
     if array.ndim == 3:
         trials, bins, columns = array.shape
         columns_chunk = min(columns, 1024)
@@ -70,14 +72,18 @@ def read_dataset(path: str | Path, variables: list[str] | None = None) -> xr.Dat
     if not path.is_file():
         fail(path, "file", "a netCDF file", "no such file", "Run its step, or correct the path.")
     try:
-        # Times stay numbers: "s" is a unit here, not a calendar.
-        with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as opened:
+        # Times stay numbers: "s" is a unit here, not a calendar. Missing samples are NaN: nothing is to be masked.
+        with xr.open_dataset(
+            path, engine="h5netcdf", mask_and_scale=False, decode_times=False, decode_timedelta=False
+        ) as opened:
             missing = [name for name in variables or () if name not in opened.variables]
             if missing:
                 fail(path, missing[0], "this variable", f"only {sorted(map(str, opened.variables))}", "Run its step.")
             dataset = (opened if variables is None else opened[list(variables)]).load()
     except (OSError, ValueError, KeyError) as error:
         fail(path, "file", "a netCDF4 file", f"an unreadable one ({error})", "Make it again.")
+    for array in dataset.variables.values():
+        array.attrs.pop("_FillValue", None)
     for name in PROVENANCE:
         if name not in dataset.attrs:
             fail(path, f"attribute {name}", "the file's provenance", "none", "Make it again.")

@@ -4,11 +4,16 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
 
 NEUROPIL_COEFFICIENT = 0.7
 BASELINE_PERCENTILE = 10.0
 BASELINE_SD_S = 20.0
+#: How far dF/F is above its baseline, at most.
+LARGEST_SPREAD = 3.0
+#: Samples that are held in double precision: 8 MiB.
+BLOCK_SAMPLES = 2**20
 
 
 def subtract_neuropil(
@@ -51,18 +56,76 @@ def running_baseline(
     return np.stack([np.interp(frames, centres, column) for column in smooth.T], axis=1)
 
 
-def delta_f_over_f(fluorescence: np.ndarray, sampling_rate_hz: float, source: str = "fluorescence") -> np.ndarray:
-    """Return (F - baseline) / baseline [frame, neuron] with the running baseline.
+def delta_f_over_f(
+    fluorescence: np.ndarray,
+    sampling_rate_hz: float,
+    source: str = "fluorescence",
+    neuropil: np.ndarray | None = None,
+    coefficient: float = NEUROPIL_COEFFICIENT,
+    neurons: np.ndarray | None = None,
+    leave_out: bool = False,
+) -> np.ndarray:
+    """Return (F - baseline) / baseline [frame, neuron] in float32 with the running baseline, F free of neuropil.
+
+    Neurons are taken a few at a time, so that hours of thousands of neurons need little beside what is returned.
+
+    Args:
+        fluorescence: [frame, neuron]; NaN = not sampled.
+        sampling_rate_hz: frames per second.
+        source: names the file in messages.
+        neuropil: [frame, neuron], of which `coefficient` times is subtracted (see `subtract_neuropil`), or None.
+        coefficient: of the neuropil.
+        neurons: [neuron], their numbers in messages.
+        leave_out: give NaN for neurons whose baseline is not positive, where they are fewer than half.
 
     Raises:
-        UserError: a baseline is not positive, as in traces that are dF/F already.
+        UserError: a baseline is not positive, as in traces that are dF/F already, or without their background.
     """
-    baseline = running_baseline(fluorescence, sampling_rate_hz)
-    negative = np.flatnonzero((baseline <= 0).any(axis=0))
-    if negative.size:
-        raise UserError(
-            f"{source}: fluorescence: expected raw fluorescence with a positive baseline, found "
-            f"{negative.size} traces whose baseline reaches {baseline.min():.3g} (the first: column "
-            f"{negative[0]}). Set `is_dff: true` if these are dF/F already, or leave them out with `neurons`."
+    frames, count = fluorescence.shape
+    # Neurons in rows: a recording is read and written one neuron after the other.
+    dff = np.empty((count, frames), np.float32).T
+    lowest, middle, spread = np.empty((3, count))
+    step = max(1, BLOCK_SAMPLES // max(1, frames))
+    for block in (slice(start, start + step) for start in range(0, count, step)):
+        values = np.asarray(fluorescence[:, block], float)
+        if neuropil is not None and coefficient:
+            values = subtract_neuropil(values, np.asarray(neuropil[:, block], float), coefficient)
+        baseline = running_baseline(values, sampling_rate_hz)
+        lowest[block] = baseline.min(axis=0)
+        dark = lowest[block] <= 0
+        if dark.any():
+            spread[block][dark] = np.nanmedian(values[:, dark] - baseline[:, dark], axis=0)
+        middle[block] = np.median(baseline, axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dff[:, block] = (values - baseline) / baseline
+    dark = lowest <= 0
+    if leave_out and dark.mean() < 0.5:
+        dff[:, dark] = np.nan
+    elif dark.any():
+        numbers = np.arange(count) if neurons is None else np.asarray(neurons)
+        fail(
+            source,
+            "fluorescence",
+            "raw fluorescence with a positive baseline",
+            f"one that reaches {lowest.min():.3g} in {named_neurons(numbers[dark])} of {count}",
+            _advice_on_dark(dark, float(np.median(middle)), float(np.median(spread[dark]))),
         )
-    return (fluorescence - baseline) / baseline
+    return dff
+
+
+def _advice_on_dark(dark: np.ndarray, middle: float, spread: float) -> str:
+    """Return what to do about baselines that are not positive in neurons where `dark` [neuron].
+
+    `middle` is the median baseline of all neurons, `spread` how far traces of dark ones are above theirs.
+    """
+    if dark.mean() < 0.5:
+        return (
+            f"Most neurons are brighter (median baseline {middle:.3g}): these are darker than the background that was"
+            " taken off. Leave them out (`neurons: usable`), or export traces without background subtraction."
+        )
+    if abs(middle) < 3 * spread < 3 * LARGEST_SPREAD:
+        return "Most baselines are about 0, as of dF/F: set `is_dff: true` if these are dF/F already."
+    return (
+        f"Values are too large for dF/F (traces are {spread:.3g} above their baseline), and no baseline is left to"
+        " divide by: export traces without background subtraction."
+    )

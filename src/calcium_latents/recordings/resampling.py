@@ -7,13 +7,15 @@ import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
 
-from calcium_latents.errors import UserError
+from calcium_latents.recordings.behaviour import behaviour_names
 from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
-from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
 from calcium_latents.recordings.rates import ROUNDING, check_positive, interpolation_weights, overlap_weights
 from calcium_latents.recordings.schema import make_recording
 
+# A longer stretch in which no neuron was sampled is not interpolated.
+LONGEST_GAP_S = 2.0
 # Neurons that are weighed at once, in float64.
 BLOCK = 1024
 
@@ -34,7 +36,7 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
     Missing samples (NaN) have no weight; bins without any sample are interpolated linearly from their neighbours.
 
     Args:
-        recording: a Recording of one trial of imaging frames with events; running_speed (trial, time) is kept.
+        recording: a Recording of one trial of imaging frames with events; behaviour (trial, time) is kept.
         rate_hz: bins per second of the result.
 
     Returns:
@@ -42,11 +44,13 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
         `event_minimum`), everything that the recording says about its neurons, attribute paradigm = "spontaneous".
 
     Raises:
-        UserError: no events, not a continuous recording, or a rate that leaves no bin.
+        UserError: no events, not a continuous recording, a gap in all neurons of more than `LONGEST_GAP_S`, or a rate
+            that leaves no bin.
     """
     source = recording.attrs["source"]
     check_positive(rate_hz, "rate_hz", source)
     times, period = frame_times(recording)
+    check_gaps(recording)
     duration = times[-1] + period - times[0]
     count = int(np.floor(duration * rate_hz + ROUNDING))
     if count < 1:
@@ -61,12 +65,15 @@ def resample(recording: xr.Dataset, rate_hz: float) -> xr.Dataset:
             return overlap_weights(starts, period, begin, end)
         return interpolation_weights(starts + period / 2, (begin + end) / 2)
 
-    events = interpolate_missing(weigh_neurons(recording, weights, count))
+    weighed = weigh_neurons(recording, weights, count)
+    never = np.isnan(weighed).all(axis=0)
+    if never.any():
+        found = f"none of {named_neurons(recording['neuron'].values[never])}"
+        fail(source, "events", "a sample of every neuron in at least one bin", found, "Leave these neurons out.")
+    events = bridge(weighed)
     others = neuron_variables(recording)
-    if "running_speed" in recording:
-        speed = interpolate_missing(weigh_speed(recording, weights))
-        units = recording["running_speed"].attrs["units"]
-        others["running_speed"] = (("trial", "time"), speed.T, units, "running speed")
+    for name, (values, *described) in weigh_behaviour(recording, weights, begin, end).items():
+        others[name] = (("trial", "time"), values[None], *described)
     return make_recording(
         **neuron_fields(recording),
         events=events[None],
@@ -116,26 +123,36 @@ def weigh_neurons(recording: xr.Dataset, weights, count: int) -> np.ndarray:
     return result
 
 
-def weigh_speed(recording: xr.Dataset, weights) -> np.ndarray:
-    """Return running_speed of one continuous trial, weighed into bins as neurons are: [bin, 1] float32."""
-    times, _ = frame_times(recording)
-    speed = recording["running_speed"].values.reshape(-1, 1)
-    sampled = np.isfinite(speed[:, 0])
-    if not sampled.any():
-        fail(recording.attrs["source"], "running_speed", "at least one value", "none", "Leave it out.")
-    return _weighed(weights(times[sampled]), speed[sampled])
+def weigh_behaviour(recording: xr.Dataset, weights, begin: np.ndarray, end: np.ndarray) -> dict[str, tuple]:
+    """Return behaviour of one continuous trial in bins from `begin` to `end` [bin], s, weighed as neurons are.
 
-
-def interpolate_missing(values: np.ndarray) -> np.ndarray:
-    """Return `values` [bin, column] with NaN filled linearly between neighbours, with the nearest at the ends.
-
-    Raises:
-        UserError: a column without samples.
+    Returns:
+        variable -> (values [bin] float32, units, long_name); NaN in bins without a known value.
     """
-    empty = np.flatnonzero(np.isnan(values).all(axis=0))
-    if empty.size:
-        raise UserError(f"column {empty[0]}: expected a sample in at least one bin, found none. Leave it out.")
-    return bridge(values)
+    times, period = frame_times(recording)
+    variables = {}
+    for name in behaviour_names(recording):
+        values, attrs = recording[name].values.reshape(-1, 1), recording[name].attrs
+        known = np.isfinite(values[:, 0])
+        weighed = np.full((begin.size, 1), np.nan, np.float32)
+        if known.any():
+            weighed = _weighed(weights(times[known]), values[known])
+            weighed[np.diff(overlap_weights(times[known], period, begin, end).indptr) == 0] = np.nan
+        variables[name] = (weighed[:, 0], attrs["units"], attrs.get("long_name", name))
+    return variables
+
+
+def check_gaps(recording: xr.Dataset) -> None:
+    """Raise a `UserError` where no neuron was sampled for longer than `LONGEST_GAP_S`: activity is not made up."""
+    times, period = frame_times(recording)
+    taken = times[np.isfinite(recording["events"].values[0]).any(axis=1)]
+    steps = np.diff(taken)
+    if steps.max(initial=0) > LONGEST_GAP_S + period:
+        at = int(np.argmax(steps))
+        found = f"{steps[at] - period:.6g} s without from {taken[at] + period:.6g} s on"
+        expected = f"samples with gaps of at most {LONGEST_GAP_S:g} s"
+        advice = "Split the file at such gaps, or leave it out of the cross-encoder (`studies` in its entry)."
+        fail(recording.attrs["source"], "events", expected, found, advice)
 
 
 def _sampled_alike(events: np.ndarray, offsets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -13,8 +13,9 @@ import xarray as xr
 from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.rates import ROUNDING, overlap_weights
-from calcium_latents.recordings.resampling import frame_times, weigh_neurons, weigh_speed
+from calcium_latents.recordings.resampling import frame_times, weigh_behaviour, weigh_neurons
 from calcium_latents.recordings.schema import make_recording
+from calcium_latents.recordings.trial_table import numbered_conditions
 
 
 def stimulus_responses(
@@ -32,7 +33,7 @@ def stimulus_responses(
         window_s: length of the window (paper: 0.5 s for images, 2.0 s for gratings).
 
     Returns:
-        Recording [presentation, 1, neuron] in the order of the session: events, condition, trial_start, running_speed
+        Recording [presentation, 1, neuron] in the order of the session: events, condition, trial_start, behaviour
         where the recording has it; attribute paradigm = "stimulus".
 
     Raises:
@@ -64,9 +65,8 @@ def stimulus_responses(
             source, "events", "a sample of every neuron in every window", found, "Widen the window, or resample first."
         )
     others = neuron_variables(recording)
-    if "running_speed" in recording:
-        speed = weigh_speed(recording, weights)
-        others["running_speed"] = (("trial", "time"), speed, recording["running_speed"].attrs["units"], "running speed")
+    for name, (values, *described) in weigh_behaviour(recording, weights, starts, starts + window_s).items():
+        others[name] = (("trial", "time"), values[:, None], *described)
     attributes = kept_attributes(recording, but=("event_minimum",)) | {"paradigm": "stimulus"}
     if names is not None:
         attributes["condition_names"] = json.dumps(names)
@@ -106,15 +106,9 @@ def _numbered(conditions: Sequence, count: int, source: str) -> tuple[np.ndarray
     given = np.asarray(conditions)
     if given.shape != (count,):
         fail(source, "conditions", f"{count} of them, one an onset", f"shape {given.shape}", "Correct the table.")
-    # NaN is not itself; as given, since an array of names would hold it as the name "nan"
-    missing = [value is None or value != value for value in conditions]
-    if any(missing):
-        fail(source, "conditions", "a condition for every onset", f"{sum(missing)} missing", "Fill them in.")
-    unique, numbers, counts = np.unique(given, return_inverse=True, return_counts=True)
+    numbers, names = numbered_conditions(conditions, source)
+    unique, counts = np.unique(given, return_counts=True)
     if counts.min() < 2:
         found = f"{int((counts < 2).sum())} of {unique.size} shown once, the first: {unique[counts.argmin()]}"
         fail(source, "conditions", "each at least twice", found, "Leave these presentations out.")
-    whole = given.dtype.kind in "iuf" and np.array_equal(given, np.rint(given.astype(float)))
-    if whole and np.abs(given).max() < 2**31:
-        return given.astype(np.int32), None
-    return numbers, [str(value) for value in unique]
+    return numbers, names

@@ -15,6 +15,7 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.box import Box
 from calcium_latents.recordings.fields import Field, fail
+from calcium_latents.recordings.slabs import slabs
 
 SCHEMA = "calcium-latents recording"
 GRID = ("trial", "time", "neuron")
@@ -125,25 +126,32 @@ def _check_offsets(dataset: xr.Dataset, path: str | Path) -> None:
 
 def _check_samples(dataset: xr.Dataset, path: str | Path) -> None:
     """Check where samples are missing, and that events keep the promised smallest size."""
-    sampled = {name: np.isfinite(dataset[name].values) for name in ("fluorescence", "events") if name in dataset}
-    for name, mask in sampled.items():
-        never = np.flatnonzero(~mask.any(axis=(0, 1)))
+    values = {name: dataset[name].values for name in ("fluorescence", "events") if name in dataset}
+    grid, smallest = next(iter(values.values()), np.zeros(0)), dataset.attrs.get("event_minimum")
+    sampled = {name: np.zeros(grid.shape[-1], bool) for name in values}
+    differ, between, least = 0, 0, np.inf
+    for at in slabs(grid) if values else ():
+        masks = {name: np.isfinite(array[at]) for name, array in values.items()}
+        for name, mask in masks.items():
+            sampled[name][at[2:] or ...] |= mask.any(axis=(0, 1))
+        if len(masks) == 2:
+            differ += int(np.count_nonzero(masks["fluorescence"] != masks["events"]))
+        if "events" in values and smallest is not None:
+            part = values["events"][at]
+            small = part[(part > 0) & (part < smallest * (1 - 1e-4))]
+            between, least = between + small.size, min(least, float(small.min(initial=np.inf)))
+    for name, any_sample in sampled.items():
+        never = np.flatnonzero(~any_sample)
         if never.size:
             found = f"{never.size} neurons without, the first: {int(dataset['neuron'].values[never[0]])}"
             fail(path, name, "at least one sample of every neuron", found, "Leave these neurons out.")
-    if len(sampled) == 2 and not np.array_equal(sampled["fluorescence"], sampled["events"]):
-        count = int((sampled["fluorescence"] != sampled["events"]).sum())
+    if differ:
         expected = "NaN exactly where fluorescence has it"
-        fail(path, "events", expected, f"{count} bins that differ", "Deconvolve again.")
-    smallest = dataset.attrs.get("event_minimum")
-    if "events" in sampled and smallest is not None:
-        events = dataset["events"].values
-        between = (events > 0) & (events < smallest * (1 - 1e-4))
-        if between.any():
-            expected = f"zero or at least event_minimum = {smallest:g}"
-            found = f"{int(between.sum())} between, down to {events[between].min():g}"
-            advice = "Deconvolve with this smallest event size (s_min), or rescale the events to it."
-            fail(path, "events", expected, found, advice)
+        fail(path, "events", expected, f"{differ} bins that differ", "Deconvolve again.")
+    if between:
+        expected = f"zero or at least event_minimum = {smallest:g}"
+        advice = "Deconvolve with this smallest event size (s_min), or rescale the events to it."
+        fail(path, "events", expected, f"{between} between, down to {least:g}", advice)
 
 
 RECORDING = Box(

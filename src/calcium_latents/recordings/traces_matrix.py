@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.fields import fail, named_neurons
 
 MINIMUM_NEURONS = 2
 MINIMUM_SAMPLES = 16
@@ -53,13 +53,13 @@ def check_matrix(matrix: np.ndarray, neuron: np.ndarray, path: str | Path) -> No
     infinite = np.isinf(matrix).any(axis=1)
     if infinite.any():
         advice = "Correct these traces in the source, or leave the neurons out."
-        fail(path, "fluorescence", "finite values", f"infinite ones in {_named(neuron, infinite)}", advice)
+        fail(path, "fluorescence", "finite values", f"infinite ones in {named_neurons(neuron[infinite])}", advice)
     missing = np.isnan(matrix)
     if missing.any():
         first = int(np.argmax(missing.any(axis=1)))
         at = int(np.argmax(missing[first]))
         found = (
-            f"{int(missing.sum())} missing (NaN) in {_named(neuron, missing.any(axis=1))}; "
+            f"{int(missing.sum())} missing (NaN) in {named_neurons(neuron[missing.any(axis=1)])}; "
             f"the first is sample {at} of neuron {int(neuron[first])}"
         )
         advice = "Let join_recordings bridge short gaps, or leave these neurons out."
@@ -67,7 +67,7 @@ def check_matrix(matrix: np.ndarray, neuron: np.ndarray, path: str | Path) -> No
     constant = matrix.max(axis=1) == matrix.min(axis=1)
     if constant.any():
         expected = "traces that change over time"
-        found = f"no variance in {_named(neuron, constant)}"
+        found = f"no variance in {named_neurons(neuron[constant])}"
         fail(path, "fluorescence", expected, found, "Leave these neurons out (`neurons: usable` in their entry).")
 
 
@@ -101,12 +101,3 @@ def check_labels(recording: xr.Dataset, path: str | Path) -> None:
 
 def _is_text(label: object) -> bool:
     return isinstance(label, str) and bool(label)
-
-
-def _named(neuron: np.ndarray, chosen: np.ndarray | np.bool) -> str:
-    """Return "neuron 3", or "4 neurons (3, 5, 6, 7)" with at most eight numbers."""
-    numbers = [int(number) for number in np.asarray(neuron)[chosen]]
-    if len(numbers) == 1:
-        return f"neuron {numbers[0]}"
-    more = ", ..." if len(numbers) > 8 else ""
-    return f"{len(numbers)} neurons ({', '.join(map(str, numbers[:8]))}{more})"

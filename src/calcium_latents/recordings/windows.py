@@ -6,20 +6,29 @@ floor((time - window start) / bin width), and every other bin of the neuron is N
 (RADICaL, Methods: 31.08 Hz events in 10 ms bins).
 """
 
+import json
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from calcium_latents.errors import UserError
+from calcium_latents.recordings.behaviour import at_times, behaviour_names
 from calcium_latents.recordings.carried import kept_attributes, neuron_fields, neuron_variables
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.grids import Clock, Grid, frame_clock, place, trial_grid, window_grid
 from calcium_latents.recordings.inferred import SERIES, make_inferred
+from calcium_latents.recordings.rates import ROUNDING
 from calcium_latents.recordings.schema import make_recording
-
-# A sample this fraction of a bin before a boundary belongs to the later bin: times carry rounding errors.
-ROUNDING = 1e-6
+from calcium_latents.recordings.trial_table import (
+    ATTRIBUTE,
+    checked_trials,
+    numbered_conditions,
+    trial_attribute,
+    trial_table,
+)
 
 
 def cut_windows(
@@ -28,7 +37,7 @@ def cut_windows(
     window_s: float,
     overlap_s: float,
     *,
-    trial_starts_s: Sequence[float] | None = None,
+    trials: pd.DataFrame | Sequence[float] | Literal["file"] | None = None,
     before_s: float = 0.0,
     after_s: float | None = None,
 ) -> xr.Dataset:
@@ -36,108 +45,108 @@ def cut_windows(
 
     Args:
         recording: a Recording of one trial whose bins are imaging frames.
-        bin_width_s: width of the new bins, at most the imaging period. None: one bin a frame, offsets unused.
+        bin_width_s: width of the new bins, at most the imaging period. None: one bin a frame, offsets unused; a trial's
+            zero is then at the frame that begins nearest to it.
         window_s: length of a window, rounded to whole bins.
         overlap_s: time that neighbouring windows share, rounded to whole bins. The last window is moved back
             so that it ends with the recording, and may share more.
-        trial_starts_s: zeros of the user's trials, s in the session; replaces the regular windows.
-        before_s, after_s: a trial runs from `before_s` before its zero to `after_s` after it
-            (default: `window_s` in all).
+        trials: replace the regular windows: a table with a column start_s, the trials' zeros in s of the session (and,
+            where known, stop_s, condition and others), the zeros alone, or "file" for the recording's own table.
+        before_s, after_s: a trial runs from `before_s` before its zero to `after_s` after it; default: to its stop_s,
+            or else for `window_s` in all. The longest trial sets the length; shorter ones are NaN after their end.
 
     Returns:
         Recording [trial, time, neuron] of events and fluorescence (those that `recording` has), with
-        `trial_start` in the session and everything that the recording says about its neurons.
+        `trial_start` in the session, behaviour, `condition` where the table has it, and everything that the recording
+        says about its neurons. Windows and trials without any sample are left out: attribute `left_out` says how
+        many. Attribute `trials` is the table, of the trials that are there where trials are cut.
 
     Raises:
-        UserError: bins wider than the interval between two samples of a neuron, windows longer than the
-            recording, trials outside of it, or a recording that is not continuous.
+        UserError: bins wider than the imaging period, windows longer than the recording, trials outside of it, no
+            samples in any, or a recording that is not continuous.
     """
     source = recording.attrs["source"]
     _check_continuous(recording)
-    period = 1 / recording.attrs["imaging_rate_hz"]
-    session = recording["time"].values + recording["trial_start"].values[0]
-    if bin_width_s is None:
-        # Nominal frame times: recorded ones jitter around the grid.
-        width, times = period, session[0] + np.arange(session.size) * period
-        offsets = np.zeros(recording.sizes["neuron"])
+    clock = frame_clock(recording, bin_width_s)
+    table, overlap = _trials_of(recording, trials), 0
+    if table is None:
+        grid, overlap = window_grid(clock, window_s, overlap_s, source)
     else:
-        width, times = float(bin_width_s), session
-        offsets = recording["sample_offset"].values[0].astype(float)
-        _check_bin_width(width, times, source)
-    origin, last = times[0], times[-1] + offsets.max()
-    if trial_starts_s is None:
-        n_bins, overlap = _window_bins(window_s, overlap_s, width, source)
-        total = int(np.floor((last - origin) / width + ROUNDING)) + 1
-        if total < n_bins:
-            fail(
-                source,
-                "windows length_s",
-                f"at most the recording's {last - origin:.3f} s",
-                f"{window_s:g} s",
-                "Shorten the windows.",
-            )
-        shifts = np.arange(0, total - n_bins + 1, n_bins - overlap)
-        if shifts[-1] + n_bins < total:
-            shifts = np.append(shifts, total - n_bins)
-        grids = [(origin, int(shift)) for shift in shifts]
-        starts, zero_bins = origin + shifts * width, 0
-    else:
-        overlap, after_s = 0, window_s - before_s if after_s is None else after_s
-        starts = np.asarray(trial_starts_s, float)
-        n_bins = round((before_s + after_s) / width)
-        zero_bins = round(before_s / width)
-        _check_trials(starts, before_s, after_s, n_bins, (origin, last + period), source)
-        grids = [(start - zero_bins * width, 0) for start in starts]
-        if bin_width_s is None:
-            # floor(frame - start) = frame - ceil(start): whole frames, free of rounding.
-            frames_before = np.ceil((starts - origin) / width - ROUNDING).astype(int) - zero_bins
-            grids = [(origin, int(shift)) for shift in frames_before]
-
+        grid = trial_grid(clock, table, before_s, after_s, window_s, source)
     cut: dict[str, Any] = {}
+    sampled = np.ones(grid.starts.size, bool)
     for name in ("fluorescence", "events"):
         if name in recording:
             frames = recording[name].values[0]
-            blocks = [_place(frames, times, offsets, start, shift, width, n_bins) for start, shift in grids]
-            cut[name] = np.stack(blocks)
+            blocks = [place(frames, clock.times, clock.offsets, grid, trial) for trial in range(grid.starts.size)]
+            # samples are missing alike in both (see schema)
+            sampled = np.array([bool(np.isfinite(block).any()) for block in blocks])
+            cut[name] = np.stack(
+                [block for block, any_there in zip(blocks, sampled, strict=True) if any_there] or blocks
+            )
     _check_filled(cut, recording, source)
-    attributes = {
-        **kept_attributes(recording),
-        "window_s": n_bins * width,
-        "overlap_s": overlap * width,
-        "cut": "windows" if trial_starts_s is None else "trials",
+    attributes = kept_attributes(recording) | {
+        "window_s": grid.n_bins * clock.width,
+        "overlap_s": overlap * clock.width,
+        "cut": "windows" if table is None else "trials",
     }
+    if not sampled.all():
+        attributes["left_out"] = int((~sampled).sum())
+        found = f"{attributes['left_out']} of {sampled.size} {attributes['cut']}"
+        print(f"{source}: {found} have no sample (a gap in the recording) and are left out.", file=sys.stderr)
+    kept = grid[sampled]
+    if table is not None:
+        table = table[sampled]
+        attributes[ATTRIBUTE] = trial_attribute(table)
+        if "condition" in table:
+            cut["condition"], names = numbered_conditions(table["condition"].tolist(), source)
+            if names is not None:
+                attributes["condition_names"] = json.dumps(names)
     return make_recording(
         **cut,
-        time=(np.arange(n_bins) - zero_bins) * width,
-        bin_width_s=width,
+        time=(np.arange(kept.n_bins) - kept.zero_bins) * clock.width,
+        bin_width_s=clock.width,
         imaging_rate_hz=recording.attrs["imaging_rate_hz"],
         source=source,
-        trial_start=starts,
-        sample_offset=np.broadcast_to(recording["sample_offset"].values, (len(grids), offsets.size)),
+        trial_start=kept.starts,
+        sample_offset=np.broadcast_to(recording["sample_offset"].values, (kept.starts.size, clock.offsets.size)),
         **neuron_fields(recording),
-        others=neuron_variables(recording, more_dims=True),
+        others=neuron_variables(recording, more_dims=True) | _behaviour(recording, clock, kept),
         attributes=attributes,
     )
 
 
-def _place(frames, times, offsets, start, shift, width, n_bins) -> np.ndarray:
-    """Return `frames` [frame, neuron] as [bin, neuron] from `shift` bins after `start`."""
-    begin = start + shift * width
-    # One bin of slack on either side: the exact decision is the floor below.
-    first = np.searchsorted(times, begin - offsets.max() - width)
-    stop = np.searchsorted(times, begin + (n_bins + 1) * width)
-    values = frames[first:stop]
-    # All windows of a recording share one grid (`start` is its origin): a sample keeps its bin in each.
-    bins = np.floor((times[first:stop, None] + offsets - start) / width + ROUNDING).astype(int) - shift
-    frame, neuron = np.nonzero((bins >= 0) & (bins < n_bins) & np.isfinite(values))
-    block = np.full((n_bins, frames.shape[1]), np.nan, np.float32)
-    block[bins[frame, neuron], neuron] = values[frame, neuron]
-    if np.isfinite(block).sum() != frame.size:
-        raise UserError(
-            f"bin_width_s: two samples of one neuron fall into a bin of {width:g} s. Choose narrower bins, "
-            "or bin_width_s: null for one bin a frame."
-        )
-    return block
+def _trials_of(recording: xr.Dataset, trials: Any) -> pd.DataFrame | None:
+    source = recording.attrs["source"]
+    if trials is None:
+        return None
+    if isinstance(trials, str):
+        trials = trial_table(recording)
+        if trials is None:
+            fail(source, "trials", "a table of trials in the file", "none", "Name a CSV file, or leave `trials` out.")
+    if not isinstance(trials, pd.DataFrame):
+        trials = pd.DataFrame({"start_s": np.asarray(trials, float)})
+    return checked_trials(trials, source)
+
+
+def _behaviour(recording: xr.Dataset, clock: Clock, grid: Grid) -> dict[str, tuple]:
+    """Return the recording's behaviour on the bins of `grid`, as `others` of `make_recording`."""
+    variables = {}
+    centres = clock.times + clock.period / 2
+    bins = grid.begins[:, None] + (np.arange(grid.n_bins) + 0.5) * grid.width
+    inside = (bins >= clock.times[0]) & (bins < clock.times[-1] + clock.period)
+    inside &= np.arange(grid.n_bins) < grid.lengths[:, None]
+    # Half a frame at either end of the recording has the value of the frame.
+    bins = np.clip(bins, centres[0], centres[-1])
+    for name in behaviour_names(recording):
+        values, attrs = recording[name].values[0].astype(float), recording[name].attrs
+        if clock.by_frame:
+            blocks = [place(values[:, None], clock.times, np.zeros(1), grid, i)[:, 0] for i in range(grid.starts.size)]
+            cut = np.stack(blocks)
+        else:
+            cut = np.where(inside, at_times(centres, values, bins), np.nan)
+        variables[name] = (("trial", "time"), cut.astype(np.float32), attrs["units"], attrs.get("long_name", name))
+    return variables
 
 
 def _check_continuous(recording: xr.Dataset) -> None:
@@ -147,74 +156,16 @@ def _check_continuous(recording: xr.Dataset) -> None:
         fail(source, "trial", "one continuous trial", found, "Only an uncut recording can be cut.")
     if recording.attrs["bin_width_s"] < 0.99 * period:
         found = f"{recording.attrs['bin_width_s']:g} s"
-        fail(
-            source,
-            "bin_width_s",
-            f"imaging frames of {period:g} s",
-            found,
-            "It is on a sub-frame grid already.",
-        )
-
-
-def _check_bin_width(width: float, times: np.ndarray, source: str) -> None:
-    if not np.isfinite(width) or width <= 0:
-        fail(source, "bin_width_s", "a positive number of seconds", f"{width:g}", "Use 0.01, say, or null.")
-    shortest = np.diff(times).min() if times.size > 1 else np.inf
-    if width > shortest * (1 + ROUNDING):
-        fail(
-            source,
-            "bin_width_s",
-            f"at most {shortest:.6g} s, the shortest interval between two samples of a neuron",
-            f"{width:g} s, so that two samples would fall into one bin",
-            "Choose narrower bins, or bin_width_s: null for one bin a frame.",
-        )
-
-
-def _window_bins(window_s: float, overlap_s: float, width: float, source: str) -> tuple[int, int]:
-    n_bins, overlap = round(window_s / width), round(overlap_s / width)
-    if overlap_s < window_s:  # rounding alone must not make them equal
-        overlap = min(overlap, max(n_bins - 1, 0))
-    if n_bins < 2:
-        fail(source, "windows length_s", f"two bins of {width:g} s or more", f"{window_s:g} s", "Lengthen it.")
-    if not 0 <= overlap < n_bins:
-        expected = f"from 0 to less than length_s = {window_s:g} s"
-        fail(source, "windows overlap_s", expected, f"{overlap_s:g} s", "Shorten the overlap.")
-    return n_bins, overlap
-
-
-def _check_trials(starts, before_s, after_s, n_bins, covered, source) -> None:
-    if starts.ndim != 1 or starts.size == 0 or not np.isfinite(starts).all():
-        fail(source, "trials starts_s", "a list of times in seconds", f"{starts!r:.100}", "Correct the list.")
-    if n_bins < 2:
-        found = f"{before_s:g} s before and {after_s:g} s after"
-        fail(source, "trials before_s, after_s", "two bins or more in all", found, "Lengthen the trials.")
-    if (np.diff(starts) < 0).any():
-        fail(
-            source,
-            "trials starts_s",
-            "times in ascending order",
-            "an earlier one after a later",
-            "Sort them.",
-        )
-    begin, end = covered
-    outside = (starts - before_s < begin - 1e-9) | (starts + after_s > end + 1e-9)
-    if outside.any():
-        first = starts[np.argmax(outside)]
-        fail(
-            source,
-            "trials starts_s",
-            f"trials within the recording ({begin:g} to {end:g} s)",
-            f"{int(outside.sum())} others, the first from {first - before_s:g} to {first + after_s:g} s",
-            "Leave them out, or correct before_s and after_s.",
-        )
+        expected = f"imaging frames of {period:g} s"
+        fail(source, "bin_width_s", expected, found, "It is on a sub-frame grid already.")
 
 
 def _check_filled(cut: dict[str, np.ndarray], recording: xr.Dataset, source: str) -> None:
     for name, array in cut.items():
-        empty = np.flatnonzero(~np.isfinite(array).any(axis=(1, 2)))
-        if empty.size:
-            fail(source, name, "samples in every trial", f"none in trial {empty[0]}", "Leave such trials out.")
         never = np.flatnonzero(~np.isfinite(array).any(axis=(0, 1)))
+        if never.size == array.shape[2]:
+            advice = "Are the times those of the same session?"
+            fail(source, name, "samples in one trial or more", "none in any", advice)
         if never.size:
             found = f"none of neuron {int(recording['neuron'].values[never[0]])}"
             fail(source, name, "samples of every neuron in the trials", found, "Leave such neurons out.")
@@ -269,7 +220,9 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
         fail(model, "time", "even steps", found, "Infer rates on a regular grid of bins or frames.")
     if overlap_s > 0 and begin.size > 1:
         # The last window may share more, and with two windows it is the last that tells.
-        shared = n_bins * width - float(np.diff(begin).max())
+        # windows without samples are left out: the closest neighbours tell
+        steps = np.diff(begin)
+        shared = n_bins * width - float((steps[:-1] if steps.size > 1 else steps).min())
         if shared < overlap_s - 2 * width or (begin.size > 2 and shared > overlap_s + 2 * width):
             advice = "Pass the overlap of cut_windows, or 0 for trials."
             fail(model, "overlap_s", f"{shared:g} s as in trial_start", f"{overlap_s:g} s", advice)

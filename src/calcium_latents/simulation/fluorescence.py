@@ -24,6 +24,32 @@ def calcium(spike_sizes: np.ndarray, rise_time_s: float, decay_time_s: float, bi
     return lfilter([gain], [1.0, -gamma_1, -gamma_2], spike_sizes, axis=-1)
 
 
+def calcium_at_samples(
+    times: np.ndarray,
+    sizes: np.ndarray,
+    rise_time_s: float,
+    decay_time_s: float,
+    first_s: float,
+    period_s: float,
+    samples: int,
+) -> np.ndarray:
+    """Return the calcium [sample] that spikes at `times` [spike] (s) of `sizes` [spike] leave at regular samples.
+
+    The sum over spikes of size * (exp(-t / decay) - exp(-t / rise)) / peak, t the time since the spike; exact, whatever
+    the period. The first sample is taken at `first_s`; spikes after the last one are not seen.
+    """
+    following = np.maximum(np.ceil((times - first_s) / period_s).astype(int), 0)
+    seen = following < samples
+    wait = (first_s + following * period_s - times)[seen]
+    parts = []
+    for time_constant in (decay_time_s, rise_time_s):
+        arriving = np.bincount(following[seen], sizes[seen] * np.exp(-wait / time_constant), samples)
+        parts.append(lfilter([1.0], [1.0, -np.exp(-period_s / time_constant)], arriving))
+    ratio = rise_time_s / decay_time_s
+    peak = ratio ** (ratio / (1 - ratio)) - ratio ** (1 / (1 - ratio))
+    return (parts[0] - parts[1]) / peak
+
+
 def spike_sizes(spikes: np.ndarray, noise_sd: float, random: np.random.Generator) -> np.ndarray:
     """Give each spike a size of N(1, noise_sd); the sizes of the spikes of one bin add up. Shape as
     `spikes`."""

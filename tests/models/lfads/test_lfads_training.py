@@ -118,6 +118,17 @@ def test_training_writes_what_the_workflow_expects(events_path, tmp_path, model,
     assert set(snapshots[-1].metrics) == set(METRICS)
 
 
+def test_trials_of_their_own_lengths_train(events_path, tmp_path):
+    from calcium_latents.recordings import read_inferred, read_recording, write_recording
+
+    recording = read_recording(events_path)
+    recording["events"].values[::2, 7:] = np.nan
+    provenance = {"seed": 0, "config_digest": "1", "code_digest": "0", "versions": "{}"}
+    write_recording(recording, tmp_path / "events.nc", provenance)
+    rate = read_inferred(run_training(tmp_path / "events.nc", tmp_path / "run") / "output.nc")["event_rate"]
+    assert rate.shape == (20, 12, 6) and (rate.values > 0).all()
+
+
 def test_same_seed_same_bytes_and_other_seed_other_result(events_path, tmp_path):
     from calcium_latents.recordings import read_inferred
 

@@ -54,6 +54,14 @@ def test_no_training_window_shares_samples_with_a_validation_window():
     assert np.abs(train[:, None] - held).min() >= 1.0
 
 
+def test_trials_of_their_own_lengths_are_no_overlapping_windows():
+    # back to back, 9 and 5 bins long by turns: only the longest would reach into the next
+    recording = make_recording(trials=20, starts=np.cumsum([0, *([0.09, 0.05] * 10)])[:20])
+    recording["events"].values[1::2, 5:] = np.nan
+    split = prepare_trials(recording, TrialOptions()).split
+    assert (split == VALIDATION).sum() == 4 and (split == TRAINING).sum() == 16
+
+
 def test_epochs_cover_trials_in_new_orders():
     recording = make_recording(trials=25)
     trials = prepare_trials(recording, TrialOptions())
@@ -72,6 +80,9 @@ def test_epochs_cover_trials_in_new_orders():
 def test_events_below_the_minimum_are_refused_with_file_and_neuron():
     with pytest.raises(UserError, match=r"my\.nc.*'events', neuron \d.*event minimum 0\.5"):
         prepare_trials(make_recording(event_minimum=0.5), TrialOptions(), "my.nc")
+    named = make_recording(event_minimum=0.5, source="mine.nwb").assign_coords(neuron=[40, 41, 42, 43])
+    with pytest.raises(UserError, match=r"mine\.nwb \(my\.nc\): field 'events', neuron 4[0-3]:"):
+        prepare_trials(named, TrialOptions(), "my.nc")
 
 
 @pytest.mark.parametrize("options", [{"time_base": "minutes"}, {"validation_fraction": 0.0}])

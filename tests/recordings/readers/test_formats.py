@@ -11,15 +11,19 @@ import pytest
 
 from calcium_latents import provenance
 from calcium_latents.errors import UserError
-from calcium_latents.recording_formats import FALLBACK, FORMATS
+from calcium_latents.recording_formats import FALLBACK, FORMATS, deciding_files
 from calcium_latents.recordings.readers import formats
 from calcium_latents.recordings.readers.formats import reader
 
 
-def _caiman(folder: Path) -> Path:
-    with h5py.File(folder / "caiman.hdf5", "w") as file:
-        file["estimates/C"] = np.ones((2, 9))
-    return folder / "caiman.hdf5"
+def _hdf5(name: str, *items: str):
+    def write(folder: Path) -> Path:
+        with h5py.File(folder / name, "w") as file:
+            for item in items:
+                file[item] = np.ones((2, 9))
+        return folder / name
+
+    return write
 
 
 def _text(name: str, text: str = "x"):
@@ -33,7 +37,10 @@ def _text(name: str, text: str = "x"):
 #: Files and folders by which formats are told from each other.
 EXAMPLES = {
     "arrays": _text("a.npy"),
-    "caiman": _caiman,
+    "caiman": _hdf5("caiman.hdf5", "estimates/C"),
+    "extract": _hdf5("extract.mat", "output/temporal_weights"),
+    "inscopix": _text("i.csv", " , C00\nTime(s)/Cell Status, accepted\n0, 1\n"),
+    "minian": _hdf5("C.nc", "C", "unit_id"),
     "netcal": _text("a.csv", "time (s), 1\n0, 1\n"),
     "nwb": _text("a.nwb"),
     "suite2p": lambda folder: folder,
@@ -52,6 +59,30 @@ def test_a_reader_keeps_the_contract(name, tmp_path):
     for rate, message in ((30, r"a\.xyz"), (-1, "sampling_rate_hz: expected a positive number")):
         with pytest.raises(UserError, match=message):
             module.read(other, {"sampling_rate_hz": rate})
+
+
+def test_every_format_has_an_example():
+    assert set(EXAMPLES) == set(FORMATS)
+
+
+def test_a_folder_of_zarr_is_minians(tmp_path):
+    (tmp_path / "C.zarr").mkdir()
+    assert [name for name in FORMATS if reader(name).recognises(tmp_path)] == ["minian"]
+
+
+def test_what_decides_on_a_recording_that_is_a_folder(tmp_path):
+    """suite2p writes iscell.npy into its folder, whose own time stays as it was."""
+    for name in ("plane0/F.npy", "plane0/iscell.npy", "plane0/data.bin", "combined/F.npy", "combined/reg_tif/a.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def names(folder):
+        return [str(Path(path).relative_to(tmp_path)) for path in deciding_files(folder)]
+
+    everything = ["combined/F.npy", "plane0/F.npy", "plane0/iscell.npy"]
+    assert names(tmp_path) == names(tmp_path / "combined") == everything
+    assert names(tmp_path / "plane0") == everything[1:]
+    assert deciding_files(tmp_path / "plane0/F.npy") == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -14,6 +14,7 @@ from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
 from calcium_latents.models.cross_encoder.network import CrossEncoder
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.training.optimizer import PopulationAdam, optimizer_of
+from calcium_latents.training.reporting import report_validation
 from calcium_latents.training.schedules import LearningRateSchedule
 
 TARGETS = ("linear_prediction", "activity")
@@ -255,6 +256,7 @@ class CrossEncoderTraining(lightning.LightningModule):
             row |= {"validation_r2": float(value[member]), "dead_fraction": float(dead[member])}
             self.history.append(row | {"exponent": float(self.model.exponent[member])})
         self.timing.append({"step": self.step, "training_seconds": self.seconds})
+        report_validation(self.step, self.options.steps, self.history, self.seconds, "validation_r2", larger=True)
 
 
 @torch.no_grad()

@@ -61,7 +61,7 @@ def make_pairs(responses: xr.Dataset, options: ImageOptions, path: str) -> Image
     training = mean[part == TRAINING]
     known = np.isfinite(training).sum(0)
     if not len(training) or known.min() < 2:
-        neuron = int(known.argmin()) if len(training) else 0
+        neuron = int(responses["neuron"].values[known.argmin()]) if len(training) else 0
         raise UserError(
             f"{path}: response: expected at least 2 training images a neuron, found"
             f" {int(known.min()) if len(training) else 0} for neuron {neuron}. Leave this neuron out."

@@ -20,6 +20,7 @@ from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.recordings.fields import TRAINING, VALIDATION
 from calcium_latents.training.optimizer import optimizer_of
+from calcium_latents.training.reporting import report_validation
 from calcium_latents.training.schedules import LearningRateSchedule
 
 MASKS = ("signed", "nonnegative")
@@ -199,6 +200,7 @@ class DigitalTwinTraining(lightning.LightningModule):
             self.waited += 1
         self.history.append({"step": self.step, "validation_loss": loss, "validation_correlation": correlation})
         self.timing.append({"step": self.step, "training_seconds": self.seconds})
+        report_validation(self.step, self.options.steps, self.history, self.seconds, "validation_loss")
         if not self.best:
             raise UserError(
                 f"training: the validation loss is {loss} at step {self.step}. Lower training.learning_rate."

@@ -20,6 +20,7 @@ from calcium_latents.models.lfads.reduced_rank_metric import reduced_rank_nll
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.models.lfads.validation import validation_metrics
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage, optimizer_of
+from calcium_latents.training.reporting import report_validation
 from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp, Plateau
 from calcium_latents.training.streams import Streams
 
@@ -190,8 +191,10 @@ class LFADSTraining(lightning.LightningModule):
         last = self.step == self.length
         if self.step % options.validate_every == 0 or last:
             self.validate()
+            metric = METRICS[0] if options.select == "last" else options.select
             if options.plateau is not None and self._shortened is None:
                 self._look_for_plateau(options.plateau)
+            report_validation(self.step, self.length, self.history, self.seconds, metric)
         if self.step % options.snapshot_every == 0 or last:
             self._snapshot()
         if last and self._best is not None:

@@ -9,6 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.fields import place
 from calcium_latents.recordings.frames import to_frames
 from calcium_latents.seeds import generator
 
@@ -68,13 +69,15 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
     Raises:
         UserError: no events, events below the recording's event minimum, or too few trials to split.
     """
+    path = place(recording, path)
     if "events" not in recording:
         raise UserError(f"{path}: field 'events' is missing. Deconvolve the recording first.")
     events = recording["events"].values.astype(np.float32)
     minimum = float(recording.attrs.get("event_minimum", 0.0))
     below = (events > 0) & (events < minimum)
     if below.any():
-        neuron = int(np.argwhere(below)[0, 2])
+        first = int(np.argwhere(below)[0, 2])
+        neuron = int(recording["neuron"][first]) if "neuron" in recording else first
         raise UserError(
             f"{path}: field 'events', neuron {neuron}: expected zero or at least the event minimum {minimum:g}, found "
             f"{events[below].min():g} ({below.sum()} such events). Deconvolve with that s_min."
@@ -90,8 +93,8 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
         events = cast_to_counts(events)
         minimum = 0.0
     starts = recording["trial_start"].values if "trial_start" in recording else None
-    duration = len(recording["time"]) * width
-    split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, duration, path)
+    durations = _durations(recording["events"].values, width)
+    split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, durations, path)
     return Trials(torch.from_numpy(events), time, split, minimum, rate)
 
 
@@ -100,31 +103,40 @@ def cast_to_counts(events: np.ndarray) -> np.ndarray:
     return np.where(events > 2, np.floor(events), np.where(events > 0, 1.0, events)).astype(np.float32)
 
 
+def _durations(events: np.ndarray, width: float) -> np.ndarray:
+    """Return how long each trial lasts, [trial] in s, of events [trial, time, neuron]: a shorter one has no samples in
+    the bins after its end."""
+    sampled = np.asarray(np.isfinite(events).any(axis=2))
+    empty = np.argmax(sampled[:, ::-1], axis=1)
+    return (events.shape[1] - empty) * width
+
+
 def split_trials(
-    count: int, fraction: float, seed: int, starts: np.ndarray | None, duration: float, path: str
+    count: int, fraction: float, seed: int, starts: np.ndarray | None, durations: np.ndarray | float, path: str
 ) -> np.ndarray:
     """Assign trials to training and validation: return the part `[trial]` of each.
 
     Separate trials are drawn at random. Overlapping windows of one session are split into five runs of neighbours, and
-    training windows that share samples with a validation window are left out. `starts` are theirs `[trial]`, s.
+    training windows that share samples with a validation window are left out. `starts` are theirs `[trial]`, s, and
+    `durations` how long they last, `[trial]` or one for all, s.
     """
     held_out = max(1, round(fraction * count))
     if count - held_out < 1:
         raise UserError(f"{path}: expected at least 2 trials to split, found {count}. Use shorter windows.")
     split = np.zeros(count, np.int8)
     rng = generator(seed, "validation split")
-    overlapping = starts is not None and count > 1 and np.diff(np.sort(starts)).min() < duration * (1 - 1e-6)
-    if not overlapping:
+    order = np.arange(count) if starts is None else np.argsort(starts)
+    stops = None if starts is None else starts + durations * (1 - 1e-6)
+    if starts is None or stops is None or (starts[order][1:] >= np.maximum.accumulate(stops[order])[:-1]).all():
         split[rng.permutation(count)[:held_out]] = VALIDATION
         return split
-    order = np.argsort(starts)
     blocks = min(5, held_out)
     for part in np.array_split(order, blocks):
         width = max(1, round(fraction * len(part)))
         first = rng.integers(0, len(part) - width + 1)
         split[part[first : first + width]] = VALIDATION
-    held = starts[split == VALIDATION]
-    near = (np.abs(starts[:, None] - held[None]) < duration * (1 - 1e-6)).any(1)
+    held = split == VALIDATION
+    near = ((starts[:, None] < stops[held]) & (stops[:, None] > starts[held])).any(1)
     split[near & (split == TRAINING)] = UNUSED
     if not (split == TRAINING).any():
         raise UserError(f"{path}: no training window is left beside the validation windows. Use shorter windows.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calcium_latents.models.traces.neuron_traces import Member
+from calcium_latents.progress import Pace, how_far, say
 from calcium_latents.recordings.embedding import TRAINING
 from calcium_latents.training.streams import Streams
 
@@ -106,6 +107,7 @@ class QueueTraining(lightning.LightningModule):
         self.history: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
         self.turn, self.rounds, self.seconds = 0, 0, 0.0
+        self.pace = Pace()
         self.current: Fit | None = None
         # Lightning asks for a parameter to know the device by
         self.placeholder = torch.nn.Parameter(torch.zeros(()), requires_grad=False)
@@ -137,6 +139,9 @@ class QueueTraining(lightning.LightningModule):
         self.seconds += time.perf_counter() - start
         if ended or self.rounds == self.most_rounds:
             self._finish()
+        if self.pace.due():
+            within = f", round {self.rounds} of at most {self.most_rounds}" if self.current else ""
+            say(f"training, {how_far(self.turn, len(self.make_fits), 'fits', self.seconds)}{within}")
 
     def _finish(self) -> None:
         assert self.current is not None

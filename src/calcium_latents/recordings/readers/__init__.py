@@ -2,17 +2,23 @@
 
 Fields of an entry that are read here (others are for later steps):
 
-- `file`: path, relative to the base directory; a folder for suite2p.
+- `file`: path, relative to the base directory; a folder for suite2p and for Minian's zarr.
 - `format`: the name of a module of `formats`; by default it is told from the file (auto). NETCAL's exports are known
   by their header "time (s)" (.csv) or the ending .txt; a .mat file of NETCAL's traces needs `format: netcal`.
-- `key`: name of the matrix or of the NWB series, where the file has several.
+- `key`: name of the matrix, or of the NWB series or of its planes' container, where the file has several.
 - `sampling_rate_hz`: imaging frames per second, where the file does not say.
-- `orientation`: "neurons x frames" or "frames x neurons" (arrays, and NETCAL's .mat files without times).
+- `orientation`: "neurons x frames" or "frames x neurons" (arrays, NETCAL's .mat files without times, NWB).
+- `mask_axes`: "x y" or "y x", of the ROIs' masks in an NWB file, where who wrote it does not tell.
 - `is_dff`: whether the traces are dF/F; else they are made so (neuropil, running baseline).
-- `neuropil`: coefficient (default 0.7; 0 or false: off); for arrays a mapping of `key` and `coefficient`.
-- `neurons`: all (default), usable (leave out constant and missing traces), or a list of numbers.
+- `neuropil`: coefficient (default: that of suite2p's run, else 0.7; 0 or false: off); for arrays a mapping of `key` and
+  `coefficient`.
+- `neurons`: by default those that the file says are accepted; all (of NWB files, rejected ones, too), usable (see
+  `selection`; attribute `left_out` says which are not), or a list of numbers, in NWB files the ROIs' ids.
 - `sample_offsets`: none, from_positions, or a .npy file [neuron in file] in s after the start of the frame.
-  Default: from_positions for suite2p, whose positions are known to be lines of the scan; else none.
+  Default: from_positions for suite2p, whose positions are known to be lines of the scan; for other NWB files whose
+  planes have their own times, these; else none.
+- `behaviour`: a CSV file with a column time_s and signals at any rate, units in the names of columns
+  (running_speed_cm_s), where the recording's own file has none; see `behaviour_table.read_behaviour`.
 - `bin_width_s`, `windows`, `trials`: how to cut; see `window_options`.
 
 Fields that the workflow reads:

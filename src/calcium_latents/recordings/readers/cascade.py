@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 import xarray as xr
-from scipy.io.matlab import MatReadError
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.opening import load_mat, reading
 from calcium_latents.recordings.schema import make_recording
 
 TICK_S = 1e-4
@@ -52,8 +51,10 @@ def read_cascade(path: str | Path) -> list[GroundTruth]:
         UserError: no such file, no `CAttached`, or a recording whose parts do not fit together.
     """
     path = Path(path)
-    files = sorted(path.glob("*.mat")) if path.is_dir() else [path]
-    if not files or not files[0].is_file():
+    with reading(path, "a .mat file of CASCADE's ground truth, or a folder of them", "Correct the path."):
+        files = sorted(path.glob("*.mat")) if path.is_dir() else [path]
+        found = bool(files) and files[0].is_file()
+    if not found:
         fail(
             path,
             "file",
@@ -65,19 +66,9 @@ def read_cascade(path: str | Path) -> list[GroundTruth]:
 
 
 def _read_file(path: Path) -> list[GroundTruth]:
-    try:
-        found = scipy.io.loadmat(path)
-    except (ValueError, OSError, NotImplementedError, MatReadError) as error:
-        fail(path, "file", "a MATLAB file of version 5", f"an unreadable one ({error})", "Download it again.")
+    found = load_mat(path, "a MATLAB file of version 5")
     if "CAttached" not in found:
-        names = [name for name in found if not name.startswith("__")]
-        fail(
-            path,
-            "CAttached",
-            "a cell array of recordings",
-            f"only {names}",
-            "Is this CASCADE's ground truth?",
-        )
+        fail(path, "CAttached", "a cell array of recordings", f"only {[*found]}", "Is this CASCADE's ground truth?")
     match = re.search(r"(j?GCaMP\w*|jRGECO\w*|XCaMP\w*|OGB-?1|Cal520)", path.parent.name, re.IGNORECASE)
     neuron = path.stem.removeprefix("CAttached_").removesuffix("_mini")
     recordings = []
@@ -94,7 +85,8 @@ def _read_file(path: Path) -> list[GroundTruth]:
                     f"{item.dtype.names}",
                     "Download it again.",
                 )
-            fields[field] = np.asarray(item[field].ravel()[0], float).ravel()
+            with reading(path, f"numbers in CAttached{{{number + 1}}}.{field}", "Download it again."):
+                fields[field] = np.asarray(item[field].ravel()[0], float).ravel()
         time, dff = fields["fluo_time"], fields["fluo_mean"]
         if time.size != dff.size or time.size < 2:
             expected = f"as many values as fluo_time ({time.size})"

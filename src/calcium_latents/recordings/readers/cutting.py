@@ -9,14 +9,16 @@ import pandas as pd
 from calcium_latents.files import read_table
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import find_path, number
+from calcium_latents.recordings.trial_table import FROM_FILE, checked_trials
 
 
 def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict[str, Any]:
     """Return the keyword arguments of `cut_windows` that `entry` asks for.
 
     `windows`: a mapping of `length_s` (default 1 s) and `overlap_s` (default 0.2 s). `trials`: none; or a
-    mapping of `starts_s` (a list, or a CSV file), `before_s` and `after_s`; or a CSV file with a column
-    `start_s` and, if wanted, `before_s` and `after_s`. `bin_width_s`: s, or null for one bin a frame.
+    mapping of `starts_s` (what stands below), `before_s` and `after_s`; or a list of times; or file, the table of
+    trials in the recording's file; or a CSV file with a column `start_s` (or `start_time`) and, if wanted, `stop_s`,
+    `condition`, `before_s`, `after_s` and others. `bin_width_s`: s, or null for one bin a frame.
 
     Raises:
         UserError: a field is not as said.
@@ -30,33 +32,34 @@ def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict
     trials = entry.get("trials")
     if trials in (None, "none", False):
         return options
-    trials = {"starts_s": trials} if isinstance(trials, str) else trials
-    if not isinstance(trials, Mapping) or "starts_s" not in trials:
-        expected = "none, a CSV file, or a mapping with starts_s"
-        fail("the entry", "trials", expected, f"{trials!r}", "Correct it.")
-    starts, given = trials["starts_s"], dict(trials)
-    if isinstance(starts, str):
-        starts, columns = _trial_table(find_path(starts, "starts_s", base_directory))
-        given = columns | given
-    try:
-        options["trial_starts_s"] = [float(start) for start in starts]
-    except (TypeError, ValueError):
-        fail("the entry", "trials starts_s", "a list of times in s", f"{starts!r:.100}", "Correct it.")
-    options["before_s"] = number(given, "before_s", "trials", 0.0)
-    options["after_s"] = number(given, "after_s", "trials")
-    return options
+    trials = trials if isinstance(trials, Mapping) else {"starts_s": trials}
+    starts, given = trials.get("starts_s"), dict(trials)
+    if isinstance(starts, str) and starts != FROM_FILE:
+        path = find_path(starts, "starts_s", base_directory)
+        starts = checked_trials(read_table(path), path)
+        given = _common(starts, path) | given
+    elif starts != FROM_FILE:
+        try:
+            starts = [float(start) for start in starts or ()]
+        except (TypeError, ValueError):
+            starts = []
+        if not starts:
+            expected = f"none, a CSV file, {FROM_FILE}, a list of times in s, or a mapping with starts_s"
+            fail("the entry", "trials", expected, f"{trials.get('starts_s')!r:.100}", "Correct it.")
+    return options | {
+        "trials": starts,
+        "before_s": number(given, "before_s", "trials", 0.0),
+        "after_s": number(given, "after_s", "trials"),
+    }
 
 
-def _trial_table(path: Path) -> tuple[list[float], dict[str, float]]:
-    table = read_table(path)
-    if "start_s" not in table or not pd.api.types.is_numeric_dtype(table["start_s"]):
-        found = f"the columns {list(table)}"
-        fail(path, "start_s", "a column of times in s", found, "Add or rename the column.")
+def _common(table: pd.DataFrame, path: str | Path) -> dict[str, float]:
+    """Return `before_s` and `after_s` where the table has them."""
     columns = {}
     for name in ("before_s", "after_s"):
         if name in table:
-            if table[name].nunique() != 1:
-                advice = "Trials have one length: choose it."
+            if table[name].nunique(dropna=False) != 1:
+                advice = "It is one for all: choose it, or give stop_s."
                 fail(path, name, "the same in all trials", "several values", advice)
             columns[name] = float(table[name].iloc[0])
-    return table["start_s"].tolist(), columns
+    return columns

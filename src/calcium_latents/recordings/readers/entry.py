@@ -1,5 +1,6 @@
 """An entry of config/recordings.yaml, from the file that it names to a Recording."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,18 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.recording_formats import FALLBACK, FORMATS
+from calcium_latents.recordings.behaviour import behaviour_variables
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f, subtract_neuropil
+from calcium_latents.recordings.plausibility import plausibility, stored
+from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f
+from calcium_latents.recordings.readers.behaviour_table import read_behaviour
 from calcium_latents.recordings.readers.entry_fields import find_path, number
 from calcium_latents.recordings.readers.formats import reader
 from calcium_latents.recordings.readers.sample_offsets import sample_offsets
-from calcium_latents.recordings.readers.traces import Traces, check_traces, regular_frames, select_neurons
+from calcium_latents.recordings.readers.selection import USABLE, check_traces, select_neurons, without
+from calcium_latents.recordings.readers.traces import Behaviour, Traces, regular_frames
 from calcium_latents.recordings.schema import make_recording
+from calcium_latents.recordings.trial_table import ATTRIBUTE, trial_attribute
 
 
 def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.Dataset:
@@ -35,7 +41,8 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         traces.neurons = np.arange(traces.values.shape[1])
     time, n_in_file = None, int(np.max(traces.neurons)) + 1
     traces = select_neurons(traces, entry.get("neurons"), str(path))
-    traces.values = np.asarray(traces.values, float)
+    if traces.values.dtype.kind != "f":
+        traces.values = np.asarray(traces.values, np.float32 if traces.values.itemsize < 4 else float)
     if traces.timestamps is not None:
         raw = traces.values
         traces.values, time, actual = regular_frames(raw, traces.timestamps, str(path))
@@ -49,7 +56,16 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     rate = check_traces(traces, str(path))
     if time is None:
         time = traces.start_s + np.arange(traces.values.shape[0]) / rate
-    dff = as_dff(traces, entry, path)
+    behaviour = traces.behaviour | _behaviour(entry, base_directory, time)
+    traces, dff = as_dff(traces, entry, path)
+    made = None if dff is traces.values else dff
+    left_out = traces.attributes.get("left_out", "")
+    plausible = plausibility(traces.values, rate, made, traces.neurons, left_out, str(path))
+    attributes = {**traces.attributes, **stored(plausible), "source_format": chosen}
+    if traces.notes:
+        attributes["reader_notes"] = json.dumps(list(traces.notes))
+    if traces.trials is not None:
+        attributes[ATTRIBUTE] = trial_attribute(traces.trials)
     return make_recording(
         fluorescence=dff[None],
         time=time,
@@ -61,8 +77,22 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         position_units=traces.position_units,
         neuron=traces.neurons,
         source=path.name,
-        attributes={**traces.attributes, "source_format": chosen},
+        others=behaviour_variables(behaviour, time, 1 / rate),
+        attributes=attributes,
     )
+
+
+def _behaviour(entry: Mapping[str, Any], base_directory: str | Path, time: np.ndarray) -> dict[str, Behaviour]:
+    """Return the signals in the file that `behaviour` of `entry` names, some of them within `time` [frame], s."""
+    if entry.get("behaviour") is None:
+        return {}
+    path = find_path(entry["behaviour"], "behaviour", base_directory)
+    signals = read_behaviour(path)
+    clock = next(iter(signals.values())).times
+    if clock[-1] < time[0] or clock[0] > time[-1]:
+        expected = f"times within the recording ({time[0]:g} to {time[-1]:g} s)"
+        fail(path, "time_s", expected, f"{clock[0]:g} to {clock[-1]:g} s", "Give seconds on the recording's own clock.")
+    return signals
 
 
 def _format(entry: Mapping[str, Any], path: Path) -> str:
@@ -74,8 +104,10 @@ def _format(entry: Mapping[str, Any], path: Path) -> str:
     return next((name for name in FORMATS if reader(name).recognises(path)), FALLBACK)
 
 
-def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
+def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> tuple[Traces, np.ndarray]:
     """Return dF/F [frame, neuron] of `traces`, made so where they are not, as `is_dff` and `neuropil` of `entry` say.
+
+    Where only usable neurons are asked for, those whose baseline is not above 0 are left out of both.
 
     Raises:
         UserError: neither the file nor the entry says what the traces are, or they are no raw fluorescence.
@@ -84,14 +116,18 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> np.ndarray:
     if is_dff is None:
         fail(path, "is_dff", "true or false", "none, and this format does not say", "Add `is_dff` to the entry.")
     if is_dff:
-        return traces.values
+        return traces, traces.values
+    own = NEUROPIL_COEFFICIENT if traces.neuropil_coefficient is None else traces.neuropil_coefficient
     setting = entry.get("neuropil")
     setting = setting.get("coefficient") if isinstance(setting, Mapping) else setting
-    coefficient = 0.0 if setting in (False, "none") else NEUROPIL_COEFFICIENT if setting in (None, True) else setting
+    # By identity: 1 is a coefficient, though it equals true.
+    coefficient = own if setting is None or setting is True else 0.0 if setting in (False, "none") else setting
     if not isinstance(coefficient, int | float) or not 0 <= coefficient <= 2:
-        fail(path, "neuropil", "a coefficient from 0 to 2", f"{setting!r}", "Correct it in the entry.")
+        fail(path, "neuropil", "a coefficient from 0 to 2", f"{coefficient!r}", "Correct it in the entry.")
     assert traces.sampling_rate_hz is not None  # see `check_traces`
-    values = traces.values
-    if traces.neuropil is not None and coefficient > 0:
-        values = subtract_neuropil(values, traces.neuropil, coefficient)
-    return delta_f_over_f(values, traces.sampling_rate_hz, str(path))
+    usable = entry.get("neurons") == USABLE
+    dff = delta_f_over_f(
+        traces.values, traces.sampling_rate_hz, str(path), traces.neuropil, coefficient, traces.neurons, usable
+    )
+    dark = np.isnan(dff[np.argmax(np.isfinite(traces.values), axis=0), np.arange(dff.shape[1])])
+    return without(traces, np.where(dark, "a baseline that is not above 0", ""), str(path)), dff[:, ~dark]

@@ -21,8 +21,12 @@ def find_path(
     if not isinstance(given, str | Path) or not str(given):
         raise UserError(f"{source}: {name}: expected a path, found {given!r}. Add `{name}` to the entry.")
     path = Path(base_directory) / Path(given).expanduser()
-    if not path.is_file() and not (folders and path.is_dir()):
-        expected = "an existing file or folder" if folders else "an existing file"
+    expected = "an existing file or folder" if folders else "an existing file"
+    try:
+        found = path.is_file() or (folders and path.is_dir())
+    except OSError as error:  # a folder that may not be entered
+        fail(path, name, expected, f"an error ({error})", "Ask for the right to read it.")
+    if not found:
         fail(path, name, expected, "none", f"Correct `{name}` in the entry.")
     return path
 

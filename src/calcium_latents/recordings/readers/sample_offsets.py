@@ -8,6 +8,7 @@ import numpy as np
 
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import find_path
+from calcium_latents.recordings.readers.opening import load_npy
 from calcium_latents.recordings.readers.traces import Traces
 
 
@@ -39,10 +40,10 @@ def sample_offsets(
             fail(path, "sample_offsets", expected, "none", advice)
         return traces.frame_fraction * period
     file = find_path(setting, "sample_offsets", base_directory)
-    try:
-        offsets = np.asarray(np.load(file), float).ravel()
-    except (OSError, ValueError) as error:
-        fail(file, "sample_offsets", "a .npy file of numbers", f"an unreadable one ({error})", "Save it again.")
+    offsets = load_npy(file)
+    if offsets.dtype.kind not in "fiu" or not offsets.size:
+        fail(file, "sample_offsets", "numbers", f"shape {offsets.shape} of {offsets.dtype}", "Save it again.")
+    offsets = np.asarray(offsets, float).ravel()
     if traces.neurons is None or offsets.size == traces.neurons.size:
         pass
     elif offsets.size >= n_in_file:

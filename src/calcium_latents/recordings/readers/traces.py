@@ -1,16 +1,23 @@
 """What every reader returns, whatever the file: traces over frames, and what is known of where and when."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 
-# Dropped frames are filled with NaN up to this long; a longer gap is two recordings.
-LONGEST_GAP_S = 2.0
+#: Imaging frames per second that a recording may have; others are times in another unit.
+RATES_HZ = (0.3, 2000.0)
+# Gaps are filled with NaN until a recording has this many frames for each that was taken.
+MOST_FRAMES = 10
+# A stamp may be this part of a frame off.
+JITTER = 0.49
+# How fast the expected times of frames follow the stamps, a frame; gaps of more frames than LONG are placed by the
+# whole session's rate, so that the phases of many gaps do not add up.
+FOLLOW, LONG = 0.02, 10
+BEGINNING = 200
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Traces:
         is_dff: whether values are dF/F (else raw fluorescence); None if the file does not say.
         timestamps: [frame], s in the session; None for frames at the sampling rate from `start_s`.
         neuropil: [frame, neuron] or None.
+        neuropil_coefficient: the file's own, where the entry gives none; None for the default.
         position: [neuron, axis x, y(, z)] in `position_units`, or None.
         frame_fraction: [neuron], the part of the imaging period after which the neuron is sampled, or None.
         scanned_by_line: whether the frame fractions are known to be right; else they are used only if asked for.
@@ -45,6 +53,7 @@ class Traces:
         trials: the file's table of trials, a row each: start_s, and where known stop_s, condition and others; or None.
         behaviour: name (running_speed, pupil_diameter, ...) -> signal.
         attributes: further attributes for the Recording.
+        notes: sentences for the user: what the reader took for granted, or could not tell.
     """
 
     values: np.ndarray
@@ -53,6 +62,7 @@ class Traces:
     timestamps: np.ndarray | None = None
     start_s: float = 0.0
     neuropil: np.ndarray | None = None
+    neuropil_coefficient: float | None = None
     position: np.ndarray | None = None
     position_units: str = "pixel"
     frame_fraction: np.ndarray | None = None
@@ -61,6 +71,7 @@ class Traces:
     trials: pd.DataFrame | None = None
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def oriented(array: np.ndarray, orientation: str | None, path: str, name: str) -> np.ndarray:
@@ -113,7 +124,11 @@ def _smoothness(array: np.ndarray) -> float:
 
 
 def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with dropped frames filled with NaN.
+    """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with frames not taken filled with
+    NaN.
+
+    The rate is that of the whole session, frames not taken among them: stamps may be rounded, or jitter by 0.4 of a
+    frame. Frames keep their own times; those of filled ones are interpolated.
 
     Args:
         values: [frame taken, neuron].
@@ -121,7 +136,8 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
         path: names the source in messages.
 
     Raises:
-        UserError: times that do not increase, jitter by half a frame, or leave a gap too long to fill.
+        UserError: times that do not increase, are not in seconds, jitter by half a frame, or leave too much to
+            fill.
     """
     times = np.asarray(timestamps, float).ravel()
     if times.size != values.shape[0]:
@@ -132,105 +148,75 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
             f"{times.size}",
             "Correct the source file.",
         )
-    steps = np.diff(times)
-    if times.size < 2 or not np.isfinite(times).all() or steps.min() <= 0:
-        fail(
-            path,
-            "timestamps",
-            "two or more finite, increasing times in s",
-            "others",
-            "Correct the source file.",
-        )
-    period = float(np.median(steps))
-    counts = np.round(steps / period).astype(int)
-    if (counts < 1).any() or (np.abs(steps - counts * period) > 0.49 * period).any():
-        at = int(np.argmax(np.abs(steps / period - 1)))
-        fail(
-            path,
-            "timestamps",
-            f"frames about {period:.6g} s apart",
-            f"{steps[at]:.6g} s after frame {at}",
-            "Resample the traces to a regular rate.",
-        )
-    if steps.max() > max(LONGEST_GAP_S, 1.5 * period):
-        at = int(np.argmax(steps))
-        fail(
-            path,
-            "timestamps",
-            f"no gap longer than {LONGEST_GAP_S:g} s",
-            f"{steps[at]:.6g} s after frame {at}",
-            "Split the file at its gaps and enter the parts as recordings.",
-        )
-    index = np.concatenate([[0], np.cumsum(counts)])
+    rising = np.isfinite(times[:-1]) & (np.diff(times) > 0)
+    if times.size < 2 or not rising.all() or not np.isfinite(times[-1]):
+        at = int(np.argmin(np.append(rising, False)))
+        found = f"{times[at : at + 2].tolist()} from frame {at} on"
+        fail(path, "timestamps", "two or more finite, increasing times in s", found, "Correct the source file.")
+    index, period = _numbered_frames(times, path)
     filled = np.full((index[-1] + 1, values.shape[1]), np.nan, np.result_type(values, np.float32))
     filled[index] = values
     return filled, np.interp(np.arange(index[-1] + 1), index, times), 1 / period
 
 
-def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
-    """Return the neurons that the entry's `neurons` asks for.
-
-    Args:
-        traces: of all neurons.
-        wanted: None or "all"; "usable" (leave out constant and missing traces); or a list of numbers.
-    """
-    values = traces.values
-    numbers = np.arange(values.shape[1]) if traces.neurons is None else np.asarray(traces.neurons)
-    if wanted is None or wanted == "all":
-        keep = np.ones(numbers.size, bool)
-    elif wanted == "usable":
-        keep = ~unusable(values)
-    elif isinstance(wanted, list | tuple) and all(isinstance(i, int) for i in wanted):
-        keep = np.isin(numbers, wanted)
-        absent = sorted(set(wanted) - set(numbers.tolist()))
-        if absent:
-            fail(
-                path,
-                "neurons",
-                "numbers of neurons in the file",
-                f"{absent[0]}, not there",
-                "Correct the list.",
-            )
-    else:
-        fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
-    if not keep.any():
-        fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
-    chosen: dict[str, Any] = {
-        name: None if getattr(traces, name) is None else np.asarray(getattr(traces, name))[..., keep]
-        for name in ("values", "neuropil", "frame_fraction")
-    }
-    position = None if traces.position is None else np.asarray(traces.position)[keep]
-    return replace(traces, **chosen, position=position, neurons=numbers[keep])
+def _numbered_frames(times: np.ndarray, path: str) -> tuple[np.ndarray, float]:
+    """Return the number [frame taken] of each frame, counting those not taken, and the imaging period, s."""
+    steps = np.diff(times)
+    median = float(np.median(steps))
+    # Rounded steps (30 or 40 ms at 30 Hz) have the right mean, not the right median; longer ones are gaps.
+    near = np.abs(steps / median - 1) < 0.501
+    period = float(steps[near].mean())
+    check_rate(1 / period, path, "timestamps")
+    index, phase = np.arange(times.size), 0.0
+    for _ in range(5):
+        before, (index, off) = index, _follow((times - times[0]) / period, phase)
+        jitter = float(np.abs(off).max())
+        centred = index - index.mean()
+        period = float(centred @ times / (centred @ centred))
+        # the first stamp jitters, too: the first hundreds tell when frames are expected
+        phase = float(np.median(((times - times[0]) / period - index)[:BEGINNING]))
+        if np.array_equal(before, index) and jitter <= JITTER:
+            break
+    if jitter > JITTER:
+        at = int(np.argmax(np.abs(off)))
+        found = f"one {off[at] * period:+.6g} s off at {times[at]:.6g} s"
+        advice = "Resample the traces to a regular rate."
+        fail(path, "timestamps", f"frames about {period:.6g} s apart", found, advice)
+    if index[-1] + 1 > MOST_FRAMES * times.size:
+        at = int(np.argmax(steps))
+        expected = f"gaps of at most {MOST_FRAMES - 1} times the frames taken in all"
+        longest = f"the longest gap {steps[at]:.6g} s after frame {at}"
+        found = f"{times.size} frames in {times[-1] - times[0]:.6g} s, {longest}"
+        advice = "Split the file at its longest gaps and enter the parts as recordings."
+        fail(path, "timestamps", expected, found, advice)
+    return index, period
 
 
-def unusable(values: np.ndarray) -> np.ndarray:
-    """Return [neuron], true where a trace has infinities, fewer than two samples, or never changes."""
-    finite = np.isfinite(values)
-    low = np.where(finite, values, np.inf).min(axis=0)
-    high = np.where(finite, values, -np.inf).max(axis=0)
-    return (finite.sum(axis=0) < 2) | (low >= high) | np.isinf(values).any(axis=0)
+def _follow(stamps: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each frame taken, from 0 on, and how far its stamp is off, in frames: both [frame taken].
+
+    `stamps` are in frames [frame taken], and `phase` is when the first is expected."""
+    first = number = round(float(stamps[0]) - phase)
+    expected = phase + number
+    index, off = np.zeros(stamps.size, int), np.zeros(stamps.size)
+    for frame, stamp in enumerate(stamps.tolist()):
+        step = max(1, round(stamp - expected)) if frame else 0
+        if step > LONG:
+            # a camera starts anew at any phase
+            number = max(number + 1, first + round(stamp))
+            expected = stamp
+        else:
+            number, expected = number + step, expected + step
+            off[frame] = stamp - expected
+            expected += FOLLOW * off[frame]
+        index[frame] = number - first
+    return index, off
 
 
-def check_traces(traces: Traces, path: str) -> float:
-    """Return the sampling rate, Hz; raise a `UserError` where it makes no sense or a trace cannot be used."""
-    rate = traces.sampling_rate_hz
-    if rate is None or not np.isfinite(rate) or rate <= 0:
-        fail(
-            path,
-            "sampling_rate_hz",
-            "imaging frames per second",
-            "none" if rate is None else f"{rate!r}",
-            "Add `sampling_rate_hz` to the entry.",
-        )
-    bad = np.flatnonzero(unusable(traces.values))
-    if bad.size:
-        column = traces.values[:, bad[0]]
-        kind = "not finite" if not np.isfinite(column).all() else "constant"
-        kept = np.arange(len(traces.values[0])) if traces.neurons is None else traces.neurons
-        numbers = ", ".join(str(int(kept[i])) for i in bad[:5]) + (", ..." if bad.size > 5 else "")
-        raise UserError(
-            f"{path}: traces: expected finite values that change over time, found {bad.size} of "
-            f"{traces.values.shape[1]} neurons without (neurons {numbers}; the first is {kind}). "
-            "Add `neurons: usable` to the entry to leave them out."
-        )
-    return rate
+def check_rate(rate: float, path: str, name: str) -> None:
+    """Raise a `UserError` where `rate`, Hz, is none of imaging."""
+    low, high = RATES_HZ
+    if not low <= rate <= high:
+        found = f"{rate:.6g} (a frame every {1 / rate:.6g} s)"
+        advice = "Are these times in milliseconds, say? Give them in seconds, and rates in Hz."
+        fail(path, name, f"from {low:g} to {high:g} imaging frames per second", found, advice)

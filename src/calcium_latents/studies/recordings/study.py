@@ -1,26 +1,46 @@
 """What the workflow needs to know of the study `recordings`: the user's recordings, and what is written of them."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from calcium_latents.configuration import merge
+from calcium_latents.configuration import merge, named_files
+from calcium_latents.deconvolution.options import Options
 from calcium_latents.errors import UserError
+from calcium_latents.parameter_section import WrongFieldsError
 from calcium_latents.planning.plan import Plan
+from calcium_latents.recording_formats import deciding_files
 
 #: method -> (label, colour, marker), in the order of legends; models' stand with the studies that compare them
 LABELS = {
     "constant": ("constant rate", "grey", "x"),
     "smoothed own": ("own samples, smoothed", "sky", "v"),
     "smoothed population": ("population, smoothed", "green", "^"),
+    "pca": ("principal components", "blue", "s"),
+    "factor_analysis": ("factor analysis", "purple", "p"),
+    "gpfa": ("Gaussian-process factor analysis", "orange", "D"),
+    "neighbours": ("regression on other neurons", "black", "<"),
 }
+#: the simple methods that every model is compared with, from the simplest
+BASELINES = tuple(LABELS)
 #: Fields of an entry that later steps read, so that they do not touch the import.
-LATER = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s")
+LATER = ("studies", "chunk_s", "buffer_s", "response_window_s", "windows", "trials", "bin_width_s", "deconvolution")
 
 
 def datasets(plan: Plan) -> list[str]:
     """Return the names of the recordings that take part."""
     return plan.recordings_of("recordings")
+
+
+def check(plan: Plan) -> None:
+    """Check the entries' own options of deconvolution, over those of the scale."""
+    for name in datasets(plan):
+        place = f"{plan.settings['recordings_file']}, field 'recordings.{name}.deconvolution"
+        try:
+            Options.from_mapping(deconvolution_options(plan, name))
+        except WrongFieldsError as error:
+            faults = (f"{place}{''.join(f'.{part}' for part in path)}': {text}" for path, text in error.faults)
+            raise UserError("\n".join(faults)) from None
 
 
 def groups(plan: Plan) -> dict:
@@ -30,36 +50,53 @@ def groups(plan: Plan) -> dict:
 
 
 def targets(plan: Plan) -> list[str]:
-    """Return the event rates of every model on every recording."""
-    return [
+    """Return the event rates of every model on every recording, and of the method that predicts hidden samples best,
+    with the verdict on them."""
+    best = ["best"] if groups(plan)["held_out"] else []
+    rates = [
         plan.box("recordings", name, f"{run}/event_rates.nwb")
         for name in datasets(plan)
-        for run in plan.trained("recordings", name)
+        for run in [*plan.trained("recordings", name), *best]
     ]
+    return rates + [path for name in datasets(plan) for path in verdict_files(plan, name).values()]
 
 
-def recording_files(plan: Plan, name: str) -> dict[str, str]:
-    """Return the files that a recording's entry names for its import."""
-    return _named_files(
-        plan, name, {"file": lambda entry: entry["file"], "offsets": lambda entry: entry.get("sample_offsets")}
-    )
+def verdict_files(plan: Plan, name: str) -> dict[str, str]:
+    """Return the verdict on a recording's models, where samples are held out."""
+    held_out = name in groups(plan)["held_out"]
+    return {"verdict": plan.box("recordings", name, "verdict.txt")} if held_out else {}
+
+
+def at_the_end(plan: Plan) -> list[str]:
+    """Return the verdict on every recording that has one, a line each."""
+    found = {name: Path(path) for name in datasets(plan) for path in verdict_files(plan, name).values()}
+    return [f"{name}: {path.read_text(encoding='utf-8').strip()}" for name, path in found.items() if path.is_file()]
+
+
+def baseline_file(method: str) -> str:
+    """Return the file of a baseline's event rates, below the recording's folder."""
+    return f"baselines/{method.replace(' ', '-')}/output.nc"
+
+
+def recording_files(plan: Plan, name: str) -> dict[str, str | list[str]]:
+    """Return the files that a recording's entry names for its import, and those of a folder that decide on it."""
+    beside = _beside(plan, name)
+    beside.pop("trials", None)
+    file = _path(plan, name, plan.recordings[name]["file"])
+    return {"file": file, "contents": deciding_files(file), **beside}
 
 
 def trial_files(plan: Plan, name: str) -> dict[str, str]:
     """Return the table of trials, where a recording's entry names one."""
-
-    def table(entry):
-        trials = entry.get("trials")
-        return trials.get("starts_s") if isinstance(trials, dict) else trials
-
-    return _named_files(plan, name, {"trials": table})
+    return {key: path for key, path in _beside(plan, name).items() if key == "trials"}
 
 
-def _named_files(plan: Plan, name: str, fields: Mapping[str, Callable[[dict], Any]]) -> dict[str, str]:
-    folder, entry = plan.recording_folders[name], plan.recordings[name]
-    values = {key: field(entry) for key, field in fields.items()}
-    paths = {key: os.path.join(folder, value) for key, value in values.items() if isinstance(value, str)}
-    return {key: path for key, path in paths.items() if os.path.exists(path)}
+def _beside(plan: Plan, name: str) -> dict[str, str]:
+    return {key: _path(plan, name, path) for key, path in named_files(plan.recordings[name]).items()}
+
+
+def _path(plan: Plan, name: str, path: str) -> str:
+    return str(Path(plan.recording_folders[name]) / Path(path).expanduser())
 
 
 def import_parameters(plan: Plan, name: str) -> dict[str, Any]:
@@ -74,6 +111,12 @@ def window_parameters(plan: Plan, name: str) -> dict[str, Any]:
     return merge(plan.settings["recordings"]["cut"], own)
 
 
+def deconvolution_options(plan: Plan, name: str) -> dict[str, Any]:
+    """Return the options of a recording's deconvolution: the scale's under its entry's own."""
+    own = plan.recordings.get(name, {}).get("deconvolution", {})
+    return merge(plan.settings["recordings"]["deconvolution"]["options"], own)
+
+
 def response_arguments(plan: Plan, name: str) -> list[str]:
     """Return how presentations become responses, as words of a command, where the entry names a response window.
 
@@ -82,10 +125,12 @@ def response_arguments(plan: Plan, name: str) -> list[str]:
     window = plan.recordings[name].get("response_window_s")
     if window is None:
         return []
-    files = list(trial_files(plan, name).values())
+    trials = plan.recordings[name].get("trials")
+    trials = trials.get("starts_s") if isinstance(trials, Mapping) else trials
+    files = ["file"] if trials == "file" else list(trial_files(plan, name).values())
     if not files:
         raise UserError(
             f"{plan.settings['recordings_file']}, field 'recordings.{name}.response_window_s': it needs"
-            " 'trials', an existing CSV file with columns start_s and condition; found none."
+            " 'trials', a CSV file with columns start_s and condition, or file; found none."
         )
     return ["--trials", files[0], "--window-s", str(window)]

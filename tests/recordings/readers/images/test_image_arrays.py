@@ -288,6 +288,36 @@ def test_usable_neurons(arrays, tmp_path):
     assert found["neuron"].values.tolist() == [0, 2]
 
 
+def test_responses_below_zero_are_counted(arrays, tmp_path, capsys):
+    for name in ("training_responses", "test_responses"):
+        arrays[name] = np.abs(arrays[name])
+        arrays[name][..., 0] *= -1
+        arrays[name][..., 1:3] -= 100 * (np.arange(arrays[name].shape[-2]) % 2)[:, None]
+    arrays["training_responses"][:, 0] = arrays["test_responses"][0, 0, 0] = 1.0
+    entry = stored(arrays, tmp_path)
+    raw = read(entry | {"negatives_to_zero": False}, tmp_path)
+    assert raw.attrs["negatives_set_to_zero"] == 0
+    share = float((raw["response"] < 0).mean())
+    assert share > 0.2 and read(entry, tmp_path).attrs["negatives_set_to_zero"] == pytest.approx(share)
+    command(tmp_path, entry, tmp_path / "a.nc")
+    said = capsys.readouterr().err
+    assert said.startswith(f"mine: warning: {share:.1%} of the responses were below 0") and "raw responses" in said
+    command(tmp_path, entry | {"neurons": [3, 4]}, tmp_path / "a.nc")
+    assert capsys.readouterr().err == "mine: 0.0% of the responses were below 0 and were set to 0.\n"
+
+
+def test_neurons_without_a_response_are_named(arrays, tmp_path):
+    for name in ("training_responses", "test_responses"):
+        arrays[name][..., [1, 3]] = -np.abs(arrays[name][..., [1, 3]])
+    entry = stored(arrays, tmp_path)
+    with pytest.raises(UserError, match=rf"responses: expected .* 0 throughout in 2 neurons \(1, 3\) of {NEURONS}"):
+        read(entry, tmp_path)
+    assert read(entry | {"neurons": "usable"}, tmp_path)["neuron"].values.tolist() == [0, 2, 4]
+    assert read(entry | {"negatives_to_zero": False}, tmp_path).sizes["neuron"] == NEURONS
+    with pytest.raises(UserError, match=r"0 throughout in neuron 3 of 2\."):
+        read(entry | {"neurons": [0, 3]}, tmp_path)
+
+
 @pytest.mark.parametrize(("kind", "message"), [("npz", "one of"), ("h5", "one of"), ("mat", "one of")])
 def test_names_in_a_file(kind, message, arrays, tmp_path):
     entry = stored(arrays, tmp_path, kind)
@@ -295,7 +325,7 @@ def test_names_in_a_file(kind, message, arrays, tmp_path):
         with pytest.raises(UserError, match=expected):
             read(entry | {"test_images": {"file": entry["test_images"]["file"], "key": key}}, tmp_path)
     (tmp_path / "broken.npz").write_text("x")
-    with pytest.raises(UserError, match="broken.npz: test_images: expected"):
+    with pytest.raises(UserError, match="broken.npz: file: expected"):
         read(entry | {"test_images": {"file": "broken.npz", "key": "a"}}, tmp_path)
 
 

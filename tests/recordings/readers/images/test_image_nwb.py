@@ -58,6 +58,8 @@ def write(path, stimulus="index", activity="units", images=None, shown=SHOWN):
             file.add_unit(spike_times=times)
     if activity in ("traces", "both"):
         _add_traces(file)
+    if activity == "curated traces":
+        _add_traces(file, accepted=[1, 0, 1], conversion=3.0)
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)
     if stimulus == "index of series":  # as files of earlier years have it; pynwb reads but no longer writes it
@@ -108,7 +110,7 @@ def _add_stimulus(file, stimulus, images, shown):
         )
 
 
-def _add_traces(file):
+def _add_traces(file, accepted=None, conversion=1.0):
     from pynwb.ophys import DfOverF, ImageSegmentation, OpticalChannel, RoiResponseSeries
 
     device = file.create_device("microscope")
@@ -128,11 +130,12 @@ def _add_traces(file):
     table = segmentation.create_plane_segmentation(name="rois", description="r", imaging_plane=plane)
     for _ in range(NEURONS):
         table.add_roi(image_mask=np.ones((3, 3)))
+    if accepted is not None:
+        table.add_column(name="accepted", description="a", data=accepted)
     rois = table.create_roi_table_region("all", region=list(range(NEURONS)))
     values, times = traces()
-    container.add_roi_response_series(
-        RoiResponseSeries(name="traces", data=values, unit="n.a.", rois=rois, timestamps=times)
-    )
+    options = {"rois": rois, "timestamps": times, "conversion": conversion}
+    container.add_roi_response_series(RoiResponseSeries(name="traces", data=values, unit="n.a.", **options))
 
 
 def read(path, **fields):
@@ -194,6 +197,13 @@ def test_mean_activity_in_the_window(tmp_path):
         window = values[(times >= onset) & (times < onset + 0.5)].mean(0)
         np.testing.assert_allclose(longer["response"].values[trial], window, rtol=1e-6)
     assert found.attrs["response_kind"] == "mean activity"
+
+
+def test_accepted_rois_in_units(tmp_path):
+    plain = read(write(tmp_path / "a.nwb", activity="traces"))
+    found = read(write(tmp_path / "b.nwb", activity="curated traces"))
+    assert found["neuron"].values.tolist() == [0, 2]
+    np.testing.assert_allclose(found["response"].values, 3 * plain["response"].values[:, [0, 2]], rtol=1e-6)
 
 
 def test_activity_is_chosen_by_its_name(tmp_path):

@@ -11,6 +11,15 @@ from types import ModuleType
 def reader(name: str) -> ModuleType:
     """Return the reader of a format (of `recording_formats.FORMATS`)."""
     # Named, so that the digest of the code that imports recordings covers them.
-    from calcium_latents.recordings.readers.formats import arrays, caiman, netcal, nwb, suite2p  # noqa: F401
+    from calcium_latents.recordings.readers.formats import (  # noqa: F401
+        arrays,
+        caiman,
+        extract,
+        inscopix,
+        minian,
+        netcal,
+        nwb,
+        suite2p,
+    )
 
     return locals()[name]

@@ -1,4 +1,4 @@
-"""CaImAn results (CNMF.save): HDF5 with a group `estimates` (C, YrA, F_dff, A) and `params`."""
+"""CaImAn results (CNMF.save): HDF5 with a group `estimates` (C, YrA, F_dff, A, b, f) and `params`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,84 +9,165 @@ import numpy as np
 import scipy.sparse
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.caiman_background import background_under
 from calcium_latents.recordings.readers.entry_fields import number
+from calcium_latents.recordings.readers.opening import hdf5_has, open_hdf5
 from calcium_latents.recordings.readers.traces import Traces
+
+#: CaImAn's own default, which it stores whether or not the user set it.
+DEFAULT_RATE_HZ = 30.0
 
 
 def recognises(path: Path) -> bool:
     """Whether `path` is an HDF5 file with CaImAn's `estimates`."""
-    if not path.is_file() or not h5py.is_hdf5(path):
-        return False
-    with h5py.File(path, "r") as file:
-        return "estimates" in file and "C" in file["estimates"]
+    return hdf5_has(path, "estimates", "estimates/C")
 
 
 def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     """Read the accepted components of CaImAn's results.
 
-    Traces are the entry's `key` of the estimates or, by default, F_dff where it was computed, else C + YrA (what CaImAn
-    deconvolves: background removed, so that it counts as dF/F), else C. Positions are centres of mass of A.
+    Traces are the entry's `key` of the estimates or, by default, F_dff where it was computed, else the fluorescence
+    C + YrA (what CaImAn deconvolves: the background is removed). That is no dF/F: the baseline is taken from the
+    background b f under each component, as CaImAn's own detrend_df_f does. Positions are centres of mass of A.
+    Frames before an online run (OnACID) found a component, zeros in C + YrA, are missing samples.
 
     Raises:
-        UserError: no such file or estimates, or parts that do not fit together.
+        UserError: no such file or estimates, parts that do not fit together, no component that the user accepted, or
+            fluorescence without background where the entry does not say that it is dF/F.
     """
-    key, sampling_rate_hz = entry.get("key"), number(entry, "sampling_rate_hz", path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        found = f"an unreadable one ({error})"
-        fail(path, "file", "CaImAn results in HDF5", found, "Save them with CNMF.save.")
-    with file:
-        if "estimates" not in file:
+    rate, notes = number(entry, "sampling_rate_hz", path), []
+    with open_hdf5(path, "CaImAn results in HDF5", "Save them with CNMF.save.") as file:
+        estimates = file.get("estimates")
+        if not isinstance(estimates, h5py.Group):
             expected = "a group of CaImAn's estimates"
             fail(path, "estimates", expected, f"only {sorted(file)}", "Save with CNMF.save.")
-        estimates = file["estimates"]
-        # CaImAn stores None as text: only matrices count.
-        matrices = sorted(n for n, item in estimates.items() if isinstance(item, h5py.Dataset) and item.ndim == 2)
-        if key is not None:
-            if key not in matrices:
-                fail(path, "key", f"one of {matrices} in estimates", f"{key!r}", "Correct `key` in the entry.")
-            values = estimates[key][()]
-        elif "F_dff" in matrices:
-            values = estimates["F_dff"][()]
-        elif "C" in matrices:
-            values = estimates["C"][()]
-            if "YrA" in matrices and estimates["YrA"].shape == values.shape:
-                values = values + estimates["YrA"][()]
-        else:
-            fail(path, "estimates/C", "a matrix of traces", f"only {matrices}", "Run CNMF.fit before saving.")
-        if sampling_rate_hz is None and "params/data/fr" in file:
-            sampling_rate_hz = float(file["params/data/fr"][()])
-        footprints, dims = _footprints(estimates), _dims(file)
-        keep = np.arange(values.shape[0])
-        accepted = estimates.get("idx_components")
-        if isinstance(accepted, h5py.Dataset) and accepted.ndim == 1 and accepted.dtype.kind in "iu":
-            keep = np.sort(accepted[()].astype(int))
-        if keep.size == 0 or keep[-1] >= values.shape[0]:
-            found = f"{keep.size}, up to {keep.max(initial=-1)}"
-            fail(path, "idx_components", f"components below {values.shape[0]}", found, "Evaluate them again.")
+        if rate is None:
+            rate = _number(file.get("params/data/fr"))
+            if rate == DEFAULT_RATE_HZ:
+                notes.append("30 Hz is what CaImAn stores by default, too: is it the imaging rate?")
+        chosen, measured = _traces(estimates, entry.get("key"), path)
+        keep = _accepted(estimates.get("idx_components"), len(chosen), path)
+        values = chosen[keep]
+        if measured is not None and measured.shape == chosen.shape:
+            values = np.where(before_found(measured[keep]), np.nan, values)
+        footprints, dims = _matrix(estimates.get("A")), _dims(file)
+        fits = footprints is not None and footprints.shape[1] == len(chosen)
+        given = entry.get("key") is not None
+        dff = None if given else _has_matrix(estimates, "F_dff")
+        background = None
+        if given and entry["key"] == "F_dff":
+            dff = True
+        elif dff is False and not entry.get("is_dff"):
+            background = _background(estimates, footprints, keep, values.shape[1]) if fits else None
+            if background is None:
+                found = "neither, but C in units of fluorescence"
+                advice = "Run estimates.detrend_df_f before saving; or add `is_dff: true` to take C + YrA as it is."
+                fail(path, "estimates/F_dff", "dF/F, or the background (b, f) for it", found, advice)
     position = fraction = None
-    if footprints is not None and dims is not None and footprints.shape == (dims[0] * dims[1], values.shape[0]):
-        position = _centres(footprints, dims)[keep]
+    if fits and footprints is not None and dims is not None and footprints.shape[0] == dims[0] * dims[1]:
+        position = _centres(footprints[:, keep], dims)
         fraction = np.clip(position[:, 1] / dims[0], 0, 1 - 1e-6)
     return Traces(
-        values=values[keep].T,
-        sampling_rate_hz=sampling_rate_hz,
-        is_dff=True,
+        # The background is added, and its changes are taken off again as neuropil: its mean is the baseline.
+        values=values.T if background is None else (values + background).T,
+        sampling_rate_hz=rate,
+        is_dff=dff,
+        neuropil=None if background is None else background.T,
+        neuropil_coefficient=None if background is None else 1.0,
         position=position,
         frame_fraction=fraction,
         neurons=keep,
+        notes=tuple(notes),
     )
 
 
-def _footprints(estimates: h5py.Group) -> scipy.sparse.csc_matrix | None:
-    group = estimates.get("A")
-    if isinstance(group, h5py.Dataset) and group.ndim == 2:
-        return scipy.sparse.csc_matrix(group[()])
-    if not isinstance(group, h5py.Group) or not {"data", "indices", "indptr", "shape"} <= set(group):
+def before_found(measured: np.ndarray) -> np.ndarray:
+    """Return [component, frame], whether the frame comes before an online run found the component.
+
+    Args:
+        measured: C + YrA [component, frame]: zeros until a component is found. A trace that is nowhere below zero is
+            denoised and may rest at zero: nothing of it is missing.
+    """
+    started = np.maximum.accumulate(measured != 0, axis=1)
+    return ~started & (measured.min(axis=1, keepdims=True) < 0)
+
+
+def _has_matrix(estimates: h5py.Group, name: str) -> bool:
+    """Whether something was computed: CaImAn stores None as text."""
+    item = estimates.get(name)
+    return isinstance(item, h5py.Dataset) and item.ndim == 2 and item.dtype.kind in "fiu" and 0 not in item.shape
+
+
+def _traces(estimates: h5py.Group, key: str | None, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the traces wanted and C + YrA, or None, both [component, frame]."""
+    matrices = sorted(name for name in estimates if _has_matrix(estimates, name))
+    if key is not None and key not in matrices:
+        fail(path, "key", f"one of {matrices} in estimates", f"{key!r}", "Correct `key` in the entry.")
+    if key is None and "F_dff" not in matrices and "C" not in matrices:
+        fail(path, "estimates/C", "a matrix of traces", f"only {matrices}", "Run CNMF.fit before saving.")
+    measured = estimates["C"][()] if "C" in matrices else None
+    if measured is not None and "YrA" in matrices:
+        residual = estimates["YrA"]
+        if residual.shape != measured.shape:
+            fail(path, "estimates/YrA", f"the shape of C {measured.shape}", f"{residual.shape}", "Fit again.")
+        measured = measured + residual[()]
+    name = key or ("F_dff" if "F_dff" in matrices else None)
+    if name is None:
+        return np.asarray(measured), measured
+    chosen = estimates[name][()]
+    if key is None and measured is not None and chosen.shape != measured.shape:
+        fail(path, "estimates/F_dff", f"the shape of C {measured.shape}", f"{chosen.shape}", "Compute it again.")
+    return chosen, measured
+
+
+def _accepted(item: Any, count: int, path: Path) -> np.ndarray:
+    """Return the numbers of the components that the user accepted; all where nothing was evaluated (text for None)."""
+    if not isinstance(item, h5py.Dataset) or item.ndim != 1 or item.dtype.kind not in "fiu":
+        return np.arange(count)
+    # An empty list is stored as an empty array of float64.
+    given = np.sort(np.asarray(item[()], float))
+    if given.size == 0:
+        advice = "Accept some in CaImAn, or store None to take all."
+        fail(path, "idx_components", "at least one component", "none: the user accepted no component", advice)
+    if (given != np.round(given)).any() or given[0] < 0 or given[-1] >= count or (np.diff(given) == 0).any():
+        found = f"{given.size}, from {given[0]:g} to {given[-1]:g}"
+        fail(path, "idx_components", f"different components below {count}", found, "Evaluate them again.")
+    return given.astype(int)
+
+
+def _background(
+    estimates: h5py.Group, footprints: scipy.sparse.csc_matrix | None, keep: np.ndarray, frames: int
+) -> np.ndarray | None:
+    """Return the background under each component [component, frame] in the units of C; None where there is none."""
+    if footprints is None:
         return None
-    parts = (group["data"][()], group["indices"][()], group["indptr"][()])
-    return scipy.sparse.csc_matrix(parts, shape=tuple(int(n) for n in group["shape"][()]))
+    part = footprints[:, keep]
+    spatial = _matrix(estimates.get("b"))
+    if spatial is not None and _has_matrix(estimates, "f"):
+        temporal = estimates["f"][()]
+        if spatial.shape != (part.shape[0], len(temporal)) or temporal.shape[1] < frames:
+            return None
+        return background_under(part, spatial, temporal[:, :frames])
+    still = estimates.get("b0")  # of CNMF-E, whose ring model has no b and f
+    if isinstance(still, h5py.Dataset) and still.dtype.kind in "fiu" and still.size == part.shape[0]:
+        return background_under(part, still[()].reshape(-1, 1), np.ones((1, frames)))
+    return None
+
+
+def _number(item: Any) -> float | None:
+    """Return a number of the file; None where CaImAn stored None, as text."""
+    known = isinstance(item, h5py.Dataset) and item.size == 1 and item.dtype.kind in "fiu"
+    return float(np.ravel(item[()])[0]) if known else None
+
+
+def _matrix(item: Any) -> scipy.sparse.csc_matrix | None:
+    """Return a matrix that CaImAn stored whole, or in parts because it is sparse."""
+    if isinstance(item, h5py.Dataset) and item.ndim == 2 and item.dtype.kind in "fiu":
+        return scipy.sparse.csc_matrix(item[()])
+    if not isinstance(item, h5py.Group) or not {"data", "indices", "indptr", "shape"} <= set(item):
+        return None
+    parts = (item["data"][()], item["indices"][()], item["indptr"][()])
+    return scipy.sparse.csc_matrix(parts, shape=tuple(int(n) for n in item["shape"][()]))
 
 
 def _dims(file: h5py.File) -> tuple[int, int] | None:

@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-import h5py
 import numpy as np
 import pandas as pd
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
-from calcium_latents.recordings.readers.formats.arrays import choose_matrix, read_matrix
+from calcium_latents.recordings.readers.formats.arrays import choose_matrix, open_variables
+from calcium_latents.recordings.readers.opening import reading, text_start
 from calcium_latents.recordings.readers.traces import Traces, oriented, regular_frames
 
 TIME = "time (s)"
@@ -36,11 +34,9 @@ def recognises(path: Path) -> bool:
     """Whether `path` is a .txt file, or a .csv file whose header starts with "time (s)"."""
     if not path.is_file() or path.suffix.lower() not in (".csv", ".txt"):
         return False
-    if path.suffix.lower() == ".txt":
-        return True
-    with path.open("rb") as file:
-        # The header may be long; a byte order mark or quotes may come before it.
-        return file.read(100).decode(errors="replace").lstrip(WRAPPING).lower().startswith(TIME)
+    # The header may be long; a byte order mark or quotes may come before it.
+    start = text_start(path, 100).lstrip(WRAPPING).lower()
+    return path.suffix.lower() == ".txt" or start.startswith(TIME)
 
 
 def read(path: Path, entry: Mapping[str, Any]) -> Traces:
@@ -77,8 +73,6 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     if time is None:
         return Traces(values=values, sampling_rate_hz=sampling_rate_hz, neurons=neurons, attributes=attributes)
     values, frames, rate = regular_frames(values, time, str(path))
-    # Exported times are rounded (30 or 31 ms at 33 Hz): the rate is that of the whole recording.
-    rate = (len(frames) - 1) / (frames[-1] - frames[0]) if len(frames) > 1 else rate
     if sampling_rate_hz is not None and abs(rate / sampling_rate_hz - 1) > 0.01:
         found = f"{sampling_rate_hz:g}, but frames {1 / rate:.6g} s apart"
         fail(path, "sampling_rate_hz", f"{rate:.6g} as in the file's times", found, "Correct the entry.")
@@ -93,7 +87,8 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
 
 def _read_table(path: Path, comma: bool) -> tuple[np.ndarray, list[str] | None]:
     """Return the numbers [row, column] of a text file, and the names in its header (CSV only)."""
-    header, skipped, rows = _check_lines(path, comma)
+    with reading(path, "rows of numbers", "Export it again."):
+        header, skipped, rows = _check_lines(path, comma)
     options = {
         "sep": "," if comma else r"\s+",
         "header": None,
@@ -106,7 +101,7 @@ def _read_table(path: Path, comma: bool) -> tuple[np.ndarray, list[str] | None]:
     try:
         with pd.read_csv(path, dtype=np.float64, chunksize=CHUNK_ROWS, **options) as chunks:
             number = -(-rows // CHUNK_ROWS)
-            steps = progress(chunks, f"reading {path.name}", total=number, unit=" parts")
+            steps = progress(chunks, f"reading {path.name}", total=number, unit="part")
             table = np.concatenate([chunk.to_numpy() for chunk in steps])
     except (ValueError, OSError) as error:
         _fail_at_cell(path, header, error)
@@ -121,7 +116,7 @@ def _check_lines(path: Path, comma: bool) -> tuple[list[str] | None, int, int]:
     """
     header, width, rows, first = None, 0, 0, 0
     with path.open("rb") as file:
-        for number, line in enumerate(progress(file, f"checking {path.name}", unit=" lines"), start=1):
+        for number, line in enumerate(progress(file, f"checking {path.name}", unit="line"), start=1):
             if not line.strip():
                 continue
             cells = line.count(b",") + 1 if comma else len(line.split())
@@ -187,54 +182,20 @@ def _is_increasing(column: np.ndarray) -> bool:
 
 def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Return traces [frame, ROI] and their times [frame], None where the file has none."""
-    loaded = None if h5py.is_hdf5(path) else _numeric(_load(path))
-    names = _names_hdf5(path) if loaded is None else list(loaded)
-    if key is None:
-        # The shortest path: a field of the experiment before those of its parts.
-        known = sorted((n for n in names if n.rsplit("/", 1)[-1] in TIMES_OF), key=lambda n: (n.count("/"), n))
-        own = [name for name in known if name.rsplit("/", 1)[-1] == "traces"]
-        key = next(iter(own or known), None)
-    if loaded is None:
-        matrix, key = read_matrix(path, key)
-    else:
-        key = choose_matrix(path, key, {name: (array.shape, array.dtype) for name, array in loaded.items()})
-        matrix = loaded[key]
-    folder, _, last = key.rpartition("/")
-    clock = f"{folder}/{TIMES_OF.get(last, 't')}".lstrip("/")
-    if clock not in names:
-        return oriented(matrix, orientation, str(path), key), None
-    time = (read_matrix(path, clock)[0] if loaded is None else loaded[clock]).astype(float).ravel()
-    if np.ndim(matrix) == 2 and orientation is None:
+    with open_variables(path) as found:
+        if key is None:
+            # The shortest path: a field of the experiment before those of its parts.
+            known = sorted((n for n in found if n.rsplit("/", 1)[-1] in TIMES_OF), key=lambda n: (n.count("/"), n))
+            own = [name for name in known if name.rsplit("/", 1)[-1] == "traces"]
+            key = next(iter(own or known), None)
+        key = choose_matrix(path, key, found)
+        matrix = found[key][2]()
+        folder, _, last = key.rpartition("/")
+        clock = f"{folder}/{TIMES_OF.get(last, 't')}".lstrip("/")
+        time = found[clock][2]().astype(float).ravel() if clock in found else None
+    if time is not None and np.ndim(matrix) == 2 and orientation is None:
         if time.size not in np.shape(matrix):
             expected = f"one time a frame of {key} {np.shape(matrix)}"
             fail(path, clock, expected, f"{time.size}", "Export it again.")
         orientation = "frames x neurons" if np.shape(matrix)[0] == time.size else "neurons x frames"
     return oriented(matrix, orientation, str(path), key), time
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return {name: item for name, item in scipy.io.loadmat(path).items() if not name.startswith("__")}
-    except (ValueError, OSError, NotImplementedError, MatReadError) as error:
-        fail(path, "file", "a MATLAB file", f"an unreadable one ({error})", "Save it again.")
-
-
-def _numeric(items: dict[str, Any], folder: str = "") -> dict[str, np.ndarray]:
-    """Return path -> array of all numbers in the variables of a .mat file and in the fields of its single structs."""
-    found = {}
-    for name, item in items.items():
-        if not isinstance(item, np.ndarray):
-            continue
-        if item.dtype.names is not None and item.size == 1:
-            fields = {field: item[field].ravel()[0] for field in item.dtype.names}
-            found |= _numeric(fields, f"{folder}{name}/")
-        elif item.dtype.kind in "fiu":
-            found[f"{folder}{name}"] = item
-    return found
-
-
-def _names_hdf5(path: Path) -> list[str]:
-    names: list[str] = []
-    with h5py.File(path, "r") as file:
-        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return names

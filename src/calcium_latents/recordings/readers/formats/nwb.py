@@ -1,22 +1,34 @@
-"""Neurodata Without Borders: RoiResponseSeries, alone or in Fluorescence and DfOverF containers."""
+"""NWB files: series of ROIs, alone or in containers, of one plane or several, with trials and behaviour."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
+from calcium_latents.recordings.readers.nwb import caiman
+from calcium_latents.recordings.readers.nwb.behaviour import behaviour_signals
+from calcium_latents.recordings.readers.nwb.masks import centres, field_height, is_suite2p, mask_axes
+from calcium_latents.recordings.readers.nwb.planes import Frames, common_frames, frame_fractions, plane_delays
+from calcium_latents.recordings.readers.nwb.rois import accepted, roi_numbers
+from calcium_latents.recordings.readers.nwb.series import (
+    RoiSeries,
+    chosen_series,
+    is_transposed,
+    neuropil_of,
+    read_samples,
+    roi_series,
+)
+from calcium_latents.recordings.readers.nwb.session import session_attributes, trial_table
+from calcium_latents.recordings.readers.opening import open_nwb
 from calcium_latents.recordings.readers.traces import Traces
-
-# Series of these names are no fluorescence of the neurons; they are read only when `key` asks for them.
-OTHERS = ("neuropil", "deconv", "event", "spike", "background")
 
 
 def recognises(path: Path) -> bool:
     """Whether `path` is a file that ends in .nwb."""
-    return path.is_file() and path.suffix == ".nwb"
+    return path.is_file() and path.suffix.lower() == ".nwb"
 
 
 def read(path: Path, entry: Mapping[str, Any]) -> Traces:
@@ -24,98 +36,128 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
 
     Args:
         path: the file.
-        entry: `key`, name of a RoiResponseSeries, alone or with its containers ("ophys/DfOverF/RoiResponseSeries"), by
-            default the only series in a DfOverF container, else the only one of fluorescence; `sampling_rate_hz`
-            overrides the file's.
+        entry: `key`, name of a RoiResponseSeries, alone or with its containers ("ophys/DfOverF/RoiResponseSeries"), or
+            of a container, by default the series of dF/F, else the only one of fluorescence; several in one container,
+            each of other ROIs, are planes and joined. `sampling_rate_hz` overrides the file's. `neurons`: by default
+            the accepted ROIs; all, rejected ones, too; or ids of ROIs in the file. `orientation`: neurons x frames for
+            data that lie the other way than NWB's. `mask_axes`: see `masks.mask_axes`. `sample_offsets`: lines of the
+            scan count by default in files of suite2p, in others if it is from_positions.
 
     Raises:
-        UserError: no NWB file, no such series or several, or a series without times.
+        UserError: no NWB file, no such series or several, data that do not fit the ROIs, none accepted, or planes that
+            do not go together.
     """
     rate = number(entry, "sampling_rate_hz", path)
-    from pynwb import NWBHDF5IO  # a slow import that other formats need not wait for
-
-    try:
-        with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-            return _read(io.read(), path, entry.get("key"), rate)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        fail(path, "file", "a readable NWB file", f"an error ({error})", "Check it with nwbinspector.")
+    with open_nwb(path) as file:
+        return _read(file, path, entry, rate)
 
 
-def _read(file: Any, path: Path, key: str | None, sampling_rate_hz: float | None) -> Traces:
-    from pynwb.ophys import DfOverF, RoiResponseSeries
-
-    series = {full_name(item): item for item in file.objects.values() if isinstance(item, RoiResponseSeries)}
-    names = sorted(series)
-    if key is not None:
-        matching = [name for name in names if f"/{name}".endswith("/" + key.strip("/"))]
-    else:
-        plain = [name for name in names if not any(word in name.lower() for word in OTHERS)]
-        matching = [name for name in plain if isinstance(series[name].parent, DfOverF)] or plain
-    if len(matching) != 1:
-        found = f"{len(matching)} that match ({', '.join(matching)})" if matching else f"none among {names}"
-        fail(path, "key", "one RoiResponseSeries", found, "Name it by `key` in the entry, with its containers.")
-    chosen = series[matching[0]]
-    is_dff = isinstance(chosen.parent, DfOverF) or "df" in matching[0].lower()
-    values = _data(chosen)
-    if values.ndim != 2:
-        fail(path, matching[0], "data of frames x neurons", f"shape {values.shape}", "Correct the file.")
-    neuropil = None
-    if not is_dff:
-        beside = [s for name, s in series.items() if "neuropil" in name.lower() and s.data.shape == values.shape]
-        neuropil = _data(beside[0]) if len(beside) == 1 else None
-    position, fraction = _positions(chosen)
-    attributes = {
-        "session_start_time": file.session_start_time.isoformat(),
-        "nwb_identifier": file.identifier,
-    }
-    timestamps = None if chosen.timestamps is None else np.asarray(chosen.timestamps[:], float)
-    rate = chosen.rate if sampling_rate_hz is None else sampling_rate_hz
+def _read(file: Any, path: Path, entry: Mapping[str, Any], sampling_rate_hz: float | None) -> Traces:
+    found = roi_series(file)
+    planes = chosen_series(found, entry.get("key"), path)
+    turned = [is_transposed(item, entry.get("orientation"), path) for item in planes][0]
+    frames = common_frames(planes, turned, path)
+    if sampling_rate_hz is not None:
+        frames = replace(frames, rate_hz=sampling_rate_hz)
+    numbers = roi_numbers(planes)
+    keep = _kept(planes, numbers, entry.get("neurons"), path)
+    columns = _columns(planes, keep)
+    values = _samples(planes, columns, turned, frames.count)
+    attributes = session_attributes(file) | {"nwb_series": ", ".join(item.name for item in planes)}
+    is_dff: bool | None = any(item.is_dff for item in planes)
+    residuals, neuropil, coefficient = caiman.residuals(planes), None, None
+    if residuals is not None:
+        values += _samples([residuals], columns, turned, frames.count)
+        # CaImAn's fluorescence is free of background. It is added, and its changes are taken off again as neuropil:
+        # its mean is the baseline. Without a background only the user knows.
+        background = None if entry.get("is_dff") else caiman.background(planes[0], found, columns[0])
+        is_dff = None
+        if background is not None:
+            is_dff, neuropil, coefficient = False, background[: frames.count].astype(np.float32), 1.0
+            values += neuropil
+    elif not is_dff:
+        others = [other for other in (neuropil_of(item, found) for item in planes) if other is not None]
+        attributes["nwb_neuropil"] = "none"
+        if len(others) == len(planes):
+            neuropil = _samples(others, columns, turned, frames.count)
+            attributes["nwb_neuropil"] = ", ".join(other.name for other in others)
+    kept = [replace(item, rows=item.rows[chosen]) for item, chosen in zip(planes, columns, strict=True)]
+    position, fraction, axes = _places(file, kept, frames, found, entry, path)
     return Traces(
         values=values,
-        sampling_rate_hz=rate,
+        sampling_rate_hz=frames.rate_hz,
         is_dff=is_dff,
-        timestamps=timestamps,
-        start_s=float(chosen.starting_time or 0.0),
+        timestamps=frames.timestamps,
+        start_s=frames.start_s,
         neuropil=neuropil,
+        neuropil_coefficient=coefficient,
         position=position,
         frame_fraction=fraction,
-        attributes=attributes,
+        scanned_by_line=_is_suite2p(planes) or bool(frames.delays.any()),
+        neurons=numbers[keep],
+        trials=trial_table(file),
+        behaviour=behaviour_signals(file),
+        attributes=attributes | {"nwb_mask_axes": axes},
     )
 
 
-def full_name(item: Any) -> str:
-    """Return the name of an object with those of its containers below the file."""
-    names = []
-    while item is not None and item.parent is not None:
-        names.append(item.name)
-        item = item.parent
-    return "/".join(reversed(names))
+def _kept(planes: Sequence[RoiSeries], numbers: np.ndarray, wanted: Any, path: Path) -> np.ndarray:
+    """Return which ROIs to read [ROI]; a list of the entry may name rejected ones, too."""
+    if isinstance(wanted, list | tuple):
+        listed = np.isin(numbers, [number for number in wanted if isinstance(number, int)])
+        # Of a list that names no ROI, `select_neurons` says so.
+        return listed if listed.any() else np.ones(numbers.size, bool)
+    return np.ones(numbers.size, bool) if wanted == "all" else accepted(planes, path)
 
 
-def _data(series: Any) -> np.ndarray:
-    return np.asarray(series.data[:]) * (series.conversion or 1.0) + (series.offset or 0.0)
+def _columns(planes: Sequence[RoiSeries], keep: np.ndarray) -> list[np.ndarray]:
+    """Return the kept columns of each plane's series."""
+    ends = np.cumsum([item.rows.size for item in planes])
+    return [np.flatnonzero(part) for part in np.split(keep, ends[:-1])]
 
 
-def _positions(series: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return centres of the ROIs [neuron, (x, y)] in pixels and parts of the frame's height, if known."""
-    table, rows = series.rois.table, np.asarray(series.rois.data[:], int)
-    columns = table.colnames or ()
-    if "image_mask" in columns:
-        # NWB: masks are [roi, x, y].
-        masks = [np.asarray(table["image_mask"][int(row)], float) for row in rows]
-        if any(mask.ndim != 2 or mask.sum() <= 0 for mask in masks):
-            return None, None
-        centres = np.array(
-            [[np.average(np.arange(mask.shape[a]), weights=mask.sum(1 - a)) for a in (0, 1)] for mask in masks]
-        )
-        return centres, np.clip(centres[:, 1] / masks[0].shape[1], 0, 1 - 1e-6)
-    if "pixel_mask" in columns:
-        centres = []
-        for row in rows:
-            pixels = table["pixel_mask"][int(row)]
-            x, y, weight = (np.array([pixel[i] for pixel in pixels], float) for i in range(3))
-            if weight.sum() <= 0:
-                return None, None
-            centres.append([np.average(x, weights=weight), np.average(y, weights=weight)])
-        return np.array(centres), None
-    return None, None
+def _samples(series: Sequence[RoiSeries], columns: Sequence[np.ndarray], turned: bool, count: int) -> np.ndarray:
+    """Return samples of the kept ROIs of several series [frame, neuron], float32."""
+    values, filled = np.empty((count, sum(chosen.size for chosen in columns)), np.float32), 0
+    for item, chosen in zip(series, columns, strict=True):
+        read_samples(item, chosen, turned, values[:, filled : filled + chosen.size])
+        filled += chosen.size
+    return values
+
+
+def _places(
+    file: Any,
+    planes: Sequence[RoiSeries],
+    frames: Frames,
+    found: Sequence[RoiSeries],
+    entry: Mapping[str, Any],
+    path: Path,
+) -> tuple[np.ndarray | None, np.ndarray | None, str]:
+    """Return positions [neuron, axis] in pixels, parts of the frame [neuron], and the order of the masks' axes."""
+    places, lines, axes = [], [], []
+    for item in planes:
+        axes.append(mask_axes(file, item.table, entry.get("mask_axes"), path))
+        place = centres(item.table, item.rows, axes[-1])
+        height = None if place is None else field_height(file, item.table, axes[-1])
+        if place is not None:
+            places.append(place)
+        if place is not None and height is not None and place[:, 1].max(initial=0) < height:
+            lines.append(place[:, 1] / height)
+    siblings = [item for item in found if item.series.parent is planes[0].series.parent and not item.is_other]
+    delays, alternating = plane_delays(planes, frames, siblings)
+    by_line, known = entry.get("sample_offsets") == "from_positions", len(lines) == len(planes)
+    position = fraction = None
+    if known and (by_line or _is_suite2p(planes)):
+        fraction = frame_fractions(planes, delays, lines, alternating)
+    elif frames.delays.any() and not by_line:
+        fraction = frame_fractions(planes, delays, [np.zeros(item.rows.size) for item in planes], alternating)
+    if len(places) == len(planes):
+        dims = min((place.shape[1] for place in places if len(place)), default=2)
+        position = np.concatenate([place[:, :dims] for place in places])
+        if dims == 3 and np.ptp(position[:, 2]) == 0:
+            position = position[:, :2]  # voxels of one plane say nothing of depth
+    return position, fraction, ", ".join(dict.fromkeys(axes))
+
+
+def _is_suite2p(planes: Sequence[RoiSeries]) -> bool:
+    return all(is_suite2p(item.table) for item in planes)

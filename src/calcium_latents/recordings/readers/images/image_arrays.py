@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from calcium_latents.files import read_table
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import find_path
 from calcium_latents.recordings.readers.formats.arrays import read_matrix
 from calcium_latents.recordings.readers.images.presentations import Presentations, known_fields, number
+from calcium_latents.recordings.readers.opening import load_npz
 
 APART = ("training_images", "training_responses", "test_images", "test_responses")
 TOGETHER = ("images", "responses", "image_of_trial")
@@ -182,26 +183,17 @@ def _load(
 
 
 def _array(path: Path, source: Mapping[str, Any], name: str) -> np.ndarray:
-    if path.suffix == ".csv":
-        table, column = pd.read_csv(path), source.get("column")
+    if path.suffix.lower() == ".csv":
+        table, column = read_table(path), source.get("column")
         if column not in table:
             fail(path, f"column of {name}", f"one of {list(table)}", f"{column!r}", "Correct `column` in the entry.")
         return table[column].to_numpy()
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return read_matrix(path, None)[0]
     key = source.get("key")
     if not isinstance(key, str) or not key:
         fail(path, f"key of {name}", "the name of an array in the file", f"{key!r}", "Add `key` to the entry.")
-    if path.suffix != ".npz":
-        return read_matrix(path, key)[0]
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names = sorted(arrays.files)
-            if key in names:
-                return arrays[key]
-    except (ValueError, OSError) as error:
-        fail(path, name, "a .npz file of arrays of numbers", f"an unreadable one ({error})", "Save it again.")
-    fail(path, f"key of {name}", f"one of {names}", f"{key!r}", "Correct `key` in the entry.")
+    return load_npz(path, key, name) if path.suffix.lower() == ".npz" else read_matrix(path, key)[0]
 
 
 def _name(source: Any) -> str:

@@ -11,12 +11,15 @@ from calcium_latents.recordings.readers.entry_fields import find_path
 from calcium_latents.recordings.readers.formats import nwb
 from calcium_latents.recordings.readers.images.image_nwb_stimuli import read_stimuli
 from calcium_latents.recordings.readers.images.presentations import Presentations
+from calcium_latents.recordings.readers.nwb.series import roi_series
+from calcium_latents.recordings.readers.opening import open_nwb
 
 RESPONSE_WINDOW_S = (0.05, 0.35)  # after the onset; the paper's
 UNITS = "units"
 FIELDS = (
     "file",
     "key",
+    "orientation",
     "response_window_s",
     "baseline_window_s",
     "presentations",
@@ -43,25 +46,20 @@ def read_image_nwb(entry: Mapping[str, Any], folder: str | Path, label: str) -> 
     Raises:
         UserError: no NWB file, or one without images, onsets or activity, or with several and none named.
     """
-    from pynwb import NWBHDF5IO  # a slow import that other formats need not wait for
-
     path = find_path(entry.get("file"), "file", folder, label)
     window = _window(entry, "response_window_s", path) or RESPONSE_WINDOW_S
     baseline = _window(entry, "baseline_window_s", path)
-    try:
-        with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-            file = io.read()
-            stimuli = read_stimuli(file, entry, path)
-            spikes = _spike_times(file, entry.get("key"), path)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        fail(path, "file", "a readable NWB file", f"an error ({error})", "Check it with nwbinspector.")
+    with open_nwb(path) as file:
+        stimuli = read_stimuli(file, entry, path)
+        spikes = _spike_times(file, entry.get("key"), path)
     if spikes is not None:
         kind, responses = "spike count", count_spikes(spikes, stimuli.onsets, window)
+        numbers = np.arange(len(spikes))
         if baseline is not None:
             lengths = (window[1] - window[0]) / (baseline[1] - baseline[0])
             responses = responses - lengths * count_spikes(spikes, stimuli.onsets, baseline)
     else:
-        times, values = _activity(path, entry.get("key"))
+        times, values, numbers = _activity(path, entry)
         kind, responses = "mean activity", mean_activity(times, values, stimuli.onsets, window)
         if baseline is not None:
             responses = responses - mean_activity(times, values, stimuli.onsets, baseline)
@@ -70,13 +68,12 @@ def read_image_nwb(entry: Mapping[str, Any], folder: str | Path, label: str) -> 
         found = f"none in {int(unseen.sum())} of {len(responses)} windows"
         advice = "Choose a longer window; or are the onsets and the activity on different clocks?"
         fail(path, "response_window_s", "frames of the activity in the window after an onset", found, advice)
-    count = responses.shape[1]
     return Presentations(
         images=stimuli.images,
         image_of_trial=stimuli.image_of_trial,
         responses=responses,
-        animal=np.zeros(count, int),
-        neuron=np.arange(count),
+        animal=np.zeros(numbers.size, int),
+        neuron=numbers,
         number=np.arange(len(stimuli.images)),
         test=None,
         source=path.name,
@@ -129,8 +126,6 @@ def _window(entry: Mapping[str, Any], name: str, path: Path) -> tuple[float, flo
 
 def _spike_times(file: Any, key: str | None, path: Path) -> list[np.ndarray] | None:
     """Return spike times of each unit, or None where the activity is a series of frames."""
-    from pynwb.ophys import RoiResponseSeries
-
     units = file.units
     has_units = units is not None and "spike_times" in (units.colnames or ()) and len(units) > 0
     if key == UNITS:
@@ -138,16 +133,17 @@ def _spike_times(file: Any, key: str | None, path: Path) -> list[np.ndarray] | N
             fail(path, "key", "units with spike times", "none", "Name a RoiResponseSeries by `key` in the entry.")
     elif key is not None or not has_units:
         return None
-    elif any(isinstance(item, RoiResponseSeries) for item in file.objects.values()):
+    elif roi_series(file):
         found = "spike times of units and RoiResponseSeries"
         fail(path, "key", "one kind of activity", found, "Choose by `key` in the entry: units, or a series' name.")
     return [np.asarray(times, float) for times in units["spike_times"][:]]
 
 
-def _activity(path: Path, key: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return frame times [frame], s, and activity [frame, neuron]."""
-    traces = nwb.read(path, {"key": key})
-    values = np.asarray(traces.values, float)
+def _activity(path: Path, entry: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return frame times [frame], s, activity [frame, neuron] and numbers of the accepted ROIs [neuron]."""
+    traces = nwb.read(path, {name: entry.get(name) for name in ("key", "orientation")})
+    values = traces.values
+    assert traces.neurons is not None  # the reader says them
     times = traces.timestamps
     if times is None:
         if not traces.sampling_rate_hz:
@@ -155,4 +151,4 @@ def _activity(path: Path, key: str | None) -> tuple[np.ndarray, np.ndarray]:
         times = traces.start_s + np.arange(len(values)) / traces.sampling_rate_hz
     if len(times) != len(values) or (np.diff(times) <= 0).any():
         fail(path, "timestamps", "one rising time a frame", "others", "Correct the file.")
-    return times, values
+    return times, values, traces.neurons

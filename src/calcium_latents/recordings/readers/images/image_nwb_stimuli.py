@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.readers.formats.nwb import full_name
+from calcium_latents.recordings.readers.nwb.series import full_name
 
 IMAGE_COLUMNS = ("image", "image_index", "image_name", "stimulus_index", "frame")
 IMAGE_AXES = ("y x", "x y")

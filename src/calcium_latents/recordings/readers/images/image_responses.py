@@ -6,11 +6,12 @@ Fields of every entry:
 - `image_shape`: [height, width] in px to which images are averaged down, [int, int]; null (default): as in the file.
 - `validation_share`: share of the images that are not test images that become validation images, number in (0, 1),
   default 0.1. They are drawn with the seed.
-- `negatives_to_zero`: set responses below 0 to 0 (true or false, default true).
+- `negatives_to_zero`: set responses below 0 to 0 (true or false, default true); attribute `negatives_set_to_zero` is
+  their share.
 - `scale_responses`: divide each neuron's responses by their standard deviation over training images (true or false,
   default false: models do so for their training); where that is below 1 % of its mean over neurons, by 1.
-- `neurons`: all (default), usable (leave out neurons that never vary, or miss presentations that others have), or a
-  list of numbers of columns, counted through all animals.
+- `neurons`: all (default), usable (leave out neurons that never vary, are 0 throughout, or miss presentations that
+  others have), or a list of numbers of columns, counted through all animals.
 - `trials_averaged`: presentations of which the file holds the average, int, default 1.
 - `image_source`: where the images come from, in words; default: the name of the file.
 
@@ -40,7 +41,8 @@ Fields with `format: nwb`:
 
 - `file`: path, relative to the folder.
 - `key`: a RoiResponseSeries of activity, with its containers where its name is not enough, or `units` for spike times;
-  default: the only one, dF/F first.
+  default: the only one, dF/F first. Of its ROIs, those that the file says are accepted are taken.
+- `orientation`: "neurons x frames" where the series' data lie so, against the standard.
 - `response_window_s`: [from, to] after the onset, s; default [0.05, 0.35]. Spikes in it are counted, activity is
   averaged.
 - `baseline_window_s`: [from, to] relative to the onset, of which the mean is taken off; null (default): none.
@@ -59,6 +61,7 @@ The presentations of a training or validation image are averaged to one.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +69,7 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION, fail
+from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION, fail, named_neurons
 from calcium_latents.recordings.image_responses import make_image_responses
 from calcium_latents.recordings.readers.entry_fields import find_path
 from calcium_latents.recordings.readers.images.image_arrays import array_fields, read_image_arrays
@@ -76,6 +79,8 @@ from calcium_latents.recordings.readers.images.presentations import Presentation
 from calcium_latents.seeds import generator
 
 FORMATS = {"arrays": (read_image_arrays, array_fields), "nwb": (read_image_nwb, nwb_fields)}
+#: Attribute with the share of responses that were set to 0, and from where on it is worth a warning.
+SET_TO_ZERO, MANY = "negatives_set_to_zero", 0.2
 COMMON = (
     "format",
     "image_shape",
@@ -116,9 +121,12 @@ def read_image_entry(entry: Mapping[str, Any], folder: str | Path, label: str, s
     mean, deviation = float(training.mean()), float(training.std())
     if not deviation > 0:
         fail(source, "images", "training images that vary", "one luminance throughout", "Correct the images.")
+    cut = _flag(entry, "negatives_to_zero", source, True)
+    negative = float((shown.responses < 0).sum() / max(np.isfinite(shown.responses).sum(), 1))
+    if cut:
+        shown = replace(shown, responses=np.maximum(shown.responses, 0))  # NaN stays NaN
+    shown = _responding(shown, entry.get("neurons") == "usable", source)
     responses = shown.responses
-    if _flag(entry, "negatives_to_zero", source, True):
-        responses = np.maximum(responses, 0)  # NaN stays NaN
     scaled = _flag(entry, "scale_responses", source, False)
     if scaled:
         responses = scaled_responses(responses, part[shown.image_of_trial] == TRAINING)
@@ -136,7 +144,12 @@ def read_image_entry(entry: Mapping[str, Any], folder: str | Path, label: str, s
         luminance_mean=mean,
         luminance_sd=deviation,
         trials_averaged=int(stated) * averaged,
-        attributes={**shown.attributes, "source_format": chosen, "responses_scaled": int(scaled)},
+        attributes={
+            **shown.attributes,
+            "source_format": chosen,
+            "responses_scaled": int(scaled),
+            SET_TO_ZERO: negative if cut else 0.0,
+        },
     )
 
 
@@ -175,6 +188,34 @@ def chosen_neurons(shown: Presentations, selection: Any, source: str) -> Present
         expected = "a finite response of every neuron wherever its animal has one"
         fail(source, "responses", expected, found, "Leave them out (`neurons: usable`), or mend them.")
     return shown.of_neurons(kept)
+
+
+def _responding(shown: Presentations, usable: bool, source: str) -> Presentations:
+    """Return the presentations without neurons whose responses are all 0, which only `usable` leaves out.
+
+    Raises:
+        UserError: there is such a neuron, or no other.
+    """
+    active = np.asarray(np.nan_to_num(shown.responses).any(axis=0))
+    if active.all():
+        return shown
+    if not usable or not active.any():
+        found = f"0 throughout in {named_neurons(shown.neuron[~active])} of {active.size}"
+        advice = "Leave them out (`neurons: usable`), or keep responses below 0: `negatives_to_zero: false`."
+        fail(source, "responses", "a response that is not 0 of every neuron", found, advice)
+    return shown.of_neurons(active)
+
+
+def on_negatives(responses: xr.Dataset) -> str:
+    """Return what was done to responses below 0, in words, with advice where they are many."""
+    share = float(responses.attrs[SET_TO_ZERO])
+    said = f"{share:.1%} of the responses were below 0 and were set to 0"
+    if share <= MANY:
+        return f"{said}."
+    return (
+        f"warning: {said}, and what they said is lost. Give raw responses (not z-scored or centred on their mean), add"
+        " an offset to them, or keep them: `negatives_to_zero: false`."
+    )
 
 
 def _present(shown: Presentations) -> Presentations:

@@ -3,6 +3,8 @@
 The fields of the entry that `--parameters` holds are described in `recordings.readers.images.image_responses`.
 """
 
+import sys
+
 from calcium_latents.commands.cli import command, run_command
 
 
@@ -17,9 +19,10 @@ def main(options) -> None:
     """Write the ImageResponses."""
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings.image_responses import write_image_responses
-    from calcium_latents.recordings.readers.images.image_responses import read_image_entry
+    from calcium_latents.recordings.readers.images.image_responses import on_negatives, read_image_entry
 
     responses = read_image_entry(options.parameters, options.folder, options.label, options.seed)
+    print(f"{options.label}: {on_negatives(responses)}", file=sys.stderr)
     described = {"entry": options.parameters, "label": options.label}
     write_image_responses(responses, options.output, provenance(described, [__spec__.name], options.seed))
 

@@ -17,7 +17,7 @@ def main(options) -> None:
 
     recording = read_recording(options.recording)
     config = {"fraction": options.fraction, "recording": recording.attrs["config_digest"]}
-    shown = hide_samples(recording, options.fraction, options.seed)
+    shown = hide_samples(recording, options.fraction, options.seed, copy=False)
     write_recording(shown, options.output, provenance(config, [__spec__.name], options.seed))
 
 

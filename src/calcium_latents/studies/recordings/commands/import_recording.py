@@ -1,5 +1,8 @@
 """Read a user's file, whatever its format, as a recording."""
 
+import json
+import sys
+
 from calcium_latents.commands.cli import command, run_command
 
 
@@ -13,9 +16,13 @@ def main(options) -> None:
     """Write the recording."""
     from calcium_latents.provenance import provenance
     from calcium_latents.recordings import write_recording
+    from calcium_latents.recordings.plausibility import in_words, plausibility_table
     from calcium_latents.recordings.readers import read_user_file
 
     recording = read_user_file(options.parameters, options.base_directory)
+    for note in json.loads(recording.attrs.get("reader_notes", "[]")):
+        print(f"{options.parameters['file']}: {note}", file=sys.stderr)
+    print(in_words(plausibility_table(recording)), file=sys.stderr)
     write_recording(recording, options.output, provenance(options.parameters, [__spec__.name], options.seed))
 
 

@@ -1,0 +1,67 @@
+"""Memory and run time of the rules that a user's recording makes large: by the size of their input files."""
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+#: What Python and its modules take, MB, and what a rule takes beside its data, minutes.
+START_MB, START_MINUTES = 500, 5
+
+#: Most that is asked for by size, MB: a file may hold the film beside the traces.
+MOST_MB = 128_000
+
+
+class Growth(NamedTuple):
+    """What a rule takes for every MB of its input, beside `START_MB` and `START_MINUTES`."""
+
+    mem_mb: float
+    runtime: float
+    """Minutes, by one thread."""
+
+
+#: Rule -> what it takes. The first three are measured by benchmarks/recording_memory.py, windows in 10 ms bins at
+#: 30 Hz; the others follow from the arrays that they hold: windows have four times a recording's values, mostly missing
+#: and so small on disk.
+GROWTH = {
+    "import_recording": Growth(4.0, 0.02),
+    "deconvolve": Growth(4.0, 0.03),
+    "hide_samples": Growth(3.0, 0.01),
+    "cut_windows": Growth(20.0, 0.03),
+    "train": Growth(16.0, 0.5),
+    "score_recording": Growth(12.0, 0.05),
+    "write_event_rates": Growth(4.0, 0.03),
+}
+
+
+def by_size(rule: str, field: str, floor: int) -> Callable | int:
+    """Return what a rule asks for of `field` (mem_mb, runtime): a function, as Snakemake calls it, or `floor` itself.
+
+    It asks for `floor` at least, and in the second attempt for twice what it asked for in the first.
+    """
+    growth, start = GROWTH.get(rule), {"mem_mb": START_MB, "runtime": START_MINUTES}.get(field)
+    if growth is None or start is None:
+        return floor
+
+    def asked(wildcards: Any, input: Iterable[str], attempt: int) -> int:
+        amount = start + getattr(growth, field) * size_mb(input)
+        if field == "mem_mb":
+            amount = min(amount, MOST_MB)
+        return max(floor, math.ceil(amount)) * attempt
+
+    return asked
+
+
+def size_mb(paths: Iterable[str]) -> float:
+    """Return the size of some files together, MB; of a folder (suite2p), that of the arrays in it.
+
+    Raises FileNotFoundError for one that is not there yet: Snakemake asks again when it is.
+    """
+    return sum(map(_bytes, paths)) / 1e6
+
+
+def _bytes(path: str) -> int:
+    if not os.path.isdir(path):
+        return os.path.getsize(path)
+    arrays = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    return sum(os.path.getsize(name) for name in arrays if name.endswith(".npy"))

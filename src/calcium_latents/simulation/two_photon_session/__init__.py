@@ -1,0 +1,1 @@
+"""A whole two-photon session, from latents to the files that a user has."""
