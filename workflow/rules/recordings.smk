@@ -28,11 +28,12 @@ rule hide_samples:
         recording="results/{scale}/recordings/{dataset}/shown.nc",
     params:
         fraction=SETTINGS["recordings"]["held_out_fraction"],
+        run_s=SETTINGS["recordings"]["held_out_run_s"],
         seed=SEED,
     message:
         "Hide samples of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.hide_samples --recording {input.recording} --fraction {params.fraction}"
+        "python -m calcium_latents.studies.recordings.commands.hide_samples --recording {input.recording} --fraction {params.fraction} --run-s {params.run_s}"
         " --seed {params.seed} --output {output.recording} > {log} 2>&1"
 
 
@@ -124,12 +125,16 @@ rule write_best:
 rule write_verdict:
     input:
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
+        inferred=lambda wildcards: [
+            PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc")
+            for run in PLAN.trained("recordings", wildcards.dataset)
+        ],
     output:
         verdict="results/{scale}/recordings/{dataset}/verdict.txt",
     message:
         "Compare {wildcards.dataset} with its baselines"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison}"
+        "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison} --inferred {input.inferred}"
         " --output {output.verdict} > {log} 2>&1"
 
 

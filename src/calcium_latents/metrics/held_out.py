@@ -108,34 +108,37 @@ def fit_constant_rate(events: np.ndarray, training: np.ndarray, event_minimum: f
 def smoothed(
     events: np.ndarray,
     training: np.ndarray,
+    validation: np.ndarray,
     constant: EventParameters,
     bin_width_s: float,
     population: bool,
     widths_s: Sequence[float] = WIDTHS_S,
     strengths: Sequence[float] = STRENGTHS,
 ) -> tuple[EventParameters, dict[str, float]]:
-    """Predict each neuron from other training samples; width and prior strength chosen on training samples.
+    """Predict each neuron from training samples; width and prior strength chosen on those of `validation`.
 
     From its own: q(t) = (a q_n + sum_u K(t - u) e_n(u)) / (a + sum_u K(t - u)) over the neuron's training samples u
     in the same trial, with e = 1 for an event, K a Gaussian with peak 1, and a (strength) the weight, in samples, of
-    its mean q_n. From the `population`, as its mean times a gain that all neurons share: q_n(t) = q_n (a + sum of K e
+    its mean q_n. Of the samples of `validation` (bool, of the shape of `events`) none has a part in what is predicted
+    when they choose; then all training samples have. From the `population`, as its mean times a gain that all neurons share: q_n(t) = q_n (a + sum of K e
     over neurons and samples) / (a + sum of K q), with a in expected events.
 
     Returns:
-        Parameters [trial, time, neuron] and the chosen {width_s, strength, training_nats_per_sample}.
+        Parameters [trial, time, neuron] and the chosen {width_s, strength, validation_nats}.
     """
     use = training & np.isfinite(events)
     happened = np.where(use, events > 0, False).astype(np.float32)
     mean = constant.probability.astype(np.float32)  # a long session in double precision would take gigabytes
     # Two parameters need no more than a few million samples: the first bins of each trial stand for the rest.
     piece = np.s_[:, : max(1, CHOICE_SAMPLES // (events.shape[0] * events.shape[2]))]
-    seen, hits_here = use[piece], happened[piece]
-    observed = np.where(seen, events[piece], np.nan)
+    seen = use[piece] & ~validation[piece]
+    hits_here = np.where(seen, happened[piece], np.float32(0))
+    observed = np.where(use[piece] & validation[piece], events[piece], np.nan)
     best = (-np.inf, 0.0, 0.0)
     for width in widths_s:
         hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (hits_here, seen.astype(np.float32)))
         for strength in strengths:
-            left_out = _probability(hits, weight, mean, strength, population, hits_here, seen)
+            left_out = _probability(hits, weight, mean, strength, population)
             score = float(np.nanmean(bernoulli_log_likelihood(observed, left_out)))
             best = max(best, (score, width, strength))
     score, width, strength = best
@@ -143,7 +146,7 @@ def smoothed(
         raise UserError("widths_s: expected at least one width and one strength.")
     hits, weight = (_kernel_sum(values, width / bin_width_s) for values in (happened, use.astype(np.float32)))
     q = _probability(hits, weight, mean, strength, population)
-    choice = {"width_s": float(width), "strength": float(strength), "training_nats_per_sample": score}
+    choice = {"width_s": float(width), "strength": float(strength), "validation_nats": score}
     return EventParameters(constant.shape, constant.scale, q), choice
 
 
@@ -235,15 +238,11 @@ def _fit_gamma(values: np.ndarray) -> tuple[float, float]:
     return shape, mean / shape
 
 
-def _probability(hits, weight, mean, strength, population, own_hits=0.0, own_weight=0.0):
-    """Return the smoothed probabilities.
-
-    `own_*` are taken out of the sums, so that no training sample predicts itself.
-    """
+def _probability(hits, weight, mean, strength, population):
+    """Return the smoothed probabilities."""
     if not population:
-        return (strength * mean + np.maximum(hits - own_hits, 0)) / (strength + np.maximum(weight - own_weight, 0))
-    hits, expected = hits.sum(axis=2, keepdims=True), (weight * mean).sum(axis=2, keepdims=True)
-    gain = (strength + np.maximum(hits - own_hits, 0)) / (strength + np.maximum(expected - own_weight * mean, 0))
+        return (strength * mean + hits) / (strength + weight)
+    gain = (strength + hits.sum(axis=2, keepdims=True)) / (strength + (weight * mean).sum(axis=2, keepdims=True))
     return np.clip(mean * gain, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
 
 

@@ -67,25 +67,24 @@ class Grid:
 
 
 def frame_clock(recording: xr.Dataset, bin_width_s: float | None) -> Clock:
-    """Return the clock of a continuous recording for bins of `bin_width_s`; None: one bin a frame.
+    """Return the clock of a continuous recording for bins of `bin_width_s`.
+
+    None, or a width of the imaging period or more: one bin a frame, since two samples of a neuron have no place in one.
 
     Raises:
-        UserError: a width that is no positive number, or above the imaging period.
+        UserError: a width that is no positive number.
     """
     period = 1 / recording.attrs["imaging_rate_hz"]
     recorded = recording["time"].values + recording["trial_start"].values[0]
-    if bin_width_s is None:
+    source = recording.attrs["source"]
+    width = period if bin_width_s is None else float(bin_width_s)
+    if not np.isfinite(width) or width <= 0:
+        fail(source, "bin_width_s", "a positive number of seconds", f"{width:g}", "Use 0.01, say, or null.")
+    if width >= period * (1 - ROUNDING):
         # Recorded times jitter around this line, which has as many frames as they.
         count = np.arange(recorded.size)
         times = np.mean(recorded - count * period) + count * period
         return Clock(times, recorded, np.zeros(recording.sizes["neuron"]), period, period, by_frame=True)
-    width, source = float(bin_width_s), recording.attrs["source"]
-    if not np.isfinite(width) or width <= 0:
-        fail(source, "bin_width_s", "a positive number of seconds", f"{width:g}", "Use 0.01, say, or null.")
-    if width > period * (1 + ROUNDING):
-        expected = f"at most {period:.6g} s, the imaging period"
-        found = f"{width:g} s, so that two samples of a neuron would fall into one bin"
-        fail(source, "bin_width_s", expected, found, "Choose narrower bins, or bin_width_s: null for one bin a frame.")
     times = recorded
     if times.size > 1 and np.diff(times).min() < width:
         # Of two frames that jitter has brought closer than a bin, the later one waits for the next.

@@ -10,8 +10,32 @@ from calcium_latents.seeds import generator
 BLOCK_SAMPLES = 2**22
 
 
-def hide_samples(recording: xr.Dataset, fraction: float, seed: int, copy: bool = True) -> xr.Dataset:
-    """Return the recording with a random `fraction` of each neuron's samples missing.
+#: Length of the runs that samples are hidden in. Deconvolution spreads a burst over neighbouring samples and repeats a
+#: wrong decay's error for a while, so a neuron's next sample tells of its last whatever the neuron does: hidden one by
+#: one, samples are best predicted by those around them, and methods are ranked by that.
+RUN_S = 0.5
+
+
+def hidden_runs(shape: tuple[int, ...], fraction: float, run: int, rng: np.random.Generator) -> np.ndarray:
+    """Return which samples (bool, of any `shape` whose last axis is time) are hidden: a `fraction`, in runs of `run`.
+
+    Runs follow each other from a random place on; each is hidden by itself.
+    """
+    *lead, count = shape
+    drawn = np.repeat(rng.random((*lead, count // run + 2)) < fraction, run, axis=-1)
+    first = int(rng.integers(run))
+    return drawn[..., first : first + count]
+
+
+def run_length(recording: xr.Dataset, run_s: float) -> int:
+    """Return the bins of a run of `run_s`, 1 or more."""
+    return max(1, round(run_s / float(recording.attrs["bin_width_s"])))
+
+
+def hide_samples(
+    recording: xr.Dataset, fraction: float, seed: int, run_s: float = RUN_S, copy: bool = True
+) -> xr.Dataset:
+    """Return the recording with a random `fraction` of each neuron's samples missing, in runs of `run_s`.
 
     They are NaN in events and fluorescence. The seed and the neuron's position decide which.
     Hiding comes before windows are cut, so that a sample is hidden from all windows that share it.
@@ -25,14 +49,14 @@ def hide_samples(recording: xr.Dataset, fraction: float, seed: int, copy: bool =
     names = [name for name in ("events", "fluorescence") if name in recording]
     shown = {name: recording[name].copy(deep=copy) for name in names}
     trials, bins, neurons = (recording.sizes[dim] for dim in ("trial", "time", "neuron"))
-    step = max(1, BLOCK_SAMPLES // (trials * bins))
+    step, run = max(1, BLOCK_SAMPLES // (trials * bins)), run_length(recording, run_s)
     for first in range(0, neurons, step):
         block = range(first, min(first + step, neurons))
-        random = (generator(seed, "hide samples", neuron).random((trials, bins)) for neuron in block)
-        hidden = np.stack([values < fraction for values in random], axis=-1)
+        streams = (generator(seed, "hide samples", neuron) for neuron in block)
+        hidden = np.stack([hidden_runs((trials, bins), fraction, run, rng) for rng in streams], axis=-1)
         for array in shown.values():
             array.transpose("trial", "time", "neuron").values[:, :, first : first + step][hidden] = np.nan
-    return recording.assign(shown).assign_attrs(held_out_fraction=float(fraction))
+    return recording.assign(shown).assign_attrs(held_out_fraction=float(fraction), held_out_run_s=float(run_s))
 
 
 def hidden_samples(whole: xr.Dataset, shown: xr.Dataset) -> np.ndarray:

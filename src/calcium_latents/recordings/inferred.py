@@ -1,5 +1,6 @@
 """The Inferred box: what a model or a smoothing baseline says about the trials of a recording."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ FIELDS: dict[str, Field] = {
 
 #: Variables [trial, time, ...]: NaN only between the trials of a stitched session.
 SERIES = tuple(name for name, field in FIELDS.items() if field.dims[:2] == ("trial", "time") and field.missing)
+WARNINGS = "training_warnings"
 DISTRIBUTION = ("event_probability", "event_shape", "event_scale")
 
 
@@ -107,3 +109,8 @@ INFERRED = Box(
     checks=(_check_probability, _check_finite),
 )
 check_inferred, read_inferred, write_inferred = INFERRED.check, INFERRED.read, INFERRED.write
+
+
+def training_warnings(inferred: xr.Dataset) -> list[str]:
+    """Return what was wrong with the fit that `inferred` is of, a sentence each."""
+    return json.loads(inferred.attrs.get(WARNINGS, "[]"))

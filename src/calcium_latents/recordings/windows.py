@@ -45,8 +45,8 @@ def cut_windows(
 
     Args:
         recording: a Recording of one trial whose bins are imaging frames.
-        bin_width_s: width of the new bins, at most the imaging period. None: one bin a frame, offsets unused; a trial's
-            zero is then at the frame that begins nearest to it.
+        bin_width_s: width of the new bins. None, or the imaging period or more: one bin a frame, offsets unused; a
+            trial's zero is then at the frame that begins nearest to it.
         window_s: length of a window, rounded to whole bins.
         overlap_s: time that neighbouring windows share, rounded to whole bins. The last window is moved back
             so that it ends with the recording, and may share more.
@@ -62,7 +62,7 @@ def cut_windows(
         many. Attribute `trials` is the table, of the trials that are there where trials are cut.
 
     Raises:
-        UserError: bins wider than the imaging period, windows longer than the recording, trials outside of it, no
+        UserError: windows longer than the recording, trials outside of it, no
             samples in any, or a recording that is not continuous.
     """
     source = recording.attrs["source"]

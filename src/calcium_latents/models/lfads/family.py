@@ -1,5 +1,6 @@
 """LFADS, AutoLFADS and RADICaL for the training command."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
+from calcium_latents.models.lfads.diagnostics import training_warnings
 from calcium_latents.models.lfads.inference import infer_rates, to_inferred
 from calcium_latents.models.lfads.low_rank_start import LowRankStart, find_low_rank_start, start_from
 from calcium_latents.models.lfads.model import LFADS
@@ -41,8 +43,8 @@ class Initialisation:
         readout_gain: factor on the readout's weights; 1 is published, less starts with rates near their means, so that
             early noise in the factors costs little.
         generator_gain: factor on the generator's recurrent weights; 1 is published, more makes it oscillate.
-        most_latents: start from up to so many principal components of the events (see `low_rank_start`); 0: from
-            random weights (published).
+        most_latents: start from up to so many principal components of the events (see `low_rank_start`), with an
+            inferred input for each; 0: from random weights (published).
         latent_gain: factor on the encoders' input weights where they start from principal components.
     """
 
@@ -83,8 +85,8 @@ class LFADSFamily:
     Attributes:
         name: of the model in results.
         observation: "zero_inflated_gamma" (RADICaL) or "poisson" (LFADS).
-        sizes: fields of `LFADSSizes` except neurons. `inferred_inputs: null` takes as many as the principal components
-            that the model starts from.
+        sizes: fields of `LFADSSizes` except neurons. Once a recording is loaded, inferred inputs are as many as the
+            principal components that the model starts from, where it does.
         initialisation: fields of `Initialisation`.
         objective: fields of `ObjectiveOptions`.
         hyperparameters: fields of `Hyperparameters`, one value each.
@@ -129,11 +131,6 @@ class LFADSFamily:
             width = float(np.diff(self._trials.time).mean())
             rng = generator(options.split_seed, "shifted neurons")
             self._low_rank = find_low_rank_start(training, width, self._trials.imaging_rate, most, rng)
-        if self.sizes["inferred_inputs"] is None:
-            if self._low_rank is None:
-                raise UserError(
-                    "model.sizes.inferred_inputs: expected a number, or most_latents > 0, of whose components there are as many; found neither"
-                )
             self.sizes = {**self.sizes, "inferred_inputs": self._low_rank.latents}
 
     def training(
@@ -182,8 +179,12 @@ class LFADSFamily:
             keep_distribution=module.options.keep_distribution,
             keep_spread=module.options.keep_spread,
         )
+        level = module.length < module.options.steps
+        warnings = training_warnings(module.history, module.options.select, level, rates)
+        for warning in warnings:
+            print(f"Warning: {self.name}: {warning}.", file=sys.stderr)
         return FitResult(
-            inferred=to_inferred(rates, self._trials, recording, self.name),
+            inferred=to_inferred(rates, self._trials, recording, self.name, warnings),
             checkpoint={
                 "family": configured(self),
                 "neurons": module.store.neurons,

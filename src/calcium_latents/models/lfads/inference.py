@@ -1,5 +1,7 @@
 """From a trained model to event rates, factors and inferred inputs of every trial."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
 from calcium_latents.models.lfads.trials import UNUSED, VALIDATION, Trials
 from calcium_latents.progress import progress
-from calcium_latents.recordings.inferred import DISTRIBUTION, make_inferred
+from calcium_latents.recordings.inferred import DISTRIBUTION, WARNINGS, make_inferred
 from calcium_latents.training.streams import Streams
 
 TRIALS_AT_ONCE = 96
@@ -90,7 +92,8 @@ def _infer_chunk(
         add(inputs=input_mean, inputs_squares=input_mean**2 + torch.exp(log_variance))
         if full is not None:
             drawn = full.distribution(logits)
-            add(**{n: v[member] for n, v in zip(DISTRIBUTION, (drawn.event_probability, drawn.shape, drawn.scale))})
+            values = (drawn.event_probability, drawn.shape, drawn.scale)
+            add(**{name: value[member] for name, value in zip(DISTRIBUTION, values, strict=True)})
 
     def spread(name: str) -> Tensor:
         return torch.sqrt((sums[f"{name}_squares"] / draws - (sums[name] / draws) ** 2).clamp_min(0))
@@ -103,10 +106,12 @@ def _infer_chunk(
     return averages
 
 
-def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Dataset, name: str) -> xr.Dataset:
+def to_inferred(
+    rates: dict[str, np.ndarray], trials: Trials, recording: xr.Dataset, name: str, warnings: Sequence[str] = ()
+) -> xr.Dataset:
     """Inferred box of a trained model: event rates in events per second (mean event per sample x imaging rate).
 
-    `rates` are what `infer_rates` returns: `mean` `[n, T, N]` and so on.
+    `rates` are what `infer_rates` returns: `mean` `[n, T, N]` and so on. `warnings` become an attribute.
     """
     split = np.where(trials.split == VALIDATION, 1, 0).astype(np.int8)
     more = (*DISTRIBUTION, "factors_sd", "inferred_inputs_sd")
@@ -123,5 +128,8 @@ def to_inferred(rates: dict[str, np.ndarray], trials: Trials, recording: xr.Data
         initial_condition=rates["initial_condition"],
         **others,
         recording=recording,
-        attributes={"unused_trials": int((trials.split == UNUSED).sum())},
+        attributes={
+            "unused_trials": int((trials.split == UNUSED).sum()),
+            **({WARNINGS: json.dumps(list(warnings))} if warnings else {}),
+        },
     )

@@ -96,7 +96,7 @@ def start_from(model: LFADS, start: LowRankStart, input_gain: float) -> None:
 
 
 def _smoothed(events: np.ndarray, sd: float, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Local mean of event sizes and of their occurrence, every `step` bins: float32 `[trials * time / step, N]` each."""
+    """Local means of event sizes and of their occurrence every `step` bins, float32 `[trials * time / step, N]`."""
     happened = np.where(np.isfinite(events), events > 0, np.nan).astype(np.float32)
     means = (gaussian_mean(values, sd, axis=1)[:, step // 2 :: step] for values in (events, happened))
     sizes, occurrence = (np.nan_to_num(mean).reshape(-1, events.shape[2]).astype(np.float32) for mean in means)

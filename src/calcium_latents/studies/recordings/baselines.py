@@ -11,6 +11,7 @@ from calcium_latents.metrics.co_smoothing import hidden_in_turn
 from calcium_latents.metrics.held_out import EventParameters, fit_constant_rate, mean_size, smoothed
 from calcium_latents.metrics.held_out_scores import compare_held_out, held_out_samples, score_samples
 from calcium_latents.recordings import make_inferred
+from calcium_latents.recordings.hiding import RUN_S, hidden_runs, run_length
 from calcium_latents.seeds import generator
 from calcium_latents.studies.recordings import linear_baselines as linear
 from calcium_latents.studies.recordings.study import LABELS
@@ -49,8 +50,11 @@ class Baselines:
         """Yield method and Inferred, on the session's clock; rates of imaging frames, or of bins of about 0.05 s."""
         yield "constant", self._inferred("constant", np.ones(self.events.shape[1:], np.float32), 1, {})
         known = np.isfinite(self.events)
+        rng, run = generator(self.seed, "smoothing", "validation"), run_length(self.shown, RUN_S)
+        shape = (len(known), *known.shape[:0:-1])  # [trial, neuron, frame]
+        validation = hidden_runs(shape, linear.CHOICE_FRACTION, run, rng).transpose(0, 2, 1)
         for method, population in (("smoothed own", False), ("smoothed population", True)):
-            found, choice = smoothed(self.events, known, self.constant, 1 / self.rate_hz, population)
+            found, choice = smoothed(self.events, known, validation, self.constant, 1 / self.rate_hz, population)
             relative = found.probability[0] / self.constant.probability.astype(np.float32)
             yield method, self._inferred(method, relative, 1, choice)
         population = linear.Population(self.events[0], self.rate_hz, self.parts)

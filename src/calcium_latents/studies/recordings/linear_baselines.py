@@ -21,6 +21,7 @@ from calcium_latents.models.linear_latents.binning import Activity, bin_events, 
 from calcium_latents.models.linear_latents.factor_analysis import factor_analysis
 from calcium_latents.models.linear_latents.neighbours import predict_from_neighbours
 from calcium_latents.models.linear_latents.principal_components import Factors, principal_components
+from calcium_latents.recordings.hiding import RUN_S, hidden_runs
 from calcium_latents.seeds import generator
 
 BIN_S = 0.05
@@ -126,7 +127,8 @@ class Validation:
     def __init__(self, events: np.ndarray, imaging_rate_hz: float, parts: np.ndarray, seed: int):
         part = events[: CHOICE_BINS * Population(events[:1], imaging_rate_hz, parts).frames]
         rng = generator(seed, "linear baselines", "validation")
-        hidden = (rng.random(part.shape, np.float32) < CHOICE_FRACTION) & np.isfinite(part)
+        run = max(1, round(RUN_S * imaging_rate_hz))
+        hidden = hidden_runs(part.T.shape, CHOICE_FRACTION, run, rng).T & np.isfinite(part)
         self.population = Population(np.where(hidden, np.float32(np.nan), part), imaging_rate_hz, parts)
         frame, self.neuron = np.nonzero(hidden)
         if len(frame) > CHOICE_SAMPLES:

@@ -6,6 +6,7 @@ from calcium_latents.commands.cli import command, run_command
 @command(
     recording="recording with events (.nc)",
     fraction={"type": float, "required": True, "help": "of each neuron's samples; 0 hides none"},
+    run_s={"type": float, "required": True, "help": "length of the runs that they are hidden in, s"},
     seed={"type": int, "default": 0},
     output="recording (.nc)",
 )
@@ -16,8 +17,8 @@ def main(options) -> None:
     from calcium_latents.recordings.hiding import hide_samples
 
     recording = read_recording(options.recording)
-    config = {"fraction": options.fraction, "recording": recording.attrs["config_digest"]}
-    shown = hide_samples(recording, options.fraction, options.seed, copy=False)
+    config = {"fraction": options.fraction, "run_s": options.run_s, "recording": recording.attrs["config_digest"]}
+    shown = hide_samples(recording, options.fraction, options.seed, options.run_s, copy=False)
     write_recording(shown, options.output, provenance(config, [__spec__.name], options.seed))
 
 

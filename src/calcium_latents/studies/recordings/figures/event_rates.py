@@ -21,6 +21,7 @@ import xarray as xr
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_runs, read_tables
 from calcium_latents.recordings import read_recording
+from calcium_latents.recordings.inferred import training_warnings
 from calcium_latents.recordings.windows import stitch_windows
 from calcium_latents.studies.recordings.figures.training_panel import draw_training, tabulate_training
 from calcium_latents.studies.recordings.study import BASELINES
@@ -65,7 +66,7 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     runs = read_runs(inputs, ("event_rate", "factors", "trial_start"))
     name = style.in_order(runs)[0]
     run = runs[name]
-    shown_s = _middle(recording)
+    warnings, shown_s = training_warnings(run), _middle(recording)
     time, neuron, sizes = _events(recording, shown_s)
     run = _continuous(run, shown_s)
     rate, rate_time = run["event_rate"].values, run["time"].values
@@ -106,9 +107,12 @@ def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     axes[-1].set(xlabel="time in the session (s)", xlim=shown_s)
     for axis, letter in zip(axes, "abc", strict=False):
         style.panel_letter(axis, letter, x=-0.045, y=1.02)
+    said = [f"Warning: {text}." for text in warnings]
     if len(scores):
         unbroken = re.sub(r", (?=[-\d.]+\])", ",\N{NO-BREAK SPACE}", verdict(scores).sentence())  # intervals unbroken
-        fig.suptitle(textwrap.fill(unbroken, 90), fontsize=8, fontweight="bold")
+        said.insert(0, unbroken)
+    if said:
+        fig.suptitle("\n".join(textwrap.fill(line, 90) for line in said), fontsize=8, fontweight="bold")
     if below:
         _below(parts[1], scores, training)
     return style.save(fig, output_stem)
