@@ -119,9 +119,10 @@ def smoothed(
 
     From its own: q(t) = (a q_n + sum_u K(t - u) e_n(u)) / (a + sum_u K(t - u)) over the neuron's training samples u
     in the same trial, with e = 1 for an event, K a Gaussian with peak 1, and a (strength) the weight, in samples, of
-    its mean q_n. Of the samples of `validation` (bool, of the shape of `events`) none has a part in what is predicted
-    when they choose; then all training samples have. From the `population`, as its mean times a gain that all neurons share: q_n(t) = q_n (a + sum of K e
+    its mean q_n. From the `population`, as its mean times a gain that all neurons share: q_n(t) = q_n (a + sum of K e
     over neurons and samples) / (a + sum of K q), with a in expected events.
+
+    While width and strength are chosen, no sample of `validation` (bool, of the shape of `events`) tells of others.
 
     Returns:
         Parameters [trial, time, neuron] and the chosen {width_s, strength, validation_nats}.
