@@ -96,7 +96,7 @@ def test_pieces_that_are_too_short_are_left_missing_and_named(known, session_of,
     assert np.isnan(result["events"].values[0, 100:400, 3]).all()
     assert np.isfinite(result["events"].values[0, :, :3]).all()
     check_recording(result, "deconvolved.nc")  # fluorescence is missing there, too
-    assert "7 samples" in (said := capsys.readouterr().err) and said.rstrip().endswith("1 neuron, 13")
+    assert "7 samples" in (said := capsys.readouterr().err) and said.rstrip().endswith(": neuron 13")
 
 
 def test_samples_that_are_all_far_apart_are_refused(known, session_of):

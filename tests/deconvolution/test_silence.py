@@ -68,7 +68,7 @@ def test_a_silent_neuron_is_named_and_has_no_events(known, session_of, capsys):
     result = deconvolve(session_of(values), **OPTIONS)
     assert result["silent"].values.tolist() == [0, 0, 1, 0]
     assert (result["events"].values[0, :, 2] == 0).all()
-    assert capsys.readouterr().err.rstrip().endswith("1 neuron, 12")
+    assert capsys.readouterr().err.rstrip().endswith(": neuron 12")
     kept = deconvolve(session_of(values), **(OPTIONS | {"silent_probability": None}))
     assert "silent" not in kept and (kept["events"].values[0, :, 2] > 0).sum() > 30
     np.testing.assert_array_equal(kept["events"].values[..., [0, 1, 3]], result["events"].values[..., [0, 1, 3]])

@@ -19,6 +19,17 @@ def test_the_film_beside_the_traces_does_not_count(files):
     assert size_mb(files) == pytest.approx(5.0)
 
 
+def test_a_file_that_is_named_beside_its_folder_counts_once(files):
+    assert size_mb([*files, f"{files[1]}/F.npy"]) == pytest.approx(5.0)
+
+
+def test_all_parts_of_a_folder_of_zarr_count(tmp_path):
+    for part in ("YrA.zarr/0.0", "YrA.zarr/0.1", "A.zarr/0.0.0"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        (tmp_path / part).write_bytes(bytes(1_000_000))
+    assert size_mb([str(tmp_path)]) == pytest.approx(3.0)
+
+
 def test_what_the_scale_grants_is_the_least(files):
     memory, minutes = (by_size("deconvolve", field, floor) for field, floor in (("mem_mb", 2000), ("runtime", 15)))
     assert (memory({}, files, attempt=1), minutes({}, files, attempt=1)) == (2000, 15)

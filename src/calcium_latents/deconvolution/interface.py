@@ -16,6 +16,7 @@ from calcium_latents.deconvolution.options import Options
 from calcium_latents.deconvolution.rescaling import EVENT_MINIMUM_MARGIN, smallest_event
 from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
+from calcium_latents.recordings.fields import named_neurons
 from calcium_latents.recordings.netcdf import attribute
 
 #: Relative excess of the sample interval over the bin that is rounding.
@@ -135,9 +136,8 @@ def _each(blocks: Iterator[BlockEvents]) -> Iterator[tuple[int, BlockEvents, int
 
 
 def _say(what: str, numbers: np.ndarray) -> None:
-    """Tell the user of some neurons, by their numbers."""
-    plural = "s" if len(numbers) > 1 else ""
-    print(f"{what}: {len(numbers)} neuron{plural}, {', '.join(map(str, numbers))}", file=sys.stderr)
+    """Tell the user of some neurons, by all their numbers."""
+    print(f"{what}: {named_neurons(numbers, len(numbers))}", file=sys.stderr)
 
 
 def _with_events(

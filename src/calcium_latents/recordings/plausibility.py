@@ -13,10 +13,8 @@ Nothing is changed by it. What it measures, and from where on it doubts (our cho
 - baseline: the level of rest of dF/F, in most neurons: at most two sd below 0, and at most .2 or five sd above.
 - trend: change of the baseline over the session, median over neurons, by a straight line; at most 20 %.
 - brightness step: two stretches of the session at different baselines, next to each other; none.
-- silent neurons: no transient above the noise; none.
 
-See `trace_measures` for the level of rest, the noise and transients. Noise has transients below rest as well: a neuron
-is silent where there is at most one above, or at most twice as many above as below.
+See `trace_measures` for the level of rest and the noise. Which neurons are silent is for deconvolution to say.
 """
 
 import json
@@ -88,7 +86,6 @@ def plausibility(
         _saturated(found, numbers),
         *(_dff(found, numbers) if dff is None else _raw(found, dff, numbers)),
         *_slow(found, len(values) / sampling_rate_hz, is_dff),
-        _silent(found, numbers),
     ]
     table = pd.DataFrame([(*row[:3], DOUBTFUL if row.doubtful else FINE, row.advice) for row in rows], columns=COLUMNS)
     table.loc[table["verdict"] == FINE, "advice"] = ""
@@ -289,14 +286,3 @@ def _step(course: np.ndarray) -> int | None:
 def _centred(found: Measured) -> np.ndarray:
     """Return [neuron], whether the mean is at 0."""
     return np.abs(found.mean) < 0.01 * np.maximum(found.sd, 1e-12)
-
-
-def _silent(found: Measured, numbers: np.ndarray) -> Row:
-    chosen = (found.above < 2) | (found.above <= 2 * found.below)
-    return Row(
-        "silent neurons",
-        f"{named_neurons(numbers[chosen], 30)} of {numbers.size}" if chosen.any() else "none",
-        "a transient above the noise in every neuron",
-        bool(chosen.any()),
-        "Events that deconvolution finds in them are noise: leave them out with a list of `neurons`.",
-    )

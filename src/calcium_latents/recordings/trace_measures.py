@@ -1,8 +1,7 @@
 """What is measured of each trace of a user's file, in blocks of neurons.
 
 The level of rest and the noise come from low quantiles of averages over .2 s, which transients do not reach: of a
-Gaussian, quantiles .05 and .25 lie 1.645 and .674 sd below the middle. A transient is two such averages in a row that
-are over three sd above the baseline of their minute, or one over six.
+Gaussian, quantiles .05 and .25 lie 1.645 and .674 sd below the middle.
 """
 
 import hashlib
@@ -10,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
-
-from calcium_latents.recordings.missing import bridge
 
 BLOCK = 32  # neurons that are looked at together
 AVERAGED_S = 0.2
@@ -29,7 +26,6 @@ class Measured:
         mean, sd, size, maximum: [neuron], of the samples; `size` is the median of their absolute value.
         rest, noise: [neuron], baseline, and sd of averages over `AVERAGED_S`.
         baseline: [neuron, stretch], in stretches of the session.
-        above, below: [neuron], transients, and their mirror images.
         digest: [neuron], text that is the same for traces that are.
         repeated: how many frames are as the one before in every neuron.
     """
@@ -44,8 +40,6 @@ class Measured:
     rest: np.ndarray
     noise: np.ndarray
     baseline: np.ndarray
-    above: np.ndarray
-    below: np.ndarray
     digest: np.ndarray
     repeated: int = 0
 
@@ -88,9 +82,8 @@ def _measure(traces: np.ndarray, rate: float, repeated: np.ndarray) -> Measured:
     thinned = np.abs(traces[:, :: max(1, traces.shape[1] // 4096)])
     width = min(max(1, round(AVERAGED_S * rate)), traces.shape[1])
     averages, step_s = _averages(filled, known, whole, width), width / rate
-    minutes, noises = _stretches(averages, max(1, round(averages.shape[1] * step_s / 60)))
+    _, noises = _stretches(averages, max(1, round(averages.shape[1] * step_s / 60)))
     noise = _quantiles(noises, 0.5)[0]  # of a minute, so that slow changes of the baseline are no noise
-    excursion = (averages - _interpolated(minutes, averages.shape[1])) / np.maximum(noise, 1e-12)[:, None]
     most = averages.shape[1] / max(STRETCH_SAMPLES, STRETCH_S / step_s)
     return Measured(
         samples=samples,
@@ -103,8 +96,6 @@ def _measure(traces: np.ndarray, rate: float, repeated: np.ndarray) -> Measured:
         rest=_stretches(averages, 1)[0][:, 0],
         noise=noise,
         baseline=_stretches(averages, int(np.clip(most, 1, STRETCHES)))[0],
-        above=_transients(excursion),
-        below=_transients(-excursion),
         digest=np.array([hashlib.blake2b(trace, digest_size=16).hexdigest() for trace in traces]),
     )
 
@@ -132,16 +123,3 @@ def _stretches(averages: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray
     low, quarter = _quantiles(averages[:, : length * count].reshape(len(averages), count, length), LOW, QUARTER)
     noise = (quarter - low) / (LOW_SD - QUARTER_SD)
     return quarter + QUARTER_SD * noise, noise
-
-
-def _interpolated(stretches: np.ndarray, count: int) -> np.ndarray:
-    """Return values [neuron, stretch] at `count` times [neuron, time], linearly between the middles of stretches."""
-    middles = (np.arange(stretches.shape[1]) + 0.5) * count / stretches.shape[1]
-    filled = bridge(stretches.T).T
-    return np.stack([np.interp(np.arange(count), middles, values) for values in filled])
-
-
-def _transients(excursion: np.ndarray) -> np.ndarray:
-    """Return how often [neuron] averages [neuron, time] in sd of the noise are of a transient."""
-    beyond = excursion > 3
-    return (beyond[:, 1:] & beyond[:, :-1]).sum(axis=1) + (excursion > 6).sum(axis=1)

@@ -114,13 +114,13 @@ def test_raw_fluorescence_is_no_dff(raw, tmp_path):
 
 def test_the_import_prints_the_table_and_names_the_users_file_later(raw, tmp_path, capsys):
     values = raw / 200 - 1
-    values[:, 6] = generator(2, "tests", "silent").normal(0, 0.02, FRAMES)
+    values[:, 6] = 200 * values[:, 7]
     fields = json.dumps(entry(tmp_path, values, is_dff=True, neurons=[2, 6, 7]))
     words = ["--base-directory", str(tmp_path), "--output", str(tmp_path / "recording.nc")]
     import_recording.main(["--parameters", fields, *words])
     said = capsys.readouterr().err
-    assert "Plausibility: 1 of 13 checks doubtful\nfine     neurons: 3 (expected" in said
-    assert "doubtful silent neurons: neuron 6 of 3 (expected" in said
+    assert "Plausibility: 1 of 12 checks doubtful\nfine     neurons: 3 (expected" in said
+    assert "; above 30: neuron 6 (expected" in said
     short = entry(tmp_path, values[:20], is_dff=True, neurons=[7])
     import_recording.main(["--parameters", json.dumps(short), *words])
     with pytest.raises(UserError, match=r"session.npy \(.*recording.nc\): neuron 7: expected at least 32 samples"):

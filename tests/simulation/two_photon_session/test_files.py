@@ -93,7 +93,7 @@ def test_tables_and_truth_stand_beside_the_files(folder, session):
     trials = pd.read_csv(folder / "trials.csv")
     pd.testing.assert_frame_equal(trials, session.trials, atol=1e-6)
     behaviour = pd.read_csv(folder / "behaviour.csv")
-    assert list(behaviour) == ["time_s", "running_speed"] and len(behaviour) == 4500
+    assert list(behaviour) == ["time_s", "running_speed_cm_s"] and len(behaviour) == 4500
     truth = read_recording(folder / "truth.nc")
     np.testing.assert_array_equal(truth.firing_rate.values[0].T, session.firing_rate)
     np.testing.assert_array_equal(truth.neuron, session.cells)

@@ -1,14 +1,13 @@
 """Behaviour beside a recording whose own file has none: a CSV file, a row a sample, units in the names of columns."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from calcium_latents.files import read_table
-from calcium_latents.recordings.behaviour import SPEED
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.running_speed import in_cm_s
 from calcium_latents.recordings.readers.traces import Behaviour
 
 TIME = "time_s"
@@ -33,7 +32,6 @@ UNITS = {
     "v": "V",
     "percent": "%",
 }
-CM_S = {"mm/s": 0.1, "m/s": 100.0}
 
 
 def read_behaviour(path: Path) -> dict[str, Behaviour]:
@@ -58,12 +56,6 @@ def read_behaviour(path: Path) -> dict[str, Behaviour]:
     if not signals:
         fail(path, "columns", f"a signal beside {TIME}", "none", "Add a column, running_speed_cm_s say.")
     return signals
-
-
-def in_cm_s(name: str, signal: Behaviour) -> Behaviour:
-    """Return running speed in cm/s where its units can be converted, and any other signal as it is."""
-    scale = CM_S.get(signal.units) if name == SPEED else None
-    return signal if scale is None else replace(signal, values=scale * signal.values, units="cm/s")
 
 
 def _name_and_units(column: str) -> tuple[str, str]:

@@ -60,7 +60,7 @@ def write_suite2p(session: TwoPhotonSession, folder: str | Path) -> Path:
 
 
 def write_tables(session: TwoPhotonSession, folder: str | Path) -> None:
-    """Write trials.csv (start_s, stop_s, condition) and behaviour.csv (time_s, running_speed in cm/s) to `folder`."""
-    speed = {"time_s": session.behaviour_times, "running_speed": session.running_speed}
+    """Write trials.csv (start_s, stop_s, condition) and behaviour.csv (time_s, running_speed_cm_s) to `folder`."""
+    speed = {"time_s": session.behaviour_times, "running_speed_cm_s": session.running_speed}
     for name, table in (("trials", session.trials), ("behaviour", pd.DataFrame(speed))):
         write_table(table, Path(folder) / f"{name}.csv", float_format="%.6f")

@@ -7,6 +7,7 @@ pytest.importorskip("pynwb")
 from nwb_files import RATE, NwbWriter, dots, raw_traces
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.preprocessing import delta_f_over_f
 from calcium_latents.recordings.readers import read_user_file
 from calcium_latents.recordings.readers.formats import nwb
 
@@ -28,7 +29,8 @@ def test_the_time_of_a_plane_is_the_offset_of_its_neurons(tmp_path):
     # Five and five ROIs of two tables: numbers are columns of the joined series.
     assert recording.neuron.values.tolist() == [1, 2, 3, 4, 5, 7, 8, 9]
     expected = np.concatenate([raw_traces(seed=0)[:, 1:], raw_traces(seed=1)[:, [0, 2, 3, 4]]], axis=1)
-    np.testing.assert_array_equal(recording.fluorescence.values[0], expected)
+    # A steady neuropil takes nothing off.
+    np.testing.assert_allclose(recording.fluorescence.values[0], delta_f_over_f(expected, RATE), rtol=1e-5)
     np.testing.assert_allclose(recording.sample_offset.values[0], [0.4 / RATE] * 4 + [0] * 4, rtol=1e-5)
     assert recording.time.values[0] == 2.5
     np.testing.assert_array_equal(recording.position.values[:4], [[3 * i, 5 * i + 1] for i in range(1, 5)])

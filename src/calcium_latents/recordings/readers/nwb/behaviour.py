@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from calcium_latents.recordings.behaviour import SPEED
 from calcium_latents.recordings.readers.nwb.series import full_name
+from calcium_latents.recordings.readers.running_speed import in_cm_s
 from calcium_latents.recordings.readers.traces import Behaviour
 
-RUNNING_SPEED, CM_PER_S = "running_speed", "cm/s"
 # NWB's containers of behaviour; a TimeSeries elsewhere is behaviour where its name or that of its module says so.
 CONTAINERS = ("BehavioralTimeSeries", "PupilTracking", "EyeTracking", "Position", "CompassDirection")
 BEHAVING = re.compile(
@@ -17,9 +18,6 @@ BEHAVING = re.compile(
 RUNNING = re.compile(r"(run|locomot|treadmill|wheel|ball).*(speed|velocity)|(speed|velocity).*(run|locomot)")
 # Names that say nothing: the container's is taken.
 NAMELESS = re.compile(r"(time|spatial|behavioral_?time)_?series|data|timeseries")
-LENGTHS_CM = {"m": 100.0, "meter": 100.0, "metre": 100.0, "cm": 1.0, "centimeter": 1.0, "centimetre": 1.0, "mm": 0.1}
-LENGTHS_CM |= {"millimeter": 0.1, "millimetre": 0.1, "inch": 2.54, "in": 2.54}
-SPEED = re.compile(r"([a-z]+?)s?\s*(?:/|per|\s|\*|\.)\s*s(?:ec(?:ond)?s?)?(?:\^?-1)?")
 MOST_COLUMNS = 10
 
 
@@ -41,9 +39,7 @@ def behaviour_signals(file: Any) -> dict[str, Behaviour]:
             name = _name(item, ending)
             if name in signals:
                 name = _slug(full_name(item)) + ending
-            factor = _cm_per_s(item.unit) if name == RUNNING_SPEED else None
-            units = item.unit if factor is None else CM_PER_S
-            signals[name] = Behaviour(times, column * (factor or 1.0), str(units or "1"))
+            signals[name] = in_cm_s(name, Behaviour(times, column, str(item.unit or "1")))
     return signals
 
 
@@ -97,7 +93,7 @@ def _columns(item: Any, values: np.ndarray) -> list[tuple[str, np.ndarray]]:
 def _name(item: Any, ending: str) -> str:
     whole = full_name(item).lower()
     if not ending and RUNNING.search(whole):
-        return RUNNING_SPEED
+        return SPEED
     own = item.name if not NAMELESS.fullmatch(item.name.lower()) else item.parent.name
     return _slug(own) + ending
 
@@ -105,9 +101,3 @@ def _name(item: Any, ending: str) -> str:
 def _slug(name: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"\W+", "_", words).strip("_").lower()
-
-
-def _cm_per_s(unit: Any) -> float | None:
-    """Return what a unit of speed is in cm/s, or None where it is none."""
-    found = SPEED.fullmatch(str(unit).strip().lower())
-    return None if found is None else LENGTHS_CM.get(found[1])
