@@ -191,8 +191,8 @@ def at_samples(
     width = session.attrs.get("bin_width_s", step)
     begin = time - (step - width) / 2
     if width * recording.attrs["imaging_rate_hz"] > 0.99:
-        # bins are frames: each belongs to the nearest, since recorded times jitter around an even grid
-        sampled = start + step / 2
+        # bins are whole frames: the middle of a frame tells whose, since recorded times jitter around an even grid
+        sampled = start + 0.5 / recording.attrs["imaging_rate_hz"]
     else:
         sampled = start + recording["sample_offset"].values[trial, neuron]
     bins = np.searchsorted(begin, sampled + 1e-6, side="right") - 1
