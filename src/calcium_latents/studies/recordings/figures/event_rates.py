@@ -176,7 +176,7 @@ def _below(fig, scores: pd.DataFrame, training: pd.DataFrame) -> None:
 
 def _gains(axis, table: pd.DataFrame, title: str, named: bool) -> None:
     part = table[table["reference"] == CONSTANT].set_index("model")
-    references = style.in_order(table["reference"])
+    references = [name for name in BASELINES if name in set(table["reference"])]
     models = [*style.in_order(set(part.index) - set(references)), *references]
     low, high = _limits(part, references)
     for y, model in enumerate(models):
