@@ -16,6 +16,7 @@ from calcium_latents.deconvolution.options import Options
 from calcium_latents.deconvolution.rescaling import EVENT_MINIMUM_MARGIN, smallest_event
 from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
+from calcium_latents.recordings.behaviour import put_earlier
 from calcium_latents.recordings.fields import named_neurons
 from calcium_latents.recordings.netcdf import attribute
 
@@ -177,7 +178,7 @@ def _with_events(
     result.attrs["deconvolution"] = method
     result.attrs["event_minimum"] = float(least * (1 - EVENT_MINIMUM_MARGIN))
     result.attrs["deconvolution_parameters"] = attribute(options.to_dict())
-    return result
+    return put_earlier(result, options.event_delay_s) if options.event_delay_s else result
 
 
 def _check_regular(mask: np.ndarray, spacing: float, names: list[str]) -> None:

@@ -33,3 +33,6 @@ class Options(ParameterSection):
     silent_probability: Annotated[float, Numeric(), Field(gt=0, lt=1)] | None = None
     """A neuron is silent, and has no events, where noise alone gives transients as clear as its own with more than this
     probability; null: every neuron's events are kept."""
+    event_delay_s: Number = 0.0
+    """How long after spikes their events come, because an indicator takes time to rise: events are told of as so much
+    earlier, on a clock of their own."""

@@ -87,3 +87,19 @@ def at_times(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarra
     between = np.where(share == 0, values[left], np.where(share == 1, values[right], np.nan))
     inner = (share > 0) & (share < 1) & (steps[left] <= longest)
     return np.where(inner, (1 - share) * values[left] + share * values[right], between)
+
+
+def put_earlier(recording: xr.Dataset, delay_s: float) -> xr.Dataset:
+    """Return a recording whose events stand `delay_s` earlier on the session's clock, and its behaviour where it was.
+
+    Attribute `event_delay_s` keeps the sum of such delays.
+    """
+    moved = recording.assign_coords(time=recording["time"] - delay_s)
+    moved["time"].attrs = recording["time"].attrs
+    for name in behaviour_names(recording):
+        times, values = recording["time"].values, recording[name].values
+        # the first frames now begin before the signal does: they have its first value
+        at = np.clip(times - delay_s, times[0], times[-1])
+        shifted = np.stack([at_times(times, trial, at) for trial in values]).astype(np.float32)
+        moved[name] = (recording[name].dims, shifted, recording[name].attrs)
+    return moved.assign_attrs(event_delay_s=float(recording.attrs.get("event_delay_s", 0.0) + delay_s))

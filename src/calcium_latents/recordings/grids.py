@@ -23,6 +23,7 @@ class Clock:
         period: imaging period, s.
         width: of a bin, s.
         by_frame: one bin a frame.
+        delay: by which events are told of earlier, s: so much of the session's end is without them.
     """
 
     times: np.ndarray
@@ -31,6 +32,7 @@ class Clock:
     period: float
     width: float
     by_frame: bool
+    delay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def frame_clock(recording: xr.Dataset, bin_width_s: float | None) -> Clock:
         UserError: a width that is no positive number.
     """
     period = 1 / recording.attrs["imaging_rate_hz"]
+    delay = float(recording.attrs.get("event_delay_s", 0.0))
     recorded = recording["time"].values + recording["trial_start"].values[0]
     source = recording.attrs["source"]
     width = period if bin_width_s is None else float(bin_width_s)
@@ -84,14 +87,14 @@ def frame_clock(recording: xr.Dataset, bin_width_s: float | None) -> Clock:
         # Recorded times jitter around this line, which has as many frames as they.
         count = np.arange(recorded.size)
         times = np.mean(recorded - count * period) + count * period
-        return Clock(times, recorded, np.zeros(recording.sizes["neuron"]), period, period, by_frame=True)
+        return Clock(times, recorded, np.zeros(recording.sizes["neuron"]), period, period, True, delay)
     times = recorded
     if times.size > 1 and np.diff(times).min() < width:
         # Of two frames that jitter has brought closer than a bin, the later one waits for the next.
         bins = np.arange(times.size) * width
         times = np.maximum.accumulate(times - bins) + bins
     offsets = recording["sample_offset"].values[0].astype(float)
-    return Clock(times, recorded, offsets, period, width, by_frame=False)
+    return Clock(times, recorded, offsets, period, width, False, delay)
 
 
 def window_grid(clock: Clock, window_s: float, overlap_s: float, source: str) -> tuple[Grid, int]:
@@ -183,7 +186,7 @@ def _window_bins(window_s: float, overlap_s: float, width: float, source: str) -
 
 
 def _check_covered(clock: Clock, begin: np.ndarray, end: np.ndarray, source: str) -> None:
-    first, last = clock.recorded[0], clock.recorded[-1] + clock.offsets.max() + clock.period
+    first, last = clock.recorded[0], clock.recorded[-1] + clock.offsets.max() + clock.period + max(clock.delay, 0)
     # Stamps of frames jitter by up to half a frame.
     outside = (begin < first - clock.period / 2) | (end > last + clock.period / 2)
     if outside.any():
