@@ -7,7 +7,7 @@ from continuous_recording import make_continuous
 
 from calcium_latents.errors import UserError
 from calcium_latents.recordings import cut_windows, read_recording, write_recording
-from calcium_latents.recordings.behaviour import behaviour_names, behaviour_variables, on_frames
+from calcium_latents.recordings.behaviour import behaviour_names, behaviour_variables, on_frames, put_earlier
 from calcium_latents.recordings.readers import read_user_file
 from calcium_latents.recordings.readers.behaviour_table import read_behaviour
 from calcium_latents.recordings.readers.traces import Behaviour
@@ -147,3 +147,18 @@ def test_behaviour_of_another_time_is_refused(tmp_path):
     entry = {"file": "a.npy", "sampling_rate_hz": 30, "is_dff": True, "orientation": "frames x neurons"}
     with pytest.raises(UserError, match=r"b.csv: time_s: expected times within the recording \(0 to 9.96667 s\)"):
         read_user_file(entry | {"behaviour": "b.csv"}, tmp_path)
+
+
+def test_events_are_put_earlier_and_behaviour_stays_where_it_was():
+    recording = make_continuous()
+    time = recording["time"].values
+    recording["running_speed"] = (("trial", "time"), (2 * time)[None].astype(np.float32), {"units": "cm/s"})
+    moved = put_earlier(recording, 0.05)
+    np.testing.assert_allclose(moved["time"], time - 0.05)
+    np.testing.assert_array_equal(moved["events"], recording["events"])
+    np.testing.assert_allclose(moved["running_speed"][0], 2 * np.maximum(time - 0.05, 0), atol=1e-5)
+    assert put_earlier(moved, 0.01).attrs["event_delay_s"] == pytest.approx(0.06)
+    # a trial at the session's very end is still within it
+    end = time[-1] + 1 / 30
+    trials = cut_windows(moved, None, 1.0, 0.2, trials=[end - 1.0], after_s=1.0)
+    assert trials.sizes["time"] == 30 and np.isfinite(trials["events"][0, :28]).all()

@@ -177,3 +177,11 @@ def test_frames_that_jitter_by_more_than_a_bin_are_not_lost():
     assert np.diff(times).min() < 0.01
     cut = cut_windows(recording, 0.01, 1.0, 0.0)
     assert set(np.unique(cut.events.values[np.isfinite(cut.events.values)])) == set(values.ravel())
+
+
+def test_trials_that_are_not_cut_go_along_with_windows():
+    recording, table = make_continuous(), table_of(condition=["a", "b", "a"])
+    windows = cut_windows(recording, None, 1.0, 0.2, trials=table, cut_trials=False)
+    assert windows.identical(cut_windows(recording, None, 1.0, 0.2).assign_attrs(windows.attrs))
+    assert windows.attrs["cut"] == "windows"
+    pd.testing.assert_frame_equal(trial_table(windows), table)

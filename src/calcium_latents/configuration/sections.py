@@ -90,6 +90,8 @@ class Trials(ParameterSection):
     """Time before the start that belongs to a trial."""
     after_s: Positive = LEFT_OUT
     """Time after the start that belongs to a trial; wins over stop_s."""
+    cut: Flag = True
+    """false: models take windows of the whole session, and trials align figures and results alone."""
 
 
 class RecordingEntry(Structure):

@@ -38,6 +38,7 @@ def cut_windows(
     overlap_s: float,
     *,
     trials: pd.DataFrame | Sequence[float] | Literal["file"] | None = None,
+    cut_trials: bool = True,
     before_s: float = 0.0,
     after_s: float | None = None,
 ) -> xr.Dataset:
@@ -52,6 +53,7 @@ def cut_windows(
             so that it ends with the recording, and may share more.
         trials: replace the regular windows: a table with a column start_s, the trials' zeros in s of the session (and,
             where known, stop_s, condition and others), the zeros alone, or "file" for the recording's own table.
+        cut_trials: false keeps the regular windows; the table goes along.
         before_s, after_s: a trial runs from `before_s` before its zero to `after_s` after it; default: to its stop_s,
             or else for `window_s` in all. The longest trial sets the length; shorter ones are NaN after their end.
 
@@ -69,6 +71,9 @@ def cut_windows(
     _check_continuous(recording)
     clock = frame_clock(recording, bin_width_s)
     table, overlap = _trials_of(recording, trials), 0
+    others: dict[str, Any] = {}
+    if table is not None and not cut_trials:
+        table, others[ATTRIBUTE] = None, trial_attribute(table)
     if table is None:
         grid, overlap = window_grid(clock, window_s, overlap_s, source)
     else:
@@ -85,11 +90,15 @@ def cut_windows(
                 [block for block, any_there in zip(blocks, sampled, strict=True) if any_there] or blocks
             )
     _check_filled(cut, recording, source)
-    attributes = kept_attributes(recording) | {
-        "window_s": grid.n_bins * clock.width,
-        "overlap_s": overlap * clock.width,
-        "cut": "windows" if table is None else "trials",
-    }
+    attributes = (
+        kept_attributes(recording)
+        | others
+        | {
+            "window_s": grid.n_bins * clock.width,
+            "overlap_s": overlap * clock.width,
+            "cut": "windows" if table is None else "trials",
+        }
+    )
     if not sampled.all():
         attributes["left_out"] = int((~sampled).sum())
         found = f"{attributes['left_out']} of {sampled.size} {attributes['cut']}"

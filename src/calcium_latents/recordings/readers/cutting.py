@@ -18,7 +18,8 @@ def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict
     `windows`: a mapping of `length_s` (default 1 s) and `overlap_s` (default 0.2 s). `trials`: none; or a
     mapping of `starts_s` (what stands below), `before_s` and `after_s`; or a list of times; or file, the table of
     trials in the recording's file; or a CSV file with a column `start_s` (or `start_time`) and, if wanted, `stop_s`,
-    `condition`, `before_s`, `after_s` and others. `bin_width_s`: s, or null for one bin a frame.
+    `condition`, `before_s`, `after_s` and others. With `cut: false` in the mapping, windows of the whole session are
+    cut all the same, and the trials go along. `bin_width_s`: s, or null for one bin a frame.
 
     Raises:
         UserError: a field is not as said.
@@ -48,6 +49,7 @@ def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict
             fail("the entry", "trials", expected, f"{trials.get('starts_s')!r:.100}", "Correct it.")
     return options | {
         "trials": starts,
+        "cut_trials": given.get("cut", True),
         "before_s": number(given, "before_s", "trials", 0.0),
         "after_s": number(given, "after_s", "trials"),
     }
