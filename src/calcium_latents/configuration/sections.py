@@ -69,6 +69,8 @@ class Windows(ParameterSection):
     """Of a window."""
     overlap_s: NotNegative = 0.2
     """That neighbouring windows share."""
+    least: NotNegativeWhole = 0
+    """Windows share more, up to 0.8 of their length, where there would be fewer than these."""
 
 
 class Neuropil(ParameterSection):

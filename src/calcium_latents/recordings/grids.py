@@ -11,6 +11,8 @@ from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.rates import ROUNDING
 
+MOST_SHARED = 0.8  # of a window, by its neighbour
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -97,8 +99,12 @@ def frame_clock(recording: xr.Dataset, bin_width_s: float | None) -> Clock:
     return Clock(times, recorded, offsets, period, width, False, delay)
 
 
-def window_grid(clock: Clock, window_s: float, overlap_s: float, source: str) -> tuple[Grid, int]:
+def window_grid(
+    clock: Clock, window_s: float, overlap_s: float, source: str, least_windows: int = 0
+) -> tuple[Grid, int]:
     """Return the grid of regular windows over the whole recording, and how many bins neighbours share.
+
+    Where there would be fewer than `least_windows`, neighbours share more, up to `MOST_SHARED` of a window.
 
     Raises:
         UserError: windows of less than two bins or longer than the recording, or an overlap that is not shorter.
@@ -109,6 +115,9 @@ def window_grid(clock: Clock, window_s: float, overlap_s: float, source: str) ->
     if total < n_bins:
         expected = f"at most the recording's {last - origin:.3f} s"
         fail(source, "windows length_s", expected, f"{window_s:g} s", "Shorten the windows.")
+    fewest_bins = max(1, round((1 - MOST_SHARED) * n_bins))
+    if least_windows > 1 and (total - n_bins) // (n_bins - overlap) + 1 < least_windows:
+        overlap = max(overlap, n_bins - max(fewest_bins, (total - n_bins) // (least_windows - 1)))
     shift = np.arange(0, total - n_bins + 1, n_bins - overlap)
     if shift[-1] + n_bins < total:
         shift = np.append(shift, total - n_bins)

@@ -15,7 +15,7 @@ from calcium_latents.recordings.trial_table import FROM_FILE, checked_trials
 def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict[str, Any]:
     """Return the keyword arguments of `cut_windows` that `entry` asks for.
 
-    `windows`: a mapping of `length_s` (default 1 s) and `overlap_s` (default 0.2 s). `trials`: none; or a
+    `windows`: a mapping of `length_s` (default 1 s), `overlap_s` (default 0.2 s) and `least` (0). `trials`: none; or a
     mapping of `starts_s` (what stands below), `before_s` and `after_s`; or a list of times; or file, the table of
     trials in the recording's file; or a CSV file with a column `start_s` (or `start_time`) and, if wanted, `stop_s`,
     `condition`, `before_s`, `after_s` and others. With `cut: false` in the mapping, windows of the whole session are
@@ -29,6 +29,7 @@ def window_options(entry: Mapping[str, Any], base_directory: str | Path) -> dict
         "bin_width_s": number(entry, "bin_width_s", "the entry"),
         "window_s": number(windows, "length_s", "windows", 1.0),
         "overlap_s": number(windows, "overlap_s", "windows", 0.2),
+        "least_windows": int(windows.get("least", 0)),
     }
     trials = entry.get("trials")
     if trials in (None, "none", False):

@@ -17,7 +17,7 @@ def main(options) -> None:
     from calcium_latents.recordings.readers import window_options
     from calcium_latents.recordings.windows import cut_windows
 
-    recording = read_recording(options.recording)
+    recording = read_recording(options.recording).drop_vars("fluorescence", errors="ignore")  # no model reads it
     trials = cut_windows(recording, **window_options(options.parameters, options.base_directory))
     config = {**options.parameters, "recording": recording.attrs["config_digest"]}
     write_recording(trials, options.output, provenance(config, [__spec__.name], options.seed))

@@ -63,7 +63,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     recording = read_recording(inputs["recording"][0], ["events", "trial_start"])
-    runs = read_runs(inputs, ("event_rate", "factors", "trial_start"))
+    runs = read_runs(inputs, ("event_rate", "factors", "trial_start", "trial_stop"))
     name = style.in_order(runs)[0]
     run = runs[name]
     warnings, shown_s = training_warnings(run), _middle(recording)
