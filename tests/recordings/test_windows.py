@@ -243,3 +243,12 @@ def test_uneven_times_are_refused():
     )
     with pytest.raises(UserError, match="time: expected even steps"):
         stitch_windows(inferred, 0.0)
+
+
+@pytest.mark.parametrize("least, windows, shared", [(0, 38, 6), (30, 38, 6), (60, 64, 16), (1000, 146, 24)])
+def test_short_recordings_have_windows_that_share_more(least, windows, shared):
+    recording = make_continuous(n_frames=900, offsets=False)
+    cut = cut_windows(recording, None, 1.0, 0.2, least_windows=least)
+    assert cut.sizes["trial"] == windows and cut.attrs["overlap_s"] == pytest.approx(shared / 30)
+    steps = np.rint(np.diff(cut["trial_start"]) * 30)
+    assert (steps[:-1] == 30 - shared).all() and 0 < steps[-1] <= 30 - shared
