@@ -13,7 +13,7 @@ same.
 
 The baselines here see the same samples as a model does: a constant rate per neuron; the neuron's own other
 samples, Gaussian-smoothed; and the whole population's other samples, Gaussian-smoothed. Widths are chosen on
-the training samples, each predicted without itself. How predictions are scored: `held_out_scores`.
+training samples that are hidden meanwhile. How predictions are scored: `held_out_scores`.
 
 A limit that holds for all alike: samples are hidden after deconvolution. OASIS saw the fluorescence behind
 them when it placed the events around them, so the shown samples know a little of the hidden ones.

@@ -48,8 +48,9 @@ class GroupTrainer:
     Attributes:
         family: the model, its trials loaded.
         settings: of the search.
-        options: of training. Its number of steps, its validations and its selection are the search's; in
-            population-based training the learning rate stays at its peak after the warm-up, until the finish.
+        options: of training. Its number of steps, its validations and its selection are the search's, and no plateau
+            ends it; in population-based training the learning rate stays at its peak after the warm-up, until the
+            finish.
         seed: of the run.
         accelerator: "cpu" or "gpu".
     """
@@ -65,7 +66,7 @@ class GroupTrainer:
         cls, family: LFADSFamily, recording: xr.Dataset, config: Mapping[str, Any], settings: SearchSettings
     ) -> "GroupTrainer":
         """Prepare a recording's trials for the search of a training command's `config`."""
-        options = replace(optimization_options(config["training"]), select="last")
+        options = replace(optimization_options(config["training"]), select="last", plateau=None)
         family.load(recording, config["recording"], config["data"])
         return cls(family, settings, options, config["seed"], config["accelerator"])
 

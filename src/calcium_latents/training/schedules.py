@@ -65,4 +65,5 @@ class Plateau:
         if len(values) <= self.patience or steps[-1] < self.least_steps:
             return False
         before, since = min(values[: -self.patience]), min(values[-self.patience :])
-        return before - since < self.gain * (values[0] - min(before, since))
+        fall = before - since
+        return fall <= 0 or fall < self.gain * (values[0] - since)

@@ -15,7 +15,7 @@ def participation_ratio(values: np.ndarray) -> float:
     From 1 (all variance lies on one axis) to D (as much on each); 0 where nothing varies.
     """
     flat = values.reshape(-1, values.shape[-1]).astype(np.float64)
-    eigenvalues = np.linalg.eigvalsh(np.cov(flat, rowvar=False))
+    eigenvalues = np.linalg.eigvalsh(np.atleast_2d(np.cov(flat, rowvar=False)))
     total = eigenvalues.sum()
     return float(total**2 / (eigenvalues**2).sum()) if total > 0 else 0.0
 
@@ -31,6 +31,8 @@ def training_warnings(
         ended_level: whether training ended because the metric had stopped falling.
         rates: `mean` `[n, T, N]` and `factors` `[n, T, F]` as `inference.infer_rates` returns them.
     """
+    if not all(np.isfinite(rates[name]).all() for name in ("mean", "factors")):
+        return ["rates are not finite, the model has diverged: lower the learning rate"]
     found = []
     by_step: dict[int, list[float]] = {}
     for row in history:

@@ -126,7 +126,8 @@ class LFADSFamily:
         self._store = TrialStore(self._trials.events)
         training = self._trials.events[self._trials.indices(TRAINING)]
         self._moments = Moments(training)
-        most = Initialisation(**self.initialisation).most_latents
+        # each latent has a direction of its own among the factors
+        most = min(Initialisation(**self.initialisation).most_latents, LFADSSizes(0, **self.sizes).factors)
         if most:
             width = float(np.diff(self._trials.time).mean())
             rng = generator(options.split_seed, "shifted neurons")

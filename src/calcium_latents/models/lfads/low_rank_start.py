@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.recordings.missing import gaussian_mean
 
 SMOOTHING_S = 0.05  # sd of the Gaussian; at least half an imaging period
 TRIALS_AT_ONCE = 64
 NULL_SHIFTS = 3
 FEWEST_LATENTS = 2
+LEAST_WEIGHT = 0.4  # of the samples under the Gaussian, of their usual weight; about half are at a trial's ends
 LEAST_SLOPE_VARIANCE = 1e-3  # of an event's occurrence: bounds the slopes of neurons of very few events
 
 
@@ -58,14 +59,11 @@ def find_low_rank_start(
         UserError: a bound below 1.
     """
     if most_latents < 1:
-        raise UserError(f"model.initialisation.latents: expected 1 or more, found {most_latents}.")
+        raise UserError(f"model.initialisation.most_latents: expected 1 or more, found {most_latents}.")
     period = 1 / imaging_rate_hz
     sd, step = max(SMOOTHING_S, period / 2) / bin_width_s, max(1, round(max(2 * SMOOTHING_S, period) / bin_width_s))
     parts = [_smoothed(part.numpy(), sd, step) for part in events.split(TRIALS_AT_ONCE)]
-    sizes, happened = (np.concatenate(values) for values in zip(*parts, strict=True))
-    fraction = happened.mean(0)
-    happened -= fraction
-    sizes -= sizes.mean(0)
+    (sizes, _), (happened, fraction) = (_centred(np.concatenate(values)) for values in zip(*parts, strict=True))
     spread = np.maximum(sizes.std(0), 1e-6)
     sizes /= spread
     values, vectors = np.linalg.eigh(sizes.T @ sizes / len(sizes))
@@ -96,11 +94,28 @@ def start_from(model: LFADS, start: LowRankStart, input_gain: float) -> None:
 
 
 def _smoothed(events: np.ndarray, sd: float, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Local means of event sizes and of their occurrence every `step` bins, float32 `[trials * time / step, N]`."""
-    happened = np.where(np.isfinite(events), events > 0, np.nan).astype(np.float32)
-    means = (gaussian_mean(values, sd, axis=1)[:, step // 2 :: step] for values in (events, happened))
-    sizes, occurrence = (np.nan_to_num(mean).reshape(-1, events.shape[2]).astype(np.float32) for mean in means)
-    return sizes, occurrence
+    """Local means of event sizes and of their occurrence every `step` bins, float32 `[rows, N]`.
+
+    NaN where too few samples are near, since a lone one would count several times; rows without any are left out.
+    """
+    known, rows = np.isfinite(events), np.s_[:, step // 2 :: step]
+    weight = gaussian_filter1d(known.astype(float), sd, axis=1, mode="constant")
+    enough = weight[rows] >= LEAST_WEIGHT * weight[known].mean() if known.any() else known[rows]
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        total = gaussian_filter1d(np.where(known, values, 0.0), sd, axis=1, mode="constant")[rows]
+        means = np.divide(total, weight[rows], out=np.full(total.shape, np.nan), where=enough)
+        return means[enough.any(2)].astype(np.float32)
+
+    return mean(events), mean(events > 0)
+
+
+def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `values` `[time, N]` minus their means, and the means `[N]`; unknown values (NaN) become the mean, since
+    zeros in all neurons at a time would be a latent of their own."""
+    count = np.maximum(np.isfinite(values).sum(0), 1)
+    mean = (np.nansum(values, axis=0, dtype=np.float64) / count).astype(np.float32)
+    return np.nan_to_num(values - mean), mean
 
 
 def _chance(values: np.ndarray, rng: np.random.Generator) -> float:

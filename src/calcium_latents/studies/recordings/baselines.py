@@ -93,7 +93,8 @@ class Baselines:
         return make_inferred(
             event_rate=(relative * mean.astype(np.float32))[None],
             factors=None if factors is None else factors[None],
-            time=time[0] + np.arange(len(relative)) * frames * period,
+            # as bins of one frame are placed when windows are cut: recorded times jitter around this line
+            time=np.mean(time - np.arange(len(time)) * period) + np.arange(len(relative)) * frames * period,
             model=method,
             neuron=self.shown["neuron"].values,
             trial_start=np.zeros(1),
