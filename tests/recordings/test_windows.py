@@ -76,6 +76,31 @@ def test_fade_is_linear():
     np.testing.assert_allclose(weights[1, :4], [0.125, 0.375, 0.625, 0.875])
 
 
+def test_windows_have_no_weight_after_their_end():
+    weights = crossfade_weights(np.array([0, 6, 20]), 10, np.array([10, 3, 5]))
+    # The second lies within the first's end: they fade over the four bins that they would share, of which it has three.
+    np.testing.assert_allclose(
+        weights[1, :3], np.array([0.5, 1.5, 2.5]) / 4 / (np.array([0.5, 1.5, 2.5]) / 4 + np.array([3.5, 2.5, 1.5]) / 4)
+    )
+    assert weights[0, 9] == 1 and (weights[1, 3:] == 0).all()
+    np.testing.assert_array_equal(weights[2], [1] * 5 + [0] * 5)
+
+
+def test_stitched_trials_end_where_they_do():
+    rate = np.ones((3, 10, 2), np.float32) * np.array([1, 2, 3])[:, None, None]
+    inferred = make_inferred(
+        event_rate=rate,
+        time=np.arange(10) * 0.1 - 0.2,
+        model="m",
+        trial_start=np.array([1.0, 1.7, 4.0]),
+        trial_stop=np.array([1.4, 2.5, 4.3]),
+    )
+    stitched = stitch_windows(inferred, 0.0)
+    expected = np.full(40, np.nan)
+    expected[:6], expected[7:17], expected[30:35] = 1, 2, 3
+    np.testing.assert_allclose(stitched.event_rate.values[0, :, 0], expected)
+
+
 def test_known_bins():
     recording = make_continuous(n_frames=100, n_neurons=3, rate=25.0, offsets=False)
     recording["sample_offset"].values[:] = [[0.0, 0.01, 0.0399]]

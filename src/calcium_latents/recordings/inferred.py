@@ -32,6 +32,8 @@ FIELDS: dict[str, Field] = {
     "initial_condition": Field(("trial", "initial_condition_dim"), "float32", "1", "initial condition"),
     "split": Field(("trial",), "int8", "1", "0 training trial, 1 validation trial", minimum=0, among=PARTS[:2]),
     "trial_start": Field(("trial",), "float64", "s", "the trial's zero in the session"),
+    # of trials of different lengths: what is said of the bins after it is made up
+    "trial_stop": Field(("trial",), "float64", "s", "end of the trial's samples in the session"),
 }
 
 #: Variables [trial, time, ...]: NaN only between the trials of a stitched session.
@@ -65,7 +67,8 @@ def make_inferred(
             standard deviations over draws from the posterior. initial_condition: [trial, initial_condition_dim].
             event_probability, event_shape, event_scale: [trial, time, neuron], zero-inflated gamma of a sample
             (scale in the events' unit, above the recording's event_minimum). trial, neuron: numbers.
-            trial_start: [trial], s in the session; needed to stitch windows.
+            trial_start, trial_stop: [trial], s in the session; the former is needed to stitch windows, the latter
+            where some trials end before their last bin.
 
     Raises:
         UserError: shapes, values or attributes are not those of an Inferred.

@@ -171,23 +171,26 @@ def _check_filled(cut: dict[str, np.ndarray], recording: xr.Dataset, source: str
             fail(source, name, "samples of every neuron in the trials", found, "Leave such neurons out.")
 
 
-def crossfade_weights(starts: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return weights [window, bin] of windows at ascending `starts` (bins); they sum to one at every bin.
+def crossfade_weights(starts: np.ndarray, n_bins: int, lengths: np.ndarray | None = None) -> np.ndarray:
+    """Return weights [window, bin] of windows at ascending `starts` (bins); they sum to one at every bin of a window.
 
-    Within the overlap of two neighbours one fades linearly into the other.
+    Within the overlap of two neighbours one fades linearly into the other. Windows shorter than `n_bins` have
+    `lengths` [window] (bins), and no weight after their end.
     """
+    ends = starts + (np.full(len(starts), n_bins) if lengths is None else lengths)
     position = np.arange(n_bins) + 0.5
-    weights = np.ones((len(starts), n_bins))
+    weights = (position < (ends - starts)[:, None]).astype(float)
     for i, start in enumerate(starts):
-        shared_before = starts[i - 1] + n_bins - start if i > 0 else 0
-        shared_after = start + n_bins - starts[i + 1] if i + 1 < len(starts) else 0
+        shared_before = ends[i - 1] - start if i > 0 else 0
+        shared_after = ends[i] - starts[i + 1] if i + 1 < len(starts) else 0
         if shared_before > 0:
             weights[i] = np.minimum(weights[i], position / shared_before)
         if shared_after > 0:
-            weights[i] = np.minimum(weights[i], (n_bins - position) / shared_after)
+            weights[i] = np.minimum(weights[i], np.maximum(ends[i] - start - position, 0) / shared_after)
     total = np.zeros(starts[-1] + n_bins - starts[0])
     for i, start in enumerate(starts - starts[0]):
         total[start : start + n_bins] += weights[i]
+    total[total == 0] = 1
     for i, start in enumerate(starts - starts[0]):
         weights[i] /= total[start : start + n_bins]
     return weights
@@ -200,7 +203,7 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
     on one grid of bins (user's trials, coarse frames) values are interpolated linearly to that of the first.
 
     Args:
-        inferred: Inferred with `trial_start`.
+        inferred: Inferred with `trial_start`; with `trial_stop`, bins after it are not covered.
         overlap_s: the overlap with which the windows were cut; checked against `trial_start` unless 0.
 
     Raises:
@@ -230,7 +233,11 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
     starts = np.ceil(exact - 0.5 - ROUNDING).astype(int)
     shift = starts - exact
     shift[np.abs(shift) < 1e-3] = 0
-    weights = crossfade_weights(starts, n_bins)
+    lengths = np.full(begin.size, n_bins)
+    if "trial_stop" in inferred:
+        ends = (inferred["trial_stop"].values - begin - time[0]) / width
+        lengths = np.clip(np.ceil(ends - ROUNDING).astype(int), 1, n_bins)
+    weights = crossfade_weights(starts, n_bins, lengths)
     total = int(starts[-1]) + n_bins
     stitched: dict[str, Any] = {}
     for name in SERIES:
@@ -241,8 +248,8 @@ def stitch_windows(inferred: xr.Dataset, overlap_s: float) -> xr.Dataset:
         for i, start in enumerate(starts):
             joined[start : start + n_bins] += weights[i][:, None] * _shifted(windows[i], shift[i])
         covered = np.zeros(total, bool)
-        for start in starts:
-            covered[start : start + n_bins] = True
+        for start, length in zip(starts, lengths, strict=True):
+            covered[start : start + length] = True
         joined[~covered] = np.nan
         stitched[name] = joined[None].astype(np.float32)
     attributes = {name: v for name, v in inferred.attrs.items() if not name.startswith("schema") and name != "model"}

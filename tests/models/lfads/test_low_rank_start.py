@@ -1,4 +1,4 @@
-"""Principal components to start from: planted latents are found, chance and gaps are not; what a model makes of them."""
+"""Principal components to start from: planted latents are found, chance and gaps are not; a model that starts so."""
 
 import numpy as np
 import pytest
@@ -238,5 +238,3 @@ def test_a_family_has_an_input_for_each_latent_and_never_more_than_factors(event
     few.sizes["factors"] = 1
     few.load(recording, "recording", {})
     assert few.sizes["inferred_inputs"] == 1
-
-

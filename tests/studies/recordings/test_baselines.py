@@ -141,7 +141,8 @@ def test_the_best_rates_come_with_the_verdict(tmp_path, tuned, capsys):
         [*recording, "--shown", f"{tmp_path}/shown.nc", *files, *tables, "--scores", f"{tmp_path}/scores.csv"]
     )
     said = capsys.readouterr().out.splitlines()[-1]
-    write_best.main([*recording, *files, *tables, "--netcdf", f"{tmp_path}/best.nc", "--nwb", f"{tmp_path}/best.nwb"])
+    read = [*recording, "--windows", f"{tmp_path}/shown.nc", *files, *tables]
+    write_best.main([*read, "--netcdf", f"{tmp_path}/best.nc", "--nwb", f"{tmp_path}/best.nwb"])
     best = read_inferred(tmp_path / "best.nc")
     assert best.attrs["verdict"] == said == capsys.readouterr().out.strip()
     assert (tmp_path / "best.nwb").is_file()

@@ -12,7 +12,7 @@ from torch import Tensor
 from calcium_latents.models.lfads.batches import Batch, TrialStore
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.trials import UNUSED, VALIDATION, Trials
+from calcium_latents.models.lfads.trials import UNUSED, VALIDATION, Trials, trial_durations
 from calcium_latents.progress import progress
 from calcium_latents.recordings.inferred import DISTRIBUTION, WARNINGS, make_inferred
 from calcium_latents.training.streams import Streams
@@ -126,6 +126,7 @@ def to_inferred(
         factors=rates["factors"],
         inferred_inputs=rates["inferred_inputs"],
         initial_condition=rates["initial_condition"],
+        trial_stop=_stops(recording),
         **others,
         recording=recording,
         attributes={
@@ -133,3 +134,16 @@ def to_inferred(
             **({WARNINGS: json.dumps(list(warnings))} if warnings else {}),
         },
     )
+
+
+def _stops(recording: xr.Dataset) -> np.ndarray | None:
+    """Return the ends of trials [trial], s in the session, where some are shorter than their bins; else None."""
+    if recording.attrs.get("cut") != "trials":
+        return None  # windows that end in a gap go on
+    width, time = recording.attrs["bin_width_s"], recording["time"].values
+    # On a finer grid a sample stands for one imaging period.
+    frame = 1 / recording.attrs["imaging_rate_hz"] - width
+    lengths = np.minimum(trial_durations(recording["events"].values, width) + frame, time.size * width)
+    if lengths.min() > (time.size - 0.5) * width:
+        return None
+    return recording["trial_start"].values + time[0] + lengths

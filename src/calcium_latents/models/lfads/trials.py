@@ -93,8 +93,8 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
         events = cast_to_counts(events)
         minimum = 0.0
     starts = recording["trial_start"].values if "trial_start" in recording else None
-    durations = _durations(recording["events"].values, width)
-    split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, durations, path)
+    lengths = trial_durations(recording["events"].values, width)
+    split = split_trials(len(events), options.validation_fraction, options.split_seed, starts, lengths, path)
     return Trials(torch.from_numpy(events), time, split, minimum, rate)
 
 
@@ -103,7 +103,7 @@ def cast_to_counts(events: np.ndarray) -> np.ndarray:
     return np.where(events > 2, np.floor(events), np.where(events > 0, 1.0, events)).astype(np.float32)
 
 
-def _durations(events: np.ndarray, width: float) -> np.ndarray:
+def trial_durations(events: np.ndarray, width: float) -> np.ndarray:
     """Return how long each trial lasts, [trial] in s, of events [trial, time, neuron]: a shorter one has no samples in
     the bins after its end."""
     sampled = np.asarray(np.isfinite(events).any(axis=2))

@@ -63,7 +63,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 def draw(inputs: Inputs, table: pd.DataFrame, output_stem: Path) -> list[Path]:
     """Draw the figure; see the module's docstring for `inputs`."""
     recording = read_recording(inputs["recording"][0], ["events", "trial_start"])
-    runs = read_runs(inputs, ("event_rate", "factors", "trial_start"))
+    runs = read_runs(inputs, ("event_rate", "factors", "trial_start", "trial_stop"))
     name = style.in_order(runs)[0]
     run = runs[name]
     warnings, shown_s = training_warnings(run), _middle(recording)
@@ -176,7 +176,7 @@ def _below(fig, scores: pd.DataFrame, training: pd.DataFrame) -> None:
 
 def _gains(axis, table: pd.DataFrame, title: str, named: bool) -> None:
     part = table[table["reference"] == CONSTANT].set_index("model")
-    references = style.in_order(table["reference"])
+    references = [name for name in BASELINES if name in set(table["reference"])]
     models = [*style.in_order(set(part.index) - set(references)), *references]
     low, high = _limits(part, references)
     for y, model in enumerate(models):
