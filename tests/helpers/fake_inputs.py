@@ -186,10 +186,11 @@ def _real(folder: Path) -> dict[str, list[Path]]:
     write_recording(recording, folder / "real" / "deconvolved.nc", PROVENANCE)
     held = rng.random(events.shape) < 0.1
     constant = fit_constant_rate(events, ~held, 0.1)
+    known = (events, ~held, rng.random(events.shape) < 0.1, constant, 1 / 30)
     predictions = {
         "constant": constant,
-        "smoothed own": smoothed(events, ~held, constant, 1 / 30, population=False)[0],
-        "smoothed population": smoothed(events, ~held, constant, 1 / 30, population=True)[0],
+        "smoothed own": smoothed(*known, population=False)[0],
+        "smoothed population": smoothed(*known, population=True)[0],
         "radical": EventParameters(constant.shape, constant.scale, probability),
     }
     scores = score_held_out(events, held, predictions, 0.1, window_bins=100)

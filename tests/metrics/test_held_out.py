@@ -114,8 +114,9 @@ def test_the_right_baseline_wins(kind):
     events = simulate(probability)
     held = np.random.default_rng(5).random(events.shape) < 0.2
     constant = fit_constant_rate(events, ~held, MINIMUM)
-    own, choice = smoothed(events, ~held, constant, 0.03, population=False)
-    population, _ = smoothed(events, ~held, constant, 0.03, population=True)
+    validation = np.random.default_rng(6).random(events.shape) < 0.1
+    own, choice = smoothed(events, ~held, validation, constant, 0.03, population=False)
+    population, _ = smoothed(events, ~held, validation, constant, 0.03, population=True)
     predictions = {
         "constant": constant,
         "smoothed own": own,
@@ -136,12 +137,13 @@ def test_the_right_baseline_wins(kind):
 def test_held_out_samples_never_reach_the_predictions():
     events = simulate(modulated("own"))
     held = np.random.default_rng(5).random(events.shape) < 0.2
+    validation = np.random.default_rng(6).random(events.shape) < 0.1  # some of them held out, too
     changed = np.where(held, 9.0, events)
     results = []
     for values in (events, changed):
         constant = fit_constant_rate(values, ~held, MINIMUM)
         results += [
-            [smoothed(values, ~held, constant, 0.03, population)[0].probability, constant.shape]
+            [smoothed(values, ~held, validation, constant, 0.03, population)[0].probability, constant.shape]
             for population in (False, True)
         ]
     for before, after in zip(results[:2], results[2:], strict=True):
@@ -263,7 +265,67 @@ def test_rates_of_frames_hold_for_frames_whose_times_jitter():
     cut = cut_windows(recording, None, 1.0, 0.2)
     rate = make_inferred(event_rate=cut["events"].values, time=cut["time"].values, model="m", recording=cut)
     found = at_samples(recording, stitch_windows(rate, 0.2), all_samples(events.shape))
-    np.testing.assert_allclose(found[0], events[0], rtol=1e-5)
+    np.testing.assert_allclose(found, events, rtol=1e-5)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.4])
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_bins_of_several_frames_are_read_at_their_own_frames(frames, jitter):
+    rate, count = 25.0, 90
+    moved = np.random.default_rng(1).uniform(-jitter, jitter, count) / rate
+    recording = make_recording(
+        time=1 + np.arange(count) / rate + moved,
+        bin_width_s=1 / rate,
+        imaging_rate_hz=rate,
+        source="made up",
+        events=np.zeros((1, count, 2), np.float32),
+        trial_start=np.array([5.0]),
+        sample_offset=np.array([0.0, 0.9 / rate]),
+    )
+    bins = np.arange(count // frames)
+    session = make_inferred(
+        event_rate=(1.0 + bins[None, :, None]) * np.array([1, 1000]),
+        time=6 + bins * frames / rate,
+        model="baseline",
+        trial_start=np.zeros(1),
+        attributes={"stitched": 1},
+    )
+    found = at_samples(recording, session, all_samples((1, count, 2)))[0]
+    expected = 1 + np.arange(count) // frames
+    np.testing.assert_array_equal(found, np.stack([expected, 1000 * expected], axis=1))
+
+
+def test_samples_of_validation_choose_the_width_and_tell_of_no_others_meanwhile():
+    """Events come in pairs of neighbours: what is chosen depends on whether the other one of a pair is seen."""
+    rng = np.random.default_rng(0)
+    events = np.repeat((rng.random((1, 3000, 4)) < 0.1) * 0.5, 2, axis=1)
+    training = np.ones(events.shape, bool)
+    constant = fit_constant_rate(events, training, MINIMUM)
+    options = (constant, 0.03, False, (0.02, 2.0), (1.0,))
+    alone = rng.random(events.shape) < 0.1
+    pairs = np.repeat(rng.random((1, 3000, 4)) < 0.1, 2, axis=1)
+    lone, both = (smoothed(events, training, validation, *options)[1] for validation in (alone, pairs))
+    assert lone["width_s"] == 0.02 and both["width_s"] == 2.0
+    assert lone["validation_nats"] > both["validation_nats"]
+
+
+def test_the_validation_likelihood_is_that_of_its_samples_given_the_others():
+    events = simulate(modulated("own"))[:2, :40, :3]
+    training = np.random.default_rng(4).random(events.shape) < 0.9
+    validation = np.random.default_rng(6).random(events.shape) < 0.2
+    constant = fit_constant_rate(events, training, MINIMUM)
+    found, choice = smoothed(events, training, validation, constant, 0.03, False, (0.06,), (3.0,))
+    kernel = np.exp(-0.5 * (np.subtract.outer(np.arange(40), np.arange(40)) / 2) ** 2)
+    kernel[np.abs(np.subtract.outer(np.arange(40), np.arange(40))) > 8] = 0  # four standard deviations
+
+    def by_hand(seen):
+        hits = np.einsum("ts,isn->itn", kernel, seen * (events > 0))
+        return (3 * constant.probability + hits) / (3 + np.einsum("ts,isn->itn", kernel, seen.astype(float)))
+
+    use = training & validation
+    nats = bernoulli_log_likelihood(events, by_hand(training & ~validation))[use].mean()
+    assert choice == {"width_s": 0.06, "strength": 3.0, "validation_nats": pytest.approx(nats, rel=1e-5)}
+    np.testing.assert_allclose(found.probability, by_hand(training), rtol=1e-5)
 
 
 def sized(seed=0):

@@ -7,6 +7,7 @@ import pytest
 import torch
 import xarray as xr
 import yaml
+from lfads_runs import Killed, run_training
 
 from calcium_latents.models.lfads.metrics import METRICS
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
@@ -79,20 +80,6 @@ def test_schedules():
     assert LearningRateSchedule(final_fraction=0.1, hold_fraction=1.0).factor(99, 100) == 1.0
     ramp = PenaltyRamp(80, "epoch")
     assert [ramp.value(e, 0) for e in (0, 79, 80, 200)] == pytest.approx([1 / 81, 80 / 81, 1, 1])
-
-
-def run_training(recording, directory, *overrides):
-    from hydra import compose, initialize_config_dir
-
-    from calcium_latents.commands.train import CONFIG, train
-
-    sizes = {"encoder": 4, "controller": 4, "generator": 6, "initial_condition": 4, "factors": 4}
-    with initialize_config_dir(str(CONFIG), version_base=None):
-        words = [f"model.sizes.{name}={value}" for name, value in sizes.items()]
-        config = compose("train", [*words, f"recording={recording}", "training=smoke", *overrides])
-    directory.mkdir(exist_ok=True)
-    train(config, directory)
-    return directory
 
 
 @pytest.mark.parametrize(
@@ -177,10 +164,6 @@ def test_select_names_its_choices():
 
     with pytest.raises(UserError, match=r"training\.select: expected last or one of"):
         OptimizationOptions(steps=1, batch_size=1, select="best")
-
-
-class Killed(BaseException):
-    """Stands for a signal: nothing in training may catch it and write results."""
 
 
 def test_interrupted_training_goes_on_to_the_same_bytes(events_path, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from calcium_latents.errors import UserError
+from calcium_latents.metrics.held_out import at_samples
 from calcium_latents.recordings import make_recording, read_inferred, write_recording
 from calcium_latents.recordings.hiding import hidden_samples, hide_samples
 from calcium_latents.studies.recordings import linear_baselines as linear
@@ -71,6 +72,20 @@ def test_hidden_samples_never_reach_baselines(fitted):
     other = whole.assign(events=whole["events"].where(~hidden, 5.0))
     for method, inferred in Baselines(hide_samples(other, 0.1, 1), 1).inferred():
         np.testing.assert_array_equal(inferred["event_rate"].values, found[method]["event_rate"].values, err_msg=method)
+
+
+def test_bins_of_frames_whose_times_jitter_are_read_at_their_own_frames():
+    recording, _ = session()
+    recording = recording.isel(time=slice(600), neuron=slice(6))
+    jitter = np.random.default_rng(1).uniform(-0.45, 0.45, 600) / RATE_HZ
+    jitter[[0, -1]] = 0.45 / RATE_HZ, -0.45 / RATE_HZ
+    recording = recording.assign_coords(time=("time", recording["time"].values + jitter, recording["time"].attrs))
+    for method, inferred in Baselines(recording, 1).inferred():
+        rate = inferred["event_rate"].values[0]
+        frames = round(600 / len(rate))
+        numbered = inferred.assign(event_rate=inferred["event_rate"] * 0 + np.arange(len(rate))[:, None])
+        found = at_samples(recording, numbered, np.ix_([0], np.arange(600), np.arange(6)))[0]
+        np.testing.assert_array_equal(found, np.arange(600)[:, None] // frames + np.zeros(6), err_msg=method)
 
 
 def test_neurons_that_are_hidden_are_predicted_from_the_others(fitted):

@@ -99,8 +99,7 @@ def _infer_chunk(
         return torch.sqrt((sums[f"{name}_squares"] / draws - (sums[name] / draws) ** 2).clamp_min(0))
 
     averages = {name: sums[name] / draws for name in ("mean", "factors", *(DISTRIBUTION if full is not None else ()))}
-    # pyrefly: ignore[unbound-name]  # the loop runs at least once
-    averages |= {"inferred_inputs": input_mean, "initial_condition": posterior.initial_mean[member]}
+    averages |= {"inferred_inputs": sums["inputs"] / draws, "initial_condition": encoded[0][member]}
     if samples > 1:
         averages |= {"mean_sd": spread("mean"), "factors_sd": spread("factors"), "inferred_inputs_sd": spread("inputs")}
     return averages

@@ -88,13 +88,14 @@ class Baselines:
         """Return rates relative to the neurons' means [bin, neuron] as an Inferred of bins of so many frames."""
         mean = self.constant.probability * mean_size(self.constant, self.minimum) * self.rate_hz
         time = self.shown["trial_start"].values[0] + self.shown["time"].values
-        period = (time[-1] - time[0]) / (len(time) - 1)
+        # recorded times jitter around this line, as where windows of whole frames are cut
+        line = np.arange(len(time)) / self.rate_hz
+        line += np.mean(time - line)
         described = linear.describe(method, choice) if method in linear.METHODS else LABELS[method][0]
         return make_inferred(
             event_rate=(relative * mean.astype(np.float32))[None],
             factors=None if factors is None else factors[None],
-            # as bins of one frame are placed when windows are cut: recorded times jitter around this line
-            time=np.mean(time - np.arange(len(time)) * period) + np.arange(len(relative)) * frames * period,
+            time=line[::frames][: len(relative)],
             model=method,
             neuron=self.shown["neuron"].values,
             trial_start=np.zeros(1),

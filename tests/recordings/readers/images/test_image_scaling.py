@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calcium_latents.recordings.readers.images.image_scaling import area_averaged, scaled_responses
+from calcium_latents.seeds import generator
 
 
 @settings(deadline=None)
