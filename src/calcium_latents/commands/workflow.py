@@ -37,8 +37,6 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"\nFigures ({len(figures)}): " + ", ".join(sorted({str(path.parent) for path in figures})))
         if (results / "claims.csv").is_file():
             print(f"Claims of the papers beside our numbers: {results / 'claims.csv'}")
-        for path in sorted(results.glob("recordings/*/verdict.txt")):
-            print(f"Recording {path.parent.name}: {path.read_text(encoding='utf-8').strip()}")
         print(f"Report: {report} (open it in a browser)")
 
 
