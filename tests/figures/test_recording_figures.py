@@ -1,11 +1,15 @@
 """Figures of a user's recording: what they compute, and what they say where there is nothing to show."""
 
+import json
+
 import fake_recording
 import numpy as np
 import pandas as pd
 import pytest
 
 from calcium_latents.figures import draw_figure, style
+from calcium_latents.recordings import read_inferred, write_inferred
+from calcium_latents.recordings.inferred import WARNINGS
 from calcium_latents.studies.recordings.figures import behaviour, conditions
 from calcium_latents.studies.recordings.figures.training_panel import remarks, tabulate_training
 
@@ -90,3 +94,21 @@ def test_a_figure_of_training_alone(inputs, figure_inputs, tmp_path):
     files = {name: paths for name, paths in figure_inputs["recordings_event_rates"].items() if name != "held_out"}
     table = pd.read_csv(draw_figure("recordings_event_rates", files, tmp_path / "figure")[2])
     assert set(table["panel"]) == {"f"}
+
+
+@pytest.mark.parametrize("scored", [True, False])
+@pytest.mark.parametrize("warnings", [[], ["rates barely vary", "the factors have collapsed"]])
+def test_warnings_of_training_stand_in_the_title_below_the_verdict(figure_inputs, tmp_path, said, warnings, scored):
+    files = dict(figure_inputs["recordings_event_rates"])
+    if not scored:
+        del files["held_out"]
+    run = read_inferred(files["inferred"][0])
+    attributes = {WARNINGS: json.dumps(warnings)} if warnings else {}
+    write_inferred(run.assign_attrs(attributes), tmp_path / "radical/seed-1/output.nc", fake_recording.PROVENANCE)
+    draw_figure("recordings_event_rates", files | {"inferred": [tmp_path / "radical/seed-1/output.nc"]}, tmp_path / "f")
+    titles = [text for text in said if "Warning" in text or "predicts hidden samples" in text]
+    assert len(titles) == (scored or bool(warnings))
+    if titles:
+        lines = titles[0].split("\n")
+        assert lines[len(lines) - len(warnings) :] == [f"Warning: {text}." for text in warnings]
+        assert lines[0].startswith("RADICaL predicts" if scored else "Warning")

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings import hiding
+from calcium_latents.recordings import hiding, read_recording, write_recording
 from calcium_latents.recordings.hiding import hidden_runs, hidden_samples, hide_samples, run_length
 from calcium_latents.seeds import generator
+from calcium_latents.studies.recordings.commands import hide_samples as hide_samples_command
 
 
 def test_a_fraction_of_each_neuron_is_hidden(recording):
@@ -34,6 +35,21 @@ def test_blocks_and_copies_do_not_matter(recording, monkeypatch):
     given = recording.copy(deep=True)
     assert hide_samples(given, 0.5, seed=7, copy=False).identical(shown)
     np.testing.assert_array_equal(given["events"], shown["events"])
+
+
+def test_command(tmp_path):
+    provenance = {"config_digest": "0", "code_digest": "0", "seed": 0, "versions": "{}"}
+    whole = make_continuous()
+    write_recording(whole, tmp_path / "whole.nc", provenance)
+    digests = set()
+    for run_s in (0.1, 0.5):
+        words = ["--recording", f"{tmp_path}/whole.nc", "--output", f"{tmp_path}/shown.nc", "--seed", "3"]
+        hide_samples_command.main([*words, "--fraction", "0.2", "--run-s", str(run_s)])
+        shown, expected = read_recording(tmp_path / "shown.nc"), hide_samples(whole, 0.2, 3, run_s)
+        np.testing.assert_array_equal(shown["events"], expected["events"])
+        assert shown.attrs["held_out_run_s"] == run_s
+        digests.add(shown.attrs["config_digest"])
+    assert len(digests) == 2
 
 
 def test_a_wrong_fraction_is_named(recording):

@@ -187,6 +187,23 @@ def test_a_mutated_learning_rate_takes_effect_after_a_restore(composed, events_p
     assert not torch.equal(own[1]["model"]["generator_gates"], record["members"][1]["model"]["generator_gates"])
 
 
+@pytest.mark.parametrize("kind", ["pbt", "random"])
+def test_no_plateau_ends_a_search(composed, events_path, kind):
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from calcium_latents.recordings import read_recording
+    from calcium_latents.search.group_training import GroupTrainer
+    from calcium_latents.search.settings import SearchSettings
+
+    config = OmegaConf.to_container(composed("training=recording", f"search.kind={kind}"), resolve=True)
+    assert config["training"]["plateau"]
+    family = instantiate(config["model"], _convert_="all")
+    trainer = GroupTrainer.make(family, read_recording(events_path), config, SearchSettings.from_config(config))
+    module = trainer.untrained()
+    assert module.options.plateau is None and module.length == module.options.steps
+
+
 def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
     from types import SimpleNamespace
 

@@ -58,6 +58,7 @@ def test_scales_change_numbers_not_code_paths(scale):
         ({"radical": {"figures": {"activity": "lorenz-1hz"}}}, "figures.activity", "found 'lorenz-1hz'"),
         ({"radical": {"convergence": {"models": ["lfads"]}}}, "convergence.models", "found 'lfads'"),
         ({"recordings": {"held_out_fraction": 1}}, "recordings.held_out_fraction", "below 1, found 1"),
+        ({"recordings": {"held_out_run_s": 0}}, "recordings.held_out_run_s", "above 0, found 0"),
         ({"avae": {"run": ["noise-3"]}}, "avae.run", "found 'noise-3'"),
         ({"avae": {"figures": {"examples": "noise-3"}}}, "avae.figures.examples", "found 'noise-3'"),
         ({"avae": {"datasets": {"mine": {"label": "mine"}}}}, "datasets.mine", "either set and noise or recordings"),
