@@ -72,7 +72,7 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
     path = place(recording, path)
     if "events" not in recording:
         raise UserError(f"{path}: field 'events' is missing. Deconvolve the recording first.")
-    events = recording["events"].values.astype(np.float32)
+    events = recording["events"].values.astype(np.float32, copy=False)
     minimum = float(recording.attrs.get("event_minimum", 0.0))
     below = (events > 0) & (events < minimum)
     if below.any():
@@ -88,7 +88,7 @@ def prepare_trials(recording: xr.Dataset, options: TrialOptions, path: str = "re
     rate, width = float(recording.attrs["imaging_rate_hz"]), float(recording.attrs["bin_width_s"])
     if options.time_base == "frame":
         events, time = to_frames(events, time, rate)
-        events = events.astype(np.float32)
+        events = events.astype(np.float32, copy=False)
     if options.cast_to_counts:
         events = cast_to_counts(events)
         minimum = 0.0
