@@ -8,17 +8,24 @@ import pandas as pd
 import pytest
 from test_snakefile import planned, recordings_file, snakemake
 
+from calcium_latents.recordings import make_inferred, write_inferred
+from calcium_latents.recordings.inferred import WARNINGS
+
 SENTENCE = "RADICaL predicts hidden samples better than the best baseline, constant rate"
+PROVENANCE = {"config_digest": "0", "code_digest": "0", "seed": 1, "versions": "{}"}
 ALONE = ("--config", "scale=smoke", "studies=['recordings']")
 
 
 @pytest.fixture
 def one(tmp_path):
-    """A recording `one`, of which the comparison with a baseline is there already."""
+    """A recording `one`, of which a model and its comparison with a baseline are there already."""
     path = recordings_file(tmp_path, {"one": "sampling_rate_hz: 30, is_dff: true"})
     np.save(tmp_path / "traces.npy", np.zeros((100, 3)))
     folder = tmp_path / "results/smoke/recordings/one"
     folder.mkdir(parents=True)
+    rate, attributes = np.ones((1, 4, 2), np.float32), {WARNINGS: '["rates barely vary"]'}
+    run = make_inferred(event_rate=rate, time=np.arange(4.0), model="radical", attributes=attributes)
+    write_inferred(run, folder / "radical/seed-1/output.nc", PROVENANCE)
     row = {"reference": "constant", "bits_per_event": 0.2, "lower_bits": 0.1, "upper_bits": 0.3}
     zero = {name: 0.0 for name in ("bits_per_event", "lower_bits", "upper_bits")}
     rows = [
@@ -36,6 +43,7 @@ def test_the_console_has_the_verdict_and_where_logs_are(one):
     done = snakemake(folder, "--cores", "1", "--rerun-triggers", "mtime", *options, "--", target)
     assert done.returncode == 0, done.stdout
     assert f"one: {SENTENCE}: +0.200 [+0.100, +0.300] bits an event" in done.stdout
+    assert "Warning: RADICaL: rates barely vary." in done.stdout
     assert "Log: results/smoke/logs/recordings/one/write_verdict.log" in done.stdout
     assert "1 of 1 steps (100%) done" in done.stdout
 
