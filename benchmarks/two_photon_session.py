@@ -56,7 +56,7 @@ def analyse(seed: int, parameters: dict, scale: str, cores: int, folder: Path) -
     given = json.dumps(parameters)
     command = "calcium_latents.commands.simulate_session"
     run(command, "--parameters", given, "--seed", str(seed), "--output", str(session))
-    entry = {"file": str(session / "suite2p" / "plane0"), "studies": ["recordings"]}
+    entry = {"file": str(session / "suite2p" / "plane0"), "neurons": "usable", "studies": ["recordings"]}
     listed = folder / "recordings.yaml"
     listed.write_text(yaml.safe_dump({"recordings": {f"seed{seed}": entry}}))
     results.mkdir(exist_ok=True)
