@@ -73,5 +73,5 @@ def test_blocks_of_neurons_do_not_matter(monkeypatch):
     monkeypatch.setattr(preprocessing, "BLOCK_SAMPLES", 1800)
     np.testing.assert_array_equal(delta_f_over_f(raw, 30.0, neuropil=neuropil, coefficient=0.5), whole)
     raw[:, 3] -= 300
-    with pytest.raises(UserError, match=r"found one that reaches -.* in neuron 3 of 5"):
+    with pytest.raises(UserError, match=r"found one that reaches -.* in neuron 3, of 5 in all"):
         delta_f_over_f(raw, 30.0)

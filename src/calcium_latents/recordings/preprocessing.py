@@ -107,7 +107,7 @@ def delta_f_over_f(
             source,
             "fluorescence",
             "raw fluorescence with a positive baseline",
-            f"one that reaches {lowest.min():.3g} in {named_neurons(numbers[dark])} of {count}",
+            f"one that reaches {lowest.min():.3g} in {named_neurons(numbers[dark])}, of {count} in all",
             _advice_on_dark(dark, float(np.median(middle)), float(np.median(spread[dark]))),
         )
     return dff

@@ -91,7 +91,7 @@ def test_dark_neurons_are_named_by_the_file(raw, tmp_path):
         read(tmp_path, raw, neurons=[2, 3, 4, 5, 6, 7])
     said = str(error.value)
     assert "session.npy: fluorescence: expected raw fluorescence with a positive baseline" in said
-    assert "in 2 neurons (4, 6) of 6" in said
+    assert "in 2 neurons (4, 6), of 6 in all" in said
     assert "Most neurons are brighter (median baseline 19" in said and "`neurons: usable`" in said
     assert "is_dff" not in said
     assert read(tmp_path, raw, neurons="usable")["neuron"].values.tolist() == [0, 1, 2, 3, 5, 7, 8, 9]
