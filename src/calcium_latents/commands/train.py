@@ -74,7 +74,7 @@ def fit_once(family, recording, settings: Mapping[str, Any], origin: Mapping[str
             print(f"going on from step {module.step} of {steps} ({unfinished})", file=sys.stderr)
         else:
             print(f"{unfinished} is of another configuration or code: starting anew", file=sys.stderr)
-    if not getattr(module, "finished", module.step >= steps):
+    if not getattr(module, "has_ended", module.step >= steps):
         fit(module, batches, steps - module.step, settings["accelerator"])
     return family.result(module, recording)
 

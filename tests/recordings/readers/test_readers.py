@@ -254,9 +254,10 @@ def test_nwb_timestamps(dff, tmp_path):
 
 
 def test_window_options(tmp_path):
-    assert window_options({}, tmp_path) == {"bin_width_s": None, "window_s": 1.0, "overlap_s": 0.2}
-    entry = {"bin_width_s": 0.01, "windows": {"length_s": 2, "overlap_s": 0.5}, "trials": "none"}
-    assert window_options(entry, tmp_path) == {"bin_width_s": 0.01, "window_s": 2.0, "overlap_s": 0.5}
+    assert window_options({}, tmp_path) == {"bin_width_s": None, "window_s": 1.0, "overlap_s": 0.2, "least_windows": 0}
+    entry = {"bin_width_s": 0.01, "windows": {"length_s": 2, "overlap_s": 0.5, "least": 9}, "trials": "none"}
+    expected = {"bin_width_s": 0.01, "window_s": 2.0, "overlap_s": 0.5, "least_windows": 9}
+    assert window_options(entry, tmp_path) == expected
     (tmp_path / "t.csv").write_text("start_s,before_s\n1.5,0.2\n4,0.2\n")
     options = window_options({"trials": "t.csv"}, tmp_path)
     assert (options["trials"]["start_s"].tolist(), options["before_s"], options["after_s"]) == ([1.5, 4.0], 0.2, None)

@@ -217,7 +217,7 @@ class LFADSTraining(lightning.LightningModule):
         return self.options.steps if self._shortened is None else self._shortened
 
     @property
-    def finished(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether no step is left to take."""
         return self.step >= self.length
 
