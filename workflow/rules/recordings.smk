@@ -60,12 +60,6 @@ BASELINE_FILES = [
 ]
 
 
-def recordings_inferred(wildcards):
-    """Return what all models say of a recording."""
-    runs = PLAN.trained("recordings", wildcards.dataset)
-    return [PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc") for run in runs]
-
-
 rule fit_baselines:
     input:
         shown="results/{scale}/recordings/{dataset}/shown.nc",
@@ -87,7 +81,7 @@ rule score_recording:
         recording="results/{scale}/recordings/{dataset}/deconvolved.nc",
         shown="results/{scale}/recordings/{dataset}/shown.nc",
         baselines=BASELINE_FILES,
-        inferred=recordings_inferred,
+        inferred=lambda wildcards: recordings_study.inferred_files(PLAN, wildcards.dataset),
     output:
         scores="results/{scale}/recordings/{dataset}/held_out_scores.csv",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
@@ -107,7 +101,7 @@ rule write_best:
         windows="results/{scale}/recordings/{dataset}/events.nc",
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
         baselines=BASELINE_FILES,
-        inferred=recordings_inferred,
+        inferred=lambda wildcards: recordings_study.inferred_files(PLAN, wildcards.dataset),
     output:
         netcdf="results/{scale}/recordings/{dataset}/best/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/best/event_rates.nwb",
@@ -125,10 +119,7 @@ rule write_best:
 rule write_verdict:
     input:
         comparison="results/{scale}/recordings/{dataset}/held_out_comparison.csv",
-        inferred=lambda wildcards: [
-            PLAN.box("recordings", wildcards.dataset, f"{run}/output.nc")
-            for run in PLAN.trained("recordings", wildcards.dataset)
-        ],
+        inferred=lambda wildcards: recordings_study.inferred_files(PLAN, wildcards.dataset),
     output:
         verdict="results/{scale}/recordings/{dataset}/verdict.txt",
     message:

@@ -73,6 +73,11 @@ def at_the_end(plan: Plan) -> list[str]:
     return [f"{name}: {path.read_text(encoding='utf-8').strip()}" for name, path in found.items() if path.is_file()]
 
 
+def inferred_files(plan: Plan, name: str) -> list[str]:
+    """Return what all models say of a recording."""
+    return [plan.box("recordings", name, f"{run}/output.nc") for run in plan.trained("recordings", name)]
+
+
 def baseline_file(method: str) -> str:
     """Return the file of a baseline's event rates, below the recording's folder."""
     return f"baselines/{method.replace(' ', '-')}/output.nc"
