@@ -40,17 +40,19 @@ class Baselines:
                 f"{shown.attrs['source']}: baselines need one trial of three neurons or more, found {found}."
             )
         self.shown, self.seed = shown, seed
+        # choices are made on samples that are hidden as those of the test are
+        self.run_s = float(shown.attrs.get("held_out_run_s", RUN_S))
         self.events, self.rate_hz = shown["events"].values, float(shown.attrs["imaging_rate_hz"])
         self.minimum = float(shown.attrs["event_minimum"])
         self.constant = fit_constant_rate(self.events, np.isfinite(self.events), self.minimum)
         self.parts = linear.deal(self.events.shape[2], seed)
-        self.choices = linear.choose(self.events[0], self.rate_hz, self.parts, seed)
+        self.choices = linear.choose(self.events[0], self.rate_hz, self.parts, seed, self.run_s)
 
     def inferred(self) -> Iterator[tuple[str, xr.Dataset]]:
         """Yield method and Inferred, on the session's clock; rates of imaging frames, or of bins of about 0.05 s."""
         yield "constant", self._inferred("constant", np.ones(self.events.shape[1:], np.float32), 1, {})
         known = np.isfinite(self.events)
-        rng, run = generator(self.seed, "smoothing", "validation"), run_length(self.shown, RUN_S)
+        rng, run = generator(self.seed, "smoothing", "validation"), run_length(self.shown, self.run_s)
         shape = (len(known), *known.shape[:0:-1])  # [trial, neuron, frame]
         validation = hidden_runs(shape, linear.CHOICE_FRACTION, run, rng).transpose(0, 2, 1)
         for method, population in (("smoothed own", False), ("smoothed population", True)):

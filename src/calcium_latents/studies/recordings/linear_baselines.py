@@ -122,12 +122,13 @@ class Validation:
         imaging_rate_hz: frames per second.
         parts: [neuron], see `Population`.
         seed: of the choice of samples.
+        run_s: length of the runs that they are hidden in, s.
     """
 
-    def __init__(self, events: np.ndarray, imaging_rate_hz: float, parts: np.ndarray, seed: int):
+    def __init__(self, events: np.ndarray, imaging_rate_hz: float, parts: np.ndarray, seed: int, run_s: float = RUN_S):
         part = events[: CHOICE_BINS * Population(events[:1], imaging_rate_hz, parts).frames]
         rng = generator(seed, "linear baselines", "validation")
-        run = max(1, round(RUN_S * imaging_rate_hz))
+        run = max(1, round(run_s * imaging_rate_hz))
         hidden = hidden_runs(part.T.shape, CHOICE_FRACTION, run, rng).T & np.isfinite(part)
         self.population = Population(np.where(hidden, np.float32(np.nan), part), imaging_rate_hz, parts)
         frame, self.neuron = np.nonzero(hidden)
@@ -168,7 +169,9 @@ def coordinate_search(
     return best
 
 
-def choose(events: np.ndarray, imaging_rate_hz: float, parts: np.ndarray, seed: int) -> dict[str, Choice]:
+def choose(
+    events: np.ndarray, imaging_rate_hz: float, parts: np.ndarray, seed: int, run_s: float = RUN_S
+) -> dict[str, Choice]:
     """Return method -> its choice: power, width_s, factors, penalty where it has them; share; validation_nats.
 
     Args:
@@ -176,8 +179,9 @@ def choose(events: np.ndarray, imaging_rate_hz: float, parts: np.ndarray, seed: 
         imaging_rate_hz: frames per second.
         parts: [neuron], see `Population`.
         seed: of the samples to choose by.
+        run_s: length of the runs that these are hidden in, s.
     """
-    validation = Validation(events, imaging_rate_hz, parts, seed)
+    validation = Validation(events, imaging_rate_hz, parts, seed, run_s)
     bins = -(-len(validation.population.events) // validation.population.frames)
     limit = min(bins, events.shape[1])
     factors = [count for count in FACTORS if count < limit]
