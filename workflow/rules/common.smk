@@ -25,7 +25,8 @@ from calcium_latents.provenance import config_digest
 
 # The rules' processes find the package in their conda environments, too.
 SEARCH_PATH = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(SEARCH_PATH)}; ")
+JOB = shlex.quote(str(ROOT / "workflow/job.sh"))
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(SEARCH_PATH)}; source {JOB}; ")
 
 
 def checked(function, *arguments):
@@ -107,6 +108,8 @@ def named(inputs):
 
 RULES = RuleDefaults(workflow, SETTINGS["resources"], BASE_ENVIRONMENT)
 RULES.install()
+if RULES.lacks_gpu:
+    PLAN.notice("no GPU: jobs that ask for one run on the CPU. At the published sizes that takes days.")
 
 
 def training_arguments(wildcards):

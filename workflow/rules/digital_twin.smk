@@ -109,7 +109,7 @@ rule find_optimal_stimuli:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.find_optimal_stimuli --responses {input.responses} --checkpoint {input.checkpoint}"
         " --predictions {input.predictions} --bar-codes {input.bar_codes} --parameters {params.options}"
-        " --gabors {output.gabors} --differences {output.differences} --check {output.check} > {log} 2>&1"
+        " --gabors {output.gabors} --differences {output.differences} --check {output.check} --accelerator $accelerator > {log} 2>&1"
 
 
 rule run_experiments:
@@ -132,7 +132,7 @@ rule run_experiments:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.run_experiments --responses {input.responses} --checkpoint {input.checkpoint}"
         " --bar-codes {input.bar_codes} --gabors {input.gabors} --parameters {params.options}"
-        " --tuning {output.tuning} --indices {output.indices} > {log} 2>&1"
+        " --tuning {output.tuning} --indices {output.indices} --accelerator $accelerator > {log} 2>&1"
 
 
 rule find_meis:
@@ -161,7 +161,7 @@ rule find_meis:
         "python -m calcium_latents.studies.digital_twin.commands.find_meis --responses {input.responses} --checkpoint {input.checkpoint}"
         " --predictions {input.predictions} --bar-codes {input.bar_codes} --gabors {input.gabors} --differences {input.differences}"
         " --scores {input.scores} --parameters {params.options} --seed {params.seed} --output {output.meis}"
-        " --comparison {output.comparison} --clusters {output.clusters} > {log} 2>&1"
+        " --comparison {output.comparison} --clusters {output.clusters} --accelerator $accelerator > {log} 2>&1"
 
 
 rule summarise_properties:
@@ -212,7 +212,7 @@ rule select_gabors:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.select_gabors --responses {input.responses} --checkpoint {input.checkpoint}"
         " --gabors {input.gabors} --parameters {params.options} --output {output.gabors} --coverage {output.coverage}"
-        " --curves {output.curves} > {log} 2>&1"
+        " --curves {output.curves} --accelerator $accelerator > {log} 2>&1"
 
 
 rule record_gabor_scan:
@@ -255,4 +255,4 @@ rule compare_gabor_scan:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.compare_gabor_scan --scan {input.scan} --responses {input.responses}"
         " --checkpoint {input.checkpoint} --gabors {input.gabors} --scan-gabors {input.scan_gabors} --glm {input.glm}"
-        " --parameters {params.options} --seed {params.seed} --output {output.agreement} > {log} 2>&1"
+        " --parameters {params.options} --seed {params.seed} --output {output.agreement} --accelerator $accelerator > {log} 2>&1"

@@ -31,8 +31,7 @@ rule train:
     message:
         "Train {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "accelerator=$([ {resources.gpu} -gt 0 ] && echo gpu || echo cpu);"
-        " {params.allocator} python -m calcium_latents.commands.train {params.arguments} seed={wildcards.seed}"
+        "{params.allocator} python -m calcium_latents.commands.train {params.arguments} seed={wildcards.seed}"
         " recording={input.recording} accelerator=$accelerator threads={threads}"
         " hydra.run.dir={params.directory} > {log} 2>&1"
 
@@ -58,7 +57,6 @@ rule search_worker:
     message:
         "Search {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}: job {wildcards.worker}"
     shell:
-        "accelerator=$([ {resources.gpu} -gt 0 ] && echo gpu || echo cpu);"
-        " {params.allocator} python -m calcium_latents.commands.search_worker {params.arguments} seed={wildcards.seed}"
+        "{params.allocator} python -m calcium_latents.commands.search_worker {params.arguments} seed={wildcards.seed}"
         " recording={input.recording} accelerator=$accelerator threads={threads}"
         " hydra.run.dir={params.directory} > {log} 2>&1"

@@ -8,7 +8,14 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from calcium_latents.accelerator import ACCELERATORS
 from calcium_latents.errors import UserError
+
+#: Exit status of a process that was killed, as bash has it.
+KILLED = 137
+
+#: Words of the option `--accelerator`, for `device_of`.
+ACCELERATOR = {"choices": ACCELERATORS, "default": "cpu", "help": "where the network is computed (default: cpu)"}
 
 #: Words of the option `--embedding`, for `read_embeddings`.
 EMBEDDINGS = {
@@ -44,12 +51,34 @@ def command(**options: Any) -> Callable:
 
 
 def run_command(main: Callable[[], Any]) -> None:
-    """Run `main`; a UserError becomes a message on standard error and exit status 2, without a traceback."""
+    """Run `main`; a UserError becomes a message on standard error and exit status 2, without a traceback.
+
+    So does a lack of memory, with the status of what the system kills for it: a job's log then says the rest
+    (workflow/job.sh).
+    """
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        found = _lack_of_memory(error)
+        if found is None:
+            raise
+        print(f"error: {found[0]}: {error}", file=sys.stderr)
+        sys.exit(found[1])
+
+
+def _lack_of_memory(error: Exception) -> tuple[str, int] | None:
+    """Return in words whose memory was too small, and an exit status; None where something else failed."""
+    kind = type(error).__name__  # the modules of some are slow to import
+    if kind == "BrokenProcessPool":
+        return "one of the command's processes was killed", KILLED
+    if kind == "OutOfMemoryError":  # of PyTorch
+        return "the GPU's memory is too small: train fewer or smaller models at once, or on the CPU", 2
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return "out of memory", KILLED
+    return None
 
 
 def parameters(text: str) -> dict[str, Any]:

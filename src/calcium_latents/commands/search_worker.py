@@ -23,11 +23,13 @@ LOOK_S = 0.5
 
 def work(config: DictConfig, directory: Path) -> None:
     """Train members of the configured search until it has ended."""
+    from calcium_latents.accelerator import device_of
     from calcium_latents.errors import UserError
     from calcium_latents.recordings.boxes import read_trained_on
     from calcium_latents.search.launch import use_one_thread, work_together
     from calcium_latents.search.worker import Worker
 
+    device_of(config.accelerator)  # before anything is read
     settings: Any = OmegaConf.to_container(config, resolve=True)
     parent = settings.pop("parent", None)
     if parent is not None:

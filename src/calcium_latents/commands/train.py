@@ -23,10 +23,12 @@ def train(config: DictConfig, directory: Path) -> None:
     """Fit the configured model and write checkpoint, inferred rates, metrics, timing and snapshots to `directory`."""
     import torch
 
+    from calcium_latents.accelerator import device_of
     from calcium_latents.files import atomic_path, write_table
     from calcium_latents.recordings.boxes import read_trained_on, write_left_behind
     from calcium_latents.training.torch_files import write_torch
 
+    device_of(config.accelerator)  # before anything is read
     torch.set_num_threads(config.threads)
     settings: Any = OmegaConf.to_container(config, resolve=True)
     recording = read_trained_on(config.recording)

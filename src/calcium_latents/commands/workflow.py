@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
+from calcium_latents.launch import cluster, machine
 
 #: Arguments after which not everything is up to date, so that there is nothing to report on.
 PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefile", "directory", "report")
@@ -20,7 +21,9 @@ def main(arguments: list[str] | None = None) -> None:
     A run of everything writes the HTML report at its end.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    cluster.require_executor(arguments)
     parsed = _parse(arguments)
+    cluster.require_account(parsed)
     results = Path("results") / _scale(parsed.config, parsed.configfile)
     report, started = results / "report.html", time.time()
     # set-like options take every word that follows: these stand first
@@ -29,7 +32,9 @@ def main(arguments: list[str] | None = None) -> None:
         command += ["--cores", "all"]
     if not any(getattr(parsed, name) for name in PARTIAL):
         command += ["--report", str(report), "--report-after-run"]
-    status = subprocess.run([*command, *arguments]).returncode
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    command += [*arguments[:end], *machine.share(parsed), *arguments[end:]]
+    status = subprocess.run(command).returncode
     if status != 0:
         sys.exit(status)
     if report.is_file() and report.stat().st_mtime >= started:

@@ -1,4 +1,5 @@
-"""What every rule of the workflow has and need not say: log, benchmark, environment, resources, digest of its code.
+"""What every rule of the workflow has and need not say: log, benchmark, environment, resources, digest of its code, and
+what stands around its command (workflow/job.sh).
 
 Snakemake declares a rule by `workflow.rule(...)`, which returns a decorator of what the rule says (`RuleInfo`); here
 that is completed first. What a rule says itself stays.
@@ -14,6 +15,9 @@ from calcium_latents.planning.sizes import by_size
 from calcium_latents.provenance import PACKAGE, code_digest
 
 FIELDS = ("mem_mb", "runtime", "gpu")
+PARTITION = "slurm_partition"
+#: Beside `slurm_partition` in a profile's default-resources: the partition of jobs that ask for a GPU.
+GPU_PARTITION = "gpu_partition"
 
 
 def code(*modules: str) -> str:
@@ -55,11 +59,34 @@ class RuleDefaults:
         own = self.resources.get(self.granted_as.get(rule, rule), {})
         return own.get(field, self.resources["default"][field])
 
+    @property
+    def lacks_gpu(self) -> bool:
+        """Whether there is no GPU (`--resources gpu=0`) where rules ask for one: Snakemake then grants them none."""
+        limit = self.workflow.global_resources.get("gpu").value
+        return limit == 0 and any(granted.get("gpu") for granted in self.resources.values())
+
+    def partition(self, rule: str) -> dict[str, Callable]:
+        """Return the SLURM partition of a rule's jobs as Snakemake asks for it; nothing where the profile names none.
+
+        It follows from the GPUs that a job asks for at last, whoever says so: rule, scale or command line.
+        """
+        defaults = self.workflow.resource_settings.default_resources or {}
+        if not {PARTITION, GPU_PARTITION} <= set(defaults):
+            return {}
+
+        def chosen(wildcards: Any, **asked: Any) -> str:
+            own = self.workflow.get_rule(rule).resources
+            gpus = own["gpu"].evaluate(wildcards, **asked).constrain(self.workflow.global_resources.get("gpu"))
+            name = defaults[GPU_PARTITION if gpus.value else PARTITION]
+            return name.evaluate(wildcards, **asked).value
+
+        return {PARTITION: chosen}
+
     def complete(self, said: Any, rule: str) -> None:
         """Add to what a rule says.
 
         Log and benchmark are named as the rule and stand where its first output stands, below results/SCALE/logs and
-        results/SCALE/benchmarks. The code is the module that its command runs.
+        results/SCALE/benchmarks. The code is the module that its command runs. What the command says goes to the log.
         """
         if said.norun or not said.shellcmd:
             return
@@ -74,11 +101,14 @@ class RuleDefaults:
         said.threads = said.threads or self.granted(rule, "threads")
         own = said.resources[1] if said.resources else {}
         sized = self.granted_as.get(rule, rule)
-        said.resources = ((), {field: by_size(sized, field, self.granted(rule, field)) for field in FIELDS} | own)
+        granted = {field: by_size(sized, field, self.granted(rule, field)) for field in FIELDS}
+        said.resources = ((), granted | self.partition(rule) | own)
         positional, params = said.params or ((), {})
         ran = re.search(rf"python -m {PACKAGE}\.([\w.]+)", said.shellcmd)
         if ran and "code" not in params:
             said.params = (positional, params | {"code": code(ran[1])})
+        job = f"begin_job {rule} {{resources.gpu}} {{resources.mem_mb}} {{resources.runtime}} {{log:q}}"
+        said.shellcmd = f"{job}; {said.shellcmd}"
 
 
 def _stem(outputs: Iterable[Any], rule: str) -> str:

@@ -36,19 +36,20 @@ GROWTH = {
 
 
 def by_size(rule: str, field: str, floor: int) -> Callable | int:
-    """Return what a rule asks for of `field` (mem_mb, runtime): a function, as Snakemake calls it, or `floor` itself.
+    """Return what a rule asks for of `field`: a function, as Snakemake calls it, where it grows (mem_mb, runtime).
 
-    It asks for `floor` at least, and in the second attempt for twice what it asked for in the first.
+    It asks for `floor` at least, more by the size of its input where that makes it large, and in the second attempt for
+    twice what it asked for in the first.
     """
     growth, start = GROWTH.get(rule), {"mem_mb": START_MB, "runtime": START_MINUTES}.get(field)
-    if growth is None or start is None:
+    if start is None:
         return floor
 
     def asked(wildcards: Any, input: Iterable[str], attempt: int) -> int:
-        amount = start + getattr(growth, field) * size_mb(input)
+        amount = floor if growth is None else max(floor, start + getattr(growth, field) * size_mb(input))
         if field == "mem_mb":
-            amount = min(amount, MOST_MB)
-        return max(floor, math.ceil(amount)) * attempt
+            amount = max(floor, min(amount, MOST_MB))
+        return math.ceil(amount) * attempt
 
     return asked
 

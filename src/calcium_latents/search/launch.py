@@ -1,6 +1,7 @@
 """A search on one machine: as many workers as asked for, watched, and a table of how it is going."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -116,7 +117,9 @@ def _watched(worker: Worker, processes: list[subprocess.Popen]):
             if process.poll() not in (None, 0) and number not in dead:
                 dead.add(number)
                 words = _log(worker, number).read_text(errors="replace").splitlines()[-LAST_WORDS:]
-                lines = [f"search worker {number} has ended with status {process.returncode}; others go on:", *words]
+                killed = ", killed, most likely for memory" if process.returncode == -signal.SIGKILL else ""
+                said = f"search worker {number} has ended with status {process.returncode}{killed}; others go on:"
+                lines = [said, *words]
                 table.say("\n".join(lines))
 
     def watch() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from calcium_latents.accelerator import device_of
 from calcium_latents.search.worker import Worker
 from calcium_latents.training.family import FitResult
 from calcium_latents.training.torch_files import read_torch
@@ -27,8 +28,7 @@ def best_result(worker: Worker, outcome: Mapping[str, Any], recording: xr.Datase
         the history, `member_metrics`.
     """
     module = worker.trainer.untrained()
-    device = torch.device("cpu" if worker.trainer.accelerator == "cpu" else "cuda")
-    module.store.to(device)
+    module.store.to(torch.device(device_of(worker.trainer.accelerator)))
     best = outcome["best"]
     module.evaluated.load_state_dict(read_torch(worker.folder.best(best["generation"]))["state"])
     result = worker.trainer.family.result(module, recording)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from calcium_latents.accelerator import device_of
 from calcium_latents.models.digital_twin.checkpoint import restore
 from calcium_latents.models.digital_twin.precision import compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin
@@ -46,17 +47,20 @@ class ModelProbe:
         self.block = BLOCKS[twin.bias.device.type]
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, precision: str = "float32") -> "ModelProbe":
-        """Load the twin of a training run, onto the GPU if there is one.
+    def from_checkpoint(
+        cls, path: str | Path, accelerator: str = "cpu", precision: str = "float32"
+    ) -> "ModelProbe":
+        """Load the twin of a training run.
 
         Args:
             path: its checkpoint.
+            accelerator: "cpu" or "gpu".
             precision: of convolutions, see `compute_dtype`; bfloat16 errs by about half a percent of a rate.
 
         Raises:
-            UserError: the file is no checkpoint of a digital twin.
+            UserError: the file is no checkpoint of a digital twin, or there is no GPU.
         """
-        twin = restore(path).to("cuda" if torch.cuda.is_available() else "cpu")
+        twin = restore(path).to(device_of(accelerator))
         twin.compute_dtype = compute_dtype(precision, twin.bias.device)
         return cls(twin)
 

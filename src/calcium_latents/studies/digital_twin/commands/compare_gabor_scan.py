@@ -1,6 +1,6 @@
 """Compare size tuning curves of a second scan, of Gabors, with those asked of the model of the first scan."""
 
-from calcium_latents.commands.cli import command, run_command
+from calcium_latents.commands.cli import ACCELERATOR, command, run_command
 
 
 @command(
@@ -13,6 +13,7 @@ from calcium_latents.commands.cli import command, run_command
     parameters="fields of scan_parameters.AgreementParameters",
     seed={"type": int, "required": True, "help": "of bootstraps over the table's rows"},
     output="table (.csv)",
+    accelerator=ACCELERATOR,
 )
 def main(options) -> None:
     """Write one row a neuron, threshold and curve."""
@@ -35,7 +36,7 @@ def main(options) -> None:
             raise UserError(f"{options.glm}: filter: expected filters of the neurons of {options.responses}.")
         filters = glm["filter"].values
     table = compare_scan(
-        ModelProbe.from_checkpoint(options.checkpoint),
+        ModelProbe.from_checkpoint(options.checkpoint, options.accelerator),
         read_dataset(options.scan),
         neurons,
         own_optima(read_table(options.gabors), neurons, options.gabors),

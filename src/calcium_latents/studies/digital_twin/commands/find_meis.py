@@ -1,6 +1,6 @@
 """Find the images that excite neurons and clusters of a digital twin most, and compare them with its best Gabors."""
 
-from calcium_latents.commands.cli import command, run_command
+from calcium_latents.commands.cli import ACCELERATOR, command, run_command
 
 
 @command(
@@ -16,6 +16,7 @@ from calcium_latents.commands.cli import command, run_command
     output="images (.nc)",
     comparison="indices of stimuli at equal energy (.csv)",
     clusters={"help": "drive of each cluster's template (.csv)"},
+    accelerator=ACCELERATOR,
 )
 def main(options) -> None:
     """Write images (.nc) and indices (.csv); for simulated neurons also what the true neurons answer to the images."""
@@ -34,8 +35,8 @@ def main(options) -> None:
 
     parameters = study.MeiStudyParameters.from_mapping(options.parameters)
     responses = read_image_responses(options.responses)
-    probe = ModelProbe.from_checkpoint(options.checkpoint)
-    climbed = ModelProbe.from_checkpoint(options.checkpoint, parameters.precision).twin.requires_grad_(False)
+    probe = ModelProbe.from_checkpoint(options.checkpoint, options.accelerator)
+    climbed = ModelProbe.from_checkpoint(options.checkpoint, options.accelerator, parameters.precision).twin.requires_grad_(False)
     neurons, shape = responses["neuron"].values, probe.image_shape
     gabors = read_table(options.gabors, ("neuron", "source", "stimulus", *GABOR))
     differences = read_table(options.differences, ("neuron", "source", "stimulus", *DifferenceGrid.COLUMNS))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from calcium_latents.commands.cli import command, run_command
+from calcium_latents.commands.cli import ACCELERATOR, command, run_command
 
 
 @command(
@@ -14,6 +14,7 @@ from calcium_latents.commands.cli import command, run_command
     gabors="optimal Gabors (.csv)",
     differences="optimal differences of Gaussians (.csv)",
     check="the search against the whole grid (.csv)",
+    accelerator=ACCELERATOR,
 )
 def main(options) -> None:
     """Write the optima of the model, of the true neurons where they are known, and a check against the whole grid."""
@@ -41,7 +42,7 @@ def main(options) -> None:
     if "mask_centre_px" not in predictions:
         fail(options.predictions, "mask_centre_px", "centres of masks", "none", "Give predictions of the digital twin.")
     probes: dict[str, tuple[Probe, Any]] = {
-        "model": (ModelProbe.from_checkpoint(options.checkpoint), predictions["mask_centre_px"].values)
+        "model": (ModelProbe.from_checkpoint(options.checkpoint, options.accelerator), predictions["mask_centre_px"].values)
     }
     if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
         probes["truth"] = (TruthProbe(responses), responses["position_px"].values)
@@ -53,7 +54,7 @@ def main(options) -> None:
     grids.append(DifferenceGrid.from_mapping(amplitudes | parameters.differences.given() | shape))
     settings = [parameters.search, parameters.difference_search]
     together, check = parameters.clusters, parameters.check
-    fast = ModelProbe.from_checkpoint(options.checkpoint, precision) if precision != "float32" else None
+    fast = ModelProbe.from_checkpoint(options.checkpoint, options.accelerator, precision) if precision != "float32" else None
     tables: dict[str, list[pd.DataFrame]] = {options.gabors: [], options.differences: []}
     for source, (probe, starts) in probes.items():
         neurons = study.Neurons(names, clusters, starts)

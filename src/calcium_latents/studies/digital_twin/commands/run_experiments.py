@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from calcium_latents.commands.cli import command, run_command
+from calcium_latents.commands.cli import ACCELERATOR, command, run_command
 
 
 @command(
@@ -13,6 +13,7 @@ from calcium_latents.commands.cli import command, run_command
     parameters="fields of tuning_parameters.ExperimentParameters",
     tuning="tuning curves (.nc)",
     indices="tuning indices (.csv)",
+    accelerator=ACCELERATOR,
 )
 def main(options) -> None:
     """Write tuning curves and the indices that sum them up; true neurons see the model's stimuli."""
@@ -50,7 +51,7 @@ def main(options) -> None:
         chosen[stimulus] = rows.loc[names].reset_index()
     if len(clusters) != len(names):
         fail(options.bar_codes, "neuron", f"{len(names)} neurons", f"{len(clusters)}", "Use one data set.")
-    probes = {"model": Counter(ModelProbe.from_checkpoint(options.checkpoint))}
+    probes = {"model": Counter(ModelProbe.from_checkpoint(options.checkpoint, options.accelerator))}
     if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
         probes["truth"] = Counter(TruthProbe(responses))
     found = measure(probes, chosen, settings)

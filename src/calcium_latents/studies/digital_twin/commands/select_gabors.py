@@ -1,6 +1,6 @@
 """Choose a few Gabors that drive many neurons, for a second scan, with coverage curves and examples of tuning."""
 
-from calcium_latents.commands.cli import command, run_command
+from calcium_latents.commands.cli import ACCELERATOR, command, run_command
 
 
 @command(
@@ -11,6 +11,7 @@ from calcium_latents.commands.cli import command, run_command
     output="chosen Gabors (.csv)",
     coverage="share of neurons against fraction of own (.csv)",
     curves="size-contrast curves of suboptimal Gabors (.csv)",
+    accelerator=ACCELERATOR,
 )
 def main(options) -> None:
     """Write the chosen Gabors, the coverage of sets of them, and size-contrast curves of suboptimal Gabors."""
@@ -25,7 +26,7 @@ def main(options) -> None:
     seed = parameters.seed
     neurons = read_image_responses(options.responses, ["neuron"])["neuron"].values
     optimal = selection.own_optima(read_table(options.gabors), neurons, options.gabors)
-    probe = ModelProbe.from_checkpoint(options.checkpoint)
+    probe = ModelProbe.from_checkpoint(options.checkpoint, options.accelerator)
     grid = selection.centre_grid(probe.image_shape, parameters)
     own = optimal["rate"].to_numpy()
     fractions = selection.fractions_of_own(selection.predicted_rates(probe, grid, parameters.batch), own)
