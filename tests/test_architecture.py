@@ -17,7 +17,7 @@ def words(text: str) -> set[str]:
 
 
 #: Room -> the rooms that it may import. Modules of the package itself (errors, files, seeds, ...) are everybody's.
-BASE = {"errors", "files", "parameter_section", "progress", "provenance", "recording_formats", "seeds", "compiling"}
+BASE = words("accelerator compiling errors files parameter_section progress provenance recording_formats seeds")
 LOW = {"recordings", "distributions", "theory"}
 ARROWS: dict[str, set[str]] = {
     "distributions": set(),
@@ -34,7 +34,9 @@ ARROWS: dict[str, set[str]] = {
     "search": LOW | {"training", "models"},
     "claims": LOW | {"configuration", "statistics", "metrics", "planning"},
     "figures": LOW | {"statistics", "metrics", "planning"},
-    "commands": LOW | words("claims configuration deconvolution figures metrics planning search simulation training"),
+    "launch": {"configuration", "planning"},
+    "commands": LOW
+    | words("claims configuration deconvolution figures launch metrics planning search simulation training"),
     "studies": LOW
     | words("claims commands configuration deconvolution figures metrics models planning simulation statistics"),
 }

@@ -1,4 +1,4 @@
-"""Where networks are computed: the workflow's jobs say `gpu` where they were granted one (workflow/job.sh), else `cpu`."""
+"""Where networks are computed: a job says `gpu` where it was granted one (workflow/job.sh), else `cpu`."""
 
 from calcium_latents.errors import UserError
 

@@ -14,6 +14,7 @@ class FakeWorkflow:
 
     def __init__(self):
         self.rules = {}
+        self.resource_settings = SimpleNamespace(default_resources=None)
 
     def rule(self, name=None):
         return lambda said: self.rules.__setitem__(name, said)
@@ -25,7 +26,12 @@ class FakeWorkflow:
         return lambda said: setattr(said, "benchmark", path)
 
 
-def declared(name, output, command="python -m calcium_latents.commands.deconvolve > {log}", granted_as=(), **said):
+def asked(rule, attempt=1):
+    """Return what a rule's jobs ask for."""
+    return {key: value({}, [], attempt) if callable(value) else value for key, value in rule.resources[1].items()}
+
+
+def declared(name, output, command="python -m calcium_latents.commands.deconvolve", granted_as=(), **said):
     workflow = FakeWorkflow()
     defaults = RuleDefaults(workflow, RESOURCES, "base.yaml")
     defaults.granted_as |= dict(granted_as)
@@ -43,8 +49,13 @@ def test_a_rule_that_says_nothing_is_completed():
     assert rule.log == "results/{scale}/logs/radical/{dataset}/score.log"
     assert rule.benchmark == "results/{scale}/benchmarks/radical/{dataset}/score.tsv"
     assert (rule.conda_env, rule.threads) == ("base.yaml", 1)
-    assert rule.resources == ((), {"mem_mb": 100, "runtime": 5, "gpu": 0})
+    assert asked(rule) == {"mem_mb": 100, "runtime": 5, "gpu": 0}
+    assert asked(rule, attempt=2) == {"mem_mb": 200, "runtime": 10, "gpu": 0}
     assert rule.params == ((), {"code": code("commands.deconvolve")})
+    assert rule.shellcmd == (
+        "begin_job score {resources.gpu} {resources.mem_mb} {resources.runtime} {log:q};"
+        " python -m calcium_latents.commands.deconvolve"
+    )
 
 
 def test_a_message_names_the_log():
@@ -64,7 +75,7 @@ def test_what_a_rule_says_itself_stays():
         params=(("x",), {"code": "own", "seed": 1}),
     )
     assert (rule.log, rule.threads, rule.conda_env) == ("own.log", 2, "own.yaml")
-    assert rule.resources == ((), {"mem_mb": 100, "runtime": 5, "gpu": 7})
+    assert asked(rule) == {"mem_mb": 100, "runtime": 5, "gpu": 7}
     assert rule.params == (("x",), {"code": "own", "seed": 1})
 
 

@@ -49,6 +49,11 @@ def test_a_file_that_is_not_there_yet_is_asked_about_again():
         by_size("train", "mem_mb", 1500)({}, ["nothing.nc"], attempt=1)
 
 
-@pytest.mark.parametrize(("rule", "field"), [("figure", "mem_mb"), ("deconvolve", "gpu")])
-def test_other_rules_and_fields_ask_for_what_they_are_granted(rule, field):
-    assert by_size(rule, field, 7) == 7
+@pytest.mark.parametrize("field", ["mem_mb", "runtime"])
+def test_other_rules_ask_for_what_they_are_granted_and_for_more_in_later_attempts(field):
+    asked = by_size("figure", field, MOST_MB + 1)
+    assert [asked({}, ["not there yet"], attempt) for attempt in (1, 2, 3)] == [k * (MOST_MB + 1) for k in (1, 2, 3)]
+
+
+def test_gpus_do_not_grow():
+    assert by_size("deconvolve", "gpu", 7) == 7

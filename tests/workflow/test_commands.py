@@ -1,8 +1,12 @@
 """What the commands share."""
 
 import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
 
+import numpy as np
 import pytest
+import torch
 
 from calcium_latents.commands import cli, workflow
 from calcium_latents.errors import UserError
@@ -60,9 +64,36 @@ def test_user_errors_become_a_message_and_status_two(capsys):
     assert capsys.readouterr().err == "error: config.yaml, field 'a': expected 1, found 2.\n"
 
 
-def test_other_errors_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError):
-        cli.run_command(lambda: 1 / 0)
+@pytest.mark.parametrize("error", [ZeroDivisionError("no"), RuntimeError("no")])
+def test_other_errors_keep_their_traceback(error):
+    with pytest.raises(type(error), match="no"):
+        cli.run_command(lambda: raise_(error))
+
+
+def raise_(error):
+    raise error
+
+
+def kill_a_worker():
+    with ProcessPoolExecutor(1) as pool:
+        pool.submit(os.kill, os.getpid(), 0).result()  # has started
+        pool.submit(os._exit, 1).result()
+
+
+@pytest.mark.parametrize(
+    ("fail", "said", "status"),
+    [
+        (lambda: np.empty(10**15), "error: out of memory: Unable to allocate", cli.KILLED),
+        (lambda: torch.empty(10**15), "error: out of memory: [enforce fail", cli.KILLED),
+        (lambda: raise_(torch.OutOfMemoryError("CUDA out of memory.")), "error: the GPU's memory is too small", 2),
+        (kill_a_worker, "error: one of the command's processes was killed", cli.KILLED),
+    ],
+)
+def test_a_lack_of_memory_becomes_a_message_and_the_status_of_what_is_killed_for_it(capsys, fail, said, status):
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_command(fail)
+    assert stopped.value.code == status
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_method_and_seed_are_read_from_the_path():
@@ -87,11 +118,28 @@ def test_a_run_of_everything_writes_the_report(monkeypatch, repository, argument
     monkeypatch.setattr(
         workflow.subprocess, "run", lambda command: commands.append(command) or argparse.Namespace(returncode=0)
     )
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     workflow.main(arguments)
     (command,) = commands
     assert ("--report-after-run" in command) == reports
     assert command.count("--cores") == 1
-    assert command[-len(arguments) :] == arguments
+    place = command.index("--resources")
+    assert command[place - len(arguments) : place] == arguments
+    assert command[place + 1].startswith("mem_mb=") and command[place + 2 :] == ["gpu=2"]
+
+
+def test_what_the_user_limits_stays_and_targets_stay_targets(monkeypatch, repository):
+    commands = []
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(
+        workflow.subprocess, "run", lambda command: commands.append(command) or argparse.Namespace(returncode=0)
+    )
+    workflow.main(["--resources", "mem_mb=900", "--config", "scale=smoke", "--", "results/smoke/claims.csv"])
+    (command,) = commands
+    assert command[-5:] == ["--resources", "mem_mb=900", "gpu=0", "--", "results/smoke/claims.csv"]
+    parsed = workflow._parse(command[3:])
+    assert parsed.targets == ["results/smoke/claims.csv"] and parsed.resources["mem_mb"].value == 900
 
 
 def test_what_does_not_bring_everything_up_to_date_are_real_arguments_of_snakemake():

@@ -47,9 +47,7 @@ class ModelProbe:
         self.block = BLOCKS[twin.bias.device.type]
 
     @classmethod
-    def from_checkpoint(
-        cls, path: str | Path, accelerator: str = "cpu", precision: str = "float32"
-    ) -> "ModelProbe":
+    def from_checkpoint(cls, path: str | Path, accelerator: str = "cpu", precision: str = "float32") -> "ModelProbe":
         """Load the twin of a training run.
 
         Args:

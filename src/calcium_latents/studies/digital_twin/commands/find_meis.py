@@ -36,7 +36,9 @@ def main(options) -> None:
     parameters = study.MeiStudyParameters.from_mapping(options.parameters)
     responses = read_image_responses(options.responses)
     probe = ModelProbe.from_checkpoint(options.checkpoint, options.accelerator)
-    climbed = ModelProbe.from_checkpoint(options.checkpoint, options.accelerator, parameters.precision).twin.requires_grad_(False)
+    climbed = ModelProbe.from_checkpoint(
+        options.checkpoint, options.accelerator, parameters.precision
+    ).twin.requires_grad_(False)
     neurons, shape = responses["neuron"].values, probe.image_shape
     gabors = read_table(options.gabors, ("neuron", "source", "stimulus", *GABOR))
     differences = read_table(options.differences, ("neuron", "source", "stimulus", *DifferenceGrid.COLUMNS))

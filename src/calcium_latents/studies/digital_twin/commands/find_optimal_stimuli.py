@@ -42,7 +42,10 @@ def main(options) -> None:
     if "mask_centre_px" not in predictions:
         fail(options.predictions, "mask_centre_px", "centres of masks", "none", "Give predictions of the digital twin.")
     probes: dict[str, tuple[Probe, Any]] = {
-        "model": (ModelProbe.from_checkpoint(options.checkpoint, options.accelerator), predictions["mask_centre_px"].values)
+        "model": (
+            ModelProbe.from_checkpoint(options.checkpoint, options.accelerator),
+            predictions["mask_centre_px"].values,
+        )
     }
     if int(responses.attrs.get("simulated", 0)) and "position_px" in responses:
         probes["truth"] = (TruthProbe(responses), responses["position_px"].values)
@@ -54,7 +57,11 @@ def main(options) -> None:
     grids.append(DifferenceGrid.from_mapping(amplitudes | parameters.differences.given() | shape))
     settings = [parameters.search, parameters.difference_search]
     together, check = parameters.clusters, parameters.check
-    fast = ModelProbe.from_checkpoint(options.checkpoint, options.accelerator, precision) if precision != "float32" else None
+    fast = (
+        ModelProbe.from_checkpoint(options.checkpoint, options.accelerator, precision)
+        if precision != "float32"
+        else None
+    )
     tables: dict[str, list[pd.DataFrame]] = {options.gabors: [], options.differences: []}
     for source, (probe, starts) in probes.items():
         neurons = study.Neurons(names, clusters, starts)
