@@ -18,7 +18,7 @@ rule simulate_cultures:
         "Simulate cultures: {wildcards.set}"
     shell:
         "python -m calcium_latents.studies.avae.commands.simulate_cultures --parameters {params.options} --seed {params.seed}"
-        " --recording {output.recording} --statistics {output.statistics} > {log} 2>&1"
+        " --recording {output.recording} --statistics {output.statistics}"
 
 
 rule add_noise:
@@ -36,7 +36,7 @@ rule add_noise:
         "Add noise: {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.avae.commands.add_noise --recording {input.recording} --noise {params.noise} --label {params.label}"
-        " --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --seed {params.seed} --output {output.recording}"
 
 
 rule join_recordings:
@@ -58,7 +58,7 @@ rule join_recordings:
         "Join recordings: {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.avae.commands.join_recordings {params.recordings} --rate-hz {params.rate}"
-        " --longest-gap-s {params.gap} --label {params.label} --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --longest-gap-s {params.gap} --label {params.label} --seed {params.seed} --output {output.recording}"
 
 
 rule score_avae:
@@ -84,7 +84,7 @@ rule score_avae:
     shell:
         "python -m calcium_latents.studies.avae.commands.score_avae --recording {input.recording} {params.embeddings} --dataset {wildcards.dataset}"
         " --label {params.label} --parameters {params.options} --reconstruction {output.reconstruction} --clustering {output.clustering}"
-        " --separation {output.separation} --correlations {output.correlations} --tsne {output.tsne} > {log} 2>&1"
+        " --separation {output.separation} --correlations {output.correlations} --tsne {output.tsne}"
 
 
 rule compare_conditions:
@@ -105,4 +105,4 @@ rule compare_conditions:
     shell:
         "python -m calcium_latents.studies.avae.commands.compare_conditions --recording {input.recording} {params.embeddings}"
         " --dataset {wildcards.dataset} --label {params.label} --seed {params.seed} --separability {output.separability}"
-        " --heterogeneity {output.heterogeneity} > {log} 2>&1"
+        " --heterogeneity {output.heterogeneity}"

@@ -18,7 +18,7 @@ rule solvable_network:
         "Simulate the solvable network"
     shell:
         "python -m calcium_latents.studies.cross_encoder.commands.solvable_network --parameters {params.options} --seed {params.seed} --ring {output.ring}"
-        " --spectra {output.spectra} --gaussian-process {output.process} --table {output.checks} > {log} 2>&1"
+        " --spectra {output.spectra} --gaussian-process {output.process} --table {output.checks}"
 
 
 rule simulate_population:
@@ -37,7 +37,7 @@ rule simulate_population:
         "Simulate cross_encoder/{wildcards.dataset}"
     shell:
         "python -m calcium_latents.commands.simulate --simulator latent_population --parameters {params.common}"
-        " --parameters {params.dataset} --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --parameters {params.dataset} --seed {params.seed} --output {output.recording}"
 
 
 rule resample_recording:
@@ -58,7 +58,7 @@ rule resample_recording:
         "Resample {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.cross_encoder.commands.resample --recording {input.recording} --rate-hz {params.rate} {params.responses}"
-        " --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --seed {params.seed} --output {output.recording}"
 
 
 rule score_cross_encoder:
@@ -88,4 +88,4 @@ rule score_cross_encoder:
         "python -m calcium_latents.studies.cross_encoder.commands.score_cross_encoder --recording {input.recording} --metrics {input.metrics}"
         " --inferred {input.inferred} --dataset {wildcards.dataset} --label {params.label} --parameters {params.options}"
         " --scores {output.scores} --normalised {output.normalised} --latents {output.latents}"
-        " --running-speed {output.running_speed} --latent-recovery {output.latent_recovery} > {log} 2>&1"
+        " --running-speed {output.running_speed} --latent-recovery {output.latent_recovery}"

@@ -20,7 +20,6 @@ rule deconvolve:
     shell:
         "python -m calcium_latents.commands.deconvolve --recording {input.recording} --method {params.method}"
         " --parameters {params.options} --processes {threads} --seed {params.seed} --output {output.recording}"
-        " > {log} 2>&1"
 
 
 # Simulated trials are on the sub-frame grid already, so what is deconvolved is what models read.

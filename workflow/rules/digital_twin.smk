@@ -23,7 +23,7 @@ rule simulate_visual_cortex:
         "Simulate visual cortex: {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.simulate_visual_cortex --parameters {params.options} --label {params.label}"
-        " --seed {params.seed} --output {output.responses} > {log} 2>&1"
+        " --seed {params.seed} --output {output.responses}"
 
 
 rule import_image_responses:
@@ -42,7 +42,7 @@ rule import_image_responses:
         "Import responses to images: {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.import_image_responses --parameters {params.options} --label {params.label}"
-        " --folder {params.folder} --seed {params.seed} --output {output.responses} > {log} 2>&1"
+        " --folder {params.folder} --seed {params.seed} --output {output.responses}"
 
 
 rule score_image_predictions:
@@ -63,7 +63,7 @@ rule score_image_predictions:
         "Score predictions of responses to images: {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.score_image_predictions --responses {input.responses} {params.predictions}"
-        " --dataset {wildcards.dataset} --label {params.label} --seed {params.seed} --output {output.scores} > {log} 2>&1"
+        " --dataset {wildcards.dataset} --label {params.label} --seed {params.seed} --output {output.scores}"
 
 
 rule align_bar_codes:
@@ -85,7 +85,7 @@ rule align_bar_codes:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.align_bar_codes --responses {input.responses} --predictions {input.predictions}"
         " --dataset {wildcards.dataset} --label {params.label} --parameters {params.options} --seed {params.seed}"
-        " --output {output.bar_codes} --table {output.table} --timing {output.timing} > {log} 2>&1"
+        " --output {output.bar_codes} --table {output.table} --timing {output.timing}"
 
 
 rule find_optimal_stimuli:
@@ -109,7 +109,7 @@ rule find_optimal_stimuli:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.find_optimal_stimuli --responses {input.responses} --checkpoint {input.checkpoint}"
         " --predictions {input.predictions} --bar-codes {input.bar_codes} --parameters {params.options}"
-        " --gabors {output.gabors} --differences {output.differences} --check {output.check} --accelerator $accelerator > {log} 2>&1"
+        " --gabors {output.gabors} --differences {output.differences} --check {output.check} --accelerator $accelerator"
 
 
 rule run_experiments:
@@ -132,7 +132,7 @@ rule run_experiments:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.run_experiments --responses {input.responses} --checkpoint {input.checkpoint}"
         " --bar-codes {input.bar_codes} --gabors {input.gabors} --parameters {params.options}"
-        " --tuning {output.tuning} --indices {output.indices} --accelerator $accelerator > {log} 2>&1"
+        " --tuning {output.tuning} --indices {output.indices} --accelerator $accelerator"
 
 
 rule find_meis:
@@ -161,7 +161,7 @@ rule find_meis:
         "python -m calcium_latents.studies.digital_twin.commands.find_meis --responses {input.responses} --checkpoint {input.checkpoint}"
         " --predictions {input.predictions} --bar-codes {input.bar_codes} --gabors {input.gabors} --differences {input.differences}"
         " --scores {input.scores} --parameters {params.options} --seed {params.seed} --output {output.meis}"
-        " --comparison {output.comparison} --clusters {output.clusters} --accelerator $accelerator > {log} 2>&1"
+        " --comparison {output.comparison} --clusters {output.clusters} --accelerator $accelerator"
 
 
 rule summarise_properties:
@@ -189,7 +189,6 @@ rule summarise_properties:
         " --comparison {input.comparison} --scores {input.scores} --bar-codes {input.bar_codes} --dataset {wildcards.dataset}"
         " --label {params.label} --parameters {params.options} --seed {params.seed} --properties {output.properties}"
         " --cluster-tests {output.tests} --independence {output.independence} --combinations {output.combinations}"
-        " > {log} 2>&1"
 
 
 rule select_gabors:
@@ -212,7 +211,7 @@ rule select_gabors:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.select_gabors --responses {input.responses} --checkpoint {input.checkpoint}"
         " --gabors {input.gabors} --parameters {params.options} --output {output.gabors} --coverage {output.coverage}"
-        " --curves {output.curves} --accelerator $accelerator > {log} 2>&1"
+        " --curves {output.curves} --accelerator $accelerator"
 
 
 rule record_gabor_scan:
@@ -230,7 +229,7 @@ rule record_gabor_scan:
         "Record a second scan of the same neurons: {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.record_gabor_scan --responses {input.responses} --gabors {input.gabors}"
-        " --parameters {params.options} --seed {params.seed} --output {output.scan} > {log} 2>&1"
+        " --parameters {params.options} --seed {params.seed} --output {output.scan}"
 
 
 rule compare_gabor_scan:
@@ -255,4 +254,4 @@ rule compare_gabor_scan:
     shell:
         "python -m calcium_latents.studies.digital_twin.commands.compare_gabor_scan --scan {input.scan} --responses {input.responses}"
         " --checkpoint {input.checkpoint} --gabors {input.gabors} --scan-gabors {input.scan_gabors} --glm {input.glm}"
-        " --parameters {params.options} --seed {params.seed} --output {output.agreement} --accelerator $accelerator > {log} 2>&1"
+        " --parameters {params.options} --seed {params.seed} --output {output.agreement} --accelerator $accelerator"

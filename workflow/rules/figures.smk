@@ -52,7 +52,7 @@ for study, figure, inputs in DRAWN:
             f"Draw {study}/{figure}"
         shell:
             "python -m calcium_latents.commands.figure --name {params.drawing} {params.inputs}"
-            " --output-stem {params.stem} > {log} 2>&1"
+            " --output-stem {params.stem}"
 
 
 if CLAIMING:
@@ -77,7 +77,7 @@ if CLAIMING:
             "Compare with the papers' claims"
         shell:
             "python -m calcium_latents.commands.claims {params.studies} {params.inputs} --scale {wildcards.scale} --output {output.claims}"
-            " --page {output.page} > {log} 2>&1"
+            " --page {output.page}"
 
 
 for text in PLAN.notices if workflow.is_main_process else []:

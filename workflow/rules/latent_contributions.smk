@@ -29,7 +29,7 @@ rule contributions:
     shell:
         "python -m calcium_latents.studies.latent_contributions.commands.contributions --recording {input.recording} {params.files} --method {params.method}"
         " --parameters {params.options} --seed {params.seed} --output {output.contributions} --transitions {output.transitions}"
-        " --summary {output.summary} --identities {output.identities} > {log} 2>&1"
+        " --summary {output.summary} --identities {output.identities}"
 
 
 rule roles_benchmark:
@@ -43,4 +43,4 @@ rule roles_benchmark:
         "Score roles of neurons in simulated networks"
     shell:
         "python -m calcium_latents.studies.latent_contributions.commands.roles_benchmark --parameters {params.options} --seed {params.seed}"
-        " --scores {output.scores} --example {output.example} > {log} 2>&1"
+        " --scores {output.scores} --example {output.example}"

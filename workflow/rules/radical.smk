@@ -22,7 +22,7 @@ rule simulate:
         "Simulate radical/{wildcards.dataset}"
     shell:
         "python -m calcium_latents.commands.simulate --simulator {params.simulator} --parameters {params.common}"
-        " --parameters {params.dataset} --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --parameters {params.dataset} --seed {params.seed} --output {output.recording}"
 
 
 rule smooth:
@@ -38,7 +38,7 @@ rule smooth:
         "Smooth radical/{wildcards.dataset}: {wildcards.model}"
     shell:
         "python -m calcium_latents.studies.radical.commands.smooth --recording {input.recording} --name {wildcards.model}"
-        " --parameters {params.options} --seed {wildcards.seed} --output {output.result} > {log} 2>&1"
+        " --parameters {params.options} --seed {wildcards.seed} --output {output.result}"
 
 
 rule evaluate:
@@ -58,7 +58,7 @@ rule evaluate:
         "python -m calcium_latents.studies.radical.commands.evaluate --recording {input.recording}"
         " --inferred {input.inferred} --dataset {wildcards.dataset} --frequency-hz {params.label}"
         " --parameters {params.options} --scores {output.scores} --lag-sweep {output.lag_sweep}"
-        " --predictions {output.predictions} > {log} 2>&1"
+        " --predictions {output.predictions}"
 
 
 rule describe_simulation:
@@ -75,7 +75,7 @@ rule describe_simulation:
     shell:
         "python -m calcium_latents.studies.radical.commands.describe_simulation --recording {input.recording}"
         " --dataset {wildcards.dataset} --frequency-hz {params.label} --simulation {output.simulation}"
-        " --calibration {output.calibration} --spike-inference {output.spike_inference} > {log} 2>&1"
+        " --calibration {output.calibration} --spike-inference {output.spike_inference}"
 
 
 rule convergence:
@@ -96,7 +96,7 @@ rule convergence:
     shell:
         "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording}"
         " --snapshots {input.snapshots} --dataset {params.dataset} --parameters {params.options}"
-        " --output {output.table} > {log} 2>&1"
+        " --output {output.table}"
 
 
 rule score_population:
@@ -118,4 +118,4 @@ rule score_population:
     shell:
         "python -m calcium_latents.studies.radical.commands.score_population --recording {input.recording}"
         " --checkpoints {input.checkpoints} --dataset {wildcards.dataset} --parameters {params.options}"
-        " --output {output.recovery} > {log} 2>&1"
+        " --output {output.recovery}"

@@ -17,7 +17,7 @@ rule import_recording:
         "Import {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.recordings.commands.import_recording --parameters {params.entry} --base-directory {params.base}"
-        " --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --seed {params.seed} --output {output.recording}"
 
 
 # Held-out samples are hidden before windows are cut: a sample is then hidden from all windows that share it.
@@ -34,7 +34,7 @@ rule hide_samples:
         "Hide samples of {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.recordings.commands.hide_samples --recording {input.recording} --fraction {params.fraction} --run-s {params.run_s}"
-        " --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --seed {params.seed} --output {output.recording}"
 
 
 rule cut_windows:
@@ -51,7 +51,7 @@ rule cut_windows:
         "Cut {wildcards.dataset} into trials"
     shell:
         "python -m calcium_latents.studies.recordings.commands.cut_windows --recording {input.recording} --parameters {params.windows}"
-        " --base-directory {params.base} --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --base-directory {params.base} --seed {params.seed} --output {output.recording}"
 
 
 BASELINE_FILES = [
@@ -73,7 +73,7 @@ rule fit_baselines:
         "Fit baselines to {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.recordings.commands.fit_baselines --shown {input.shown} --seed {params.seed}"
-        " --output-directory {params.folder} --co-smoothing {output.co_smoothing} > {log} 2>&1"
+        " --output-directory {params.folder} --co-smoothing {output.co_smoothing}"
 
 
 rule score_recording:
@@ -92,7 +92,7 @@ rule score_recording:
     shell:
         "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording} --shown {input.shown}"
         " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --scores {output.scores}"
-        " --comparison {output.comparison} > {log} 2>&1"
+        " --comparison {output.comparison}"
 
 
 rule write_best:
@@ -112,7 +112,7 @@ rule write_best:
     shell:
         "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --windows {input.windows} --comparison {input.comparison}"
         " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --netcdf {output.netcdf}"
-        " --nwb {output.nwb} > {log} 2>&1"
+        " --nwb {output.nwb}"
 
 
 # What Snakefile prints at the end of a run.
@@ -126,7 +126,7 @@ rule write_verdict:
         "Compare {wildcards.dataset} with its baselines"
     shell:
         "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison} --inferred {input.inferred}"
-        " --output {output.verdict} > {log} 2>&1"
+        " --output {output.verdict}"
 
 
 rule write_event_rates:
@@ -147,4 +147,4 @@ rule write_event_rates:
     shell:
         "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --windows {input.windows} --inferred {input.inferred}"
         " --configuration {input.configuration} {params.verdict}"
-        " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb} > {log} 2>&1"
+        " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb}"

@@ -19,4 +19,4 @@ rule compare_with_spikes:
         "Compare events with real spikes"
     shell:
         "python -m calcium_latents.studies.spike_ground_truth.commands.spike_ground_truth --folder {input.folders} --method {params.method}"
-        " --parameters {params.options} --output {output.table} > {log} 2>&1"
+        " --parameters {params.options} --output {output.table}"

@@ -33,7 +33,7 @@ rule train:
     shell:
         "{params.allocator} python -m calcium_latents.commands.train {params.arguments} seed={wildcards.seed}"
         " recording={input.recording} accelerator=$accelerator threads={threads}"
-        " hydra.run.dir={params.directory} > {log} 2>&1"
+        " hydra.run.dir={params.directory}"
 
 
 # One of several jobs that share a search through its folder (`search.jobs`); the training job then writes the results.
@@ -59,4 +59,4 @@ rule search_worker:
     shell:
         "{params.allocator} python -m calcium_latents.commands.search_worker {params.arguments} seed={wildcards.seed}"
         " recording={input.recording} accelerator=$accelerator threads={threads}"
-        " hydra.run.dir={params.directory} > {log} 2>&1"
+        " hydra.run.dir={params.directory}"

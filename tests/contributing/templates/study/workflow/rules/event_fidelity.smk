@@ -14,7 +14,7 @@ rule simulate_for_fidelity:
         "Simulate event_fidelity/{wildcards.dataset}"
     shell:
         "python -m calcium_latents.commands.simulate --simulator lorenz_recording --parameters {params.common}"
-        " --parameters {params.dataset} --seed {params.seed} --output {output.recording} > {log} 2>&1"
+        " --parameters {params.dataset} --seed {params.seed} --output {output.recording}"
 
 
 rule score_fidelity:
@@ -26,4 +26,4 @@ rule score_fidelity:
         "Correlate events with spikes: {wildcards.dataset}"
     shell:
         "python -m calcium_latents.studies.event_fidelity.commands.score_fidelity --recording {input.recording}"
-        " --dataset {wildcards.dataset} --output {output.fidelity} > {log} 2>&1"
+        " --dataset {wildcards.dataset} --output {output.fidelity}"
