@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from calcium_latents.planning.rules import RuleDefaults, code
+from calcium_latents.planning.rules import RuleDefaults, _put_before, code
 
 RESOURCES = {"default": {"threads": 1, "mem_mb": 100, "runtime": 5, "gpu": 0}, "train": {"threads": 4, "gpu": 1}}
 
@@ -40,6 +40,7 @@ def declared(name, output, command="python -m calcium_latents.commands.deconvolv
     fields = dict.fromkeys(unsaid)
     rule = SimpleNamespace(**fields | {"shellcmd": command} | said)
     rule.output = SimpleNamespace(paths=(), kwpaths=output)
+    rule.func = eval(f"lambda shell: shell({command!r})")  # what Snakemake makes of a rule
     workflow.rule(name=name)(rule)
     return workflow.rules[name]
 
@@ -56,6 +57,13 @@ def test_a_rule_that_says_nothing_is_completed():
         "begin_job score {resources.gpu} {resources.mem_mb} {resources.runtime} {log:q};"
         " python -m calcium_latents.commands.deconvolve"
     )
+    assert rule.func(str) == rule.shellcmd
+
+
+def test_a_snakemake_that_runs_commands_otherwise_is_noticed():
+    rule = SimpleNamespace(shellcmd="python", func=lambda shell: shell("another"))
+    with pytest.raises(RuntimeError, match="runs commands otherwise"):
+        _put_before(rule, "begin; ")
 
 
 def test_a_message_names_the_log():

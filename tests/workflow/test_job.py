@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from test_snakefile import snakemake
 
 BEGIN = 'set -euo pipefail; source "{script}"; begin_job train {gpus} 400 30 {log}; '
 
@@ -129,3 +130,18 @@ def test_several_gpus_are_taken_together_or_not_at_all(job, tmp_path):
 def test_more_gpus_than_there_are_is_an_error(job, tmp_path):
     assert job("greedy", "echo never", gpus=3).wait() == 2
     assert "expected at most 2" in said(tmp_path, "greedy") and "never" not in said(tmp_path, "greedy")
+
+
+def test_a_retry_of_a_killed_job_may_take_more_and_the_user_sees_why(tmp_path):
+    """The real workflow, with a `python` that is killed whatever it is asked to do."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").write_text("#!/bin/sh\necho $* >&2\nkill -9 $$\n")
+    (tmp_path / "bin/python").chmod(0o755)
+    target = "results/smoke/radical/lorenz-7hz/recording.nc"
+    words = ["--cores", "1", "--retries", "1", "--config", "scale=smoke", "studies=[radical]", "--", target]
+    done = snakemake(tmp_path, *words, path=tmp_path / "bin")
+    assert done.returncode != 0
+    assert "may take 2000 MB" in done.stdout and "--set-resources simulate:mem_mb=4000" in done.stdout
+    log = (tmp_path / "results/smoke/logs/radical/lorenz-7hz/simulate.log").read_text()
+    assert log.startswith("job: may take 4000 MB and 10 minutes") and "-m calcium_latents.commands.simulate" in log
+    assert log.splitlines()[-1].startswith("error: killed, most likely for memory: it may take 4000 MB")

@@ -14,9 +14,9 @@ SCALES = sorted(path.parent.name for path in (ROOT / "config/scale").glob("*/sca
 CODE = ("Snakefile", "config", "workflow", "profiles", "envs", "src")
 
 
-def snakemake(folder, *arguments, root=ROOT):
-    """Run Snakemake on the Snakefile below `root`, with `folder` as its working directory."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def snakemake(folder, *arguments, root=ROOT, path=None):
+    """Run Snakemake on the Snakefile below `root` in `folder`; commands are looked for in the folder `path` first."""
+    path = os.pathsep.join([str(path or ""), str(Path(sys.executable).parent), os.environ["PATH"]]).lstrip(os.pathsep)
     command = [
         sys.executable,
         "-m",

@@ -107,8 +107,19 @@ class RuleDefaults:
         ran = re.search(rf"python -m {PACKAGE}\.([\w.]+)", said.shellcmd)
         if ran and "code" not in params:
             said.params = (positional, params | {"code": code(ran[1])})
-        job = f"begin_job {rule} {{resources.gpu}} {{resources.mem_mb}} {{resources.runtime}} {{log:q}}"
-        said.shellcmd = f"{job}; {said.shellcmd}"
+        begin = f"begin_job {rule} {{resources.gpu}} {{resources.mem_mb}} {{resources.runtime}} {{log:q}}; "
+        _put_before(said, begin)
+
+
+def _put_before(said: Any, begin: str) -> None:
+    """Put words before the command of a rule: where Snakemake keeps it, and in the function that it has made of it."""
+    command = said.shellcmd
+    said.shellcmd = begin + command
+    constants = said.func.__code__.co_consts
+    if constants.count(command) != 1:
+        raise RuntimeError(f"this Snakemake runs commands otherwise than expected: {command!r} is not in {said.func}.")
+    changed = tuple(said.shellcmd if constant == command else constant for constant in constants)
+    said.func.__code__ = said.func.__code__.replace(co_consts=changed)
 
 
 def _stem(outputs: Iterable[Any], rule: str) -> str:
