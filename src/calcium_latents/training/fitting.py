@@ -16,7 +16,7 @@ def fit(module, batches, steps: int, accelerator: str, bar: bool = True) -> None
         bar: show progress, where standard error is a terminal.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
     import pytorch_lightning as lightning
 
     trainer = lightning.Trainer(
