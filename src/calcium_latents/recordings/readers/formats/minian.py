@@ -74,7 +74,7 @@ def _opened(path: Path, name: str) -> Generator[xr.Dataset]:
             [inside] if inside.is_dir() else [path] if not any(path.glob("*.zarr")) else sorted(path.glob("*.zarr"))
         )
         if find_spec("zarr") is None:
-            advice = "Run `pip install calcium-latents[minian]`, or save C with xarray's to_netcdf and name that file."
+            advice = "Run `./run install minian`, or save C with xarray's to_netcdf and name that file."
             raise UserError(f"{path}: file: expected the Python package zarr, which reads this folder. {advice}")
         with reading(groups[0], "a group of zarr"), xr.open_zarr(groups[0], decode_times=False) as found:
             yield found
