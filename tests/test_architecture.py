@@ -17,7 +17,17 @@ def words(text: str) -> set[str]:
 
 
 #: Room -> the rooms that it may import. Modules of the package itself (errors, files, seeds, ...) are everybody's.
-BASE = {"errors", "files", "parameter_section", "progress", "provenance", "recording_formats", "seeds", "compiling"}
+BASE = {
+    "errors",
+    "files",
+    "hydra_words",
+    "parameter_section",
+    "progress",
+    "provenance",
+    "recording_formats",
+    "seeds",
+    "compiling",
+}
 LOW = {"recordings", "distributions", "theory"}
 ARROWS: dict[str, set[str]] = {
     "distributions": set(),

@@ -18,9 +18,9 @@ rule deconvolve:
     message:
         "Deconvolve {wildcards.study}/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.deconvolve --recording {input.recording} --method {params.method}"
-        " --parameters {params.options} --processes {threads} --seed {params.seed} --output {output.recording}"
-        " > {log} 2>&1"
+        "python -m calcium_latents.commands.deconvolve --recording {input.recording:q} --method {params.method:q}"
+        " --parameters {params.options:q} --processes {threads} --seed {params.seed:q} --output {output.recording:q}"
+        " > {log:q} 2>&1"
 
 
 # Simulated trials are on the sub-frame grid already, so what is deconvolved is what models read.
