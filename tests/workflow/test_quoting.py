@@ -13,9 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 #: words that the shell would split, expand, or run: a file marker-* would appear
-HOSTILE = (
-    """it's "x" $(touch marker-a) `touch marker-b`;touch marker-c&touch marker-d>marker-e *?[x] \\ ~ # !x {a b}, $0"""
-)
+HOSTILE = """it's "x" $(touch marker-a) `touch marker-b`;touch marker-c&touch marker-d>marker-e *?[x] \\ ~ # !x, $0"""
 STUB = '#!/bin/sh\nfor word in "$@"; do printf \'%s\\0\' "$word"; done >"$RECORD"\n'
 
 
@@ -28,7 +26,7 @@ FOLDER, FILE, TRIALS, BEHAVIOUR, OFFSETS, KEY, NEUROPIL = map(
     named, ("folder", "file", "trials", "behaviour", "offsets", "key", "neuropil")
 )
 SPIKES, IMAGES, IMAGE_FILE, IMAGE_KEY = map(named, ("spikes", "images", "image file", "image key"))
-LABEL, NETWORK_LABEL, TWIN_LABEL, CONDITION = map(named, ("label", "network label", "twin label", "condition"))
+LABEL, NETWORK_LABEL, TWIN_LABEL, CONDITION = map(named, ("{label}", "{dataset}", "{", "}"))
 PLANTED = [value for name, value in list(globals().items()) if name.isupper() and str(value).endswith(" end")]
 
 

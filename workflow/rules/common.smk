@@ -20,6 +20,7 @@ from calcium_latents.configuration.sections import FIGURE_RULE
 from calcium_latents.errors import UserError
 from calcium_latents.hydra_words import quoted
 from calcium_latents.planning.inputs import claim_inputs, figure_inputs, groups
+from calcium_latents.planning.paths import require_conda_folder
 from calcium_latents.planning.plan import Plan, model_of
 from calcium_latents.planning.rules import RuleDefaults, code
 from calcium_latents.planning.studies import description, figure_modules, has_table, labels, with_claims
@@ -39,6 +40,7 @@ def checked(function, *arguments):
         raise WorkflowError(f"the configuration is not valid:\n{error}") from None
 
 
+checked(require_conda_folder, workflow.deployment_settings)
 PLAN = checked(lambda: Plan(load_configuration(config, ROOT), ROOT))
 if workflow.is_main_process:
     checked(PLAN.compose_all)

@@ -28,7 +28,7 @@ rule simulate_visual_cortex:
 
 rule import_image_responses:
     input:
-        files=lambda wildcards: digital_twin_study.response_files(PLAN, wildcards.dataset),
+        files=lambda wildcards: checked(digital_twin_study.response_files, PLAN, wildcards.dataset),
     output:
         responses="results/{scale}/digital_twin/{dataset}/responses.nc",
     wildcard_constraints:
