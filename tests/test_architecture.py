@@ -17,7 +17,7 @@ def words(text: str) -> set[str]:
 
 
 #: Room -> the rooms that it may import. Modules of the package itself (errors, files, seeds, ...) are everybody's.
-BASE = words("accelerator compiling errors files parameter_section progress provenance recording_formats seeds")
+BASE = words("accelerator compiling errors files hydra_words parameter_section progress provenance recording_formats seeds")
 LOW = {"recordings", "distributions", "theory"}
 ARROWS: dict[str, set[str]] = {
     "distributions": set(),

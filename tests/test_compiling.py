@@ -112,3 +112,12 @@ def test_old_code_is_removed_unless_it_is_in_use(tmp_path, monkeypatch):
         assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["a", "b", "c", "old-but-used"]
     compiling.remove_unused(tmp_path)
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["a", "b", "c"]
+
+
+def test_a_user_without_a_home_gets_no_folder_of_that_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(compiling.VARIABLE, raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert compiling.cache_directory() is not None
+    assert not list(tmp_path.iterdir())

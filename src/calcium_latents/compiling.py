@@ -61,7 +61,9 @@ def cache_directory() -> Path | None:
 def _candidates() -> Iterator[Path]:
     if named := os.environ.get(VARIABLE):
         yield Path(named).expanduser()
-    yield Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "calcium-latents")
+    own = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if os.path.isabs(own):  # it is not where the user has no home
+        yield Path(own, "calcium-latents")
     yield Path(tempfile.gettempdir(), f"calcium-latents-{os.getuid()}")
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from calcium_latents.errors import UserError
 from calcium_latents.planning.rules import RuleDefaults, _put_before, code
 
 RESOURCES = {"default": {"threads": 1, "mem_mb": 100, "runtime": 5, "gpu": 0}, "train": {"threads": 4, "gpu": 1}}
@@ -102,3 +103,25 @@ def test_rules_without_a_command_are_left_alone(said):
     command = said.pop("shellcmd", "python -m calcium_latents.commands.deconvolve")
     rule = declared("all", {}, command, **said)
     assert rule.log is None and rule.resources is None
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ("{input.folders}", "found {input.folders}"),
+        ("{output[0]}", "found {output[0]}"),
+        ("{wildcards.dataset:>9}", "found {wildcards.dataset}"),
+        ("> {log}", "found {log}"),
+        ("'{params.label:q}'", "without quotes around it"),
+        ('--x="{params.label:q}"', "without quotes around it"),
+    ],
+)
+def test_a_field_that_the_shell_would_take_apart_is_refused(field, found):
+    with pytest.raises(UserError, match="rule score, shell: expected ") as refused:
+        declared("score", {"table": "results/{scale}/scores.csv"}, f"python -m calcium_latents.commands.figure {field}")
+    assert found in str(refused.value)
+
+
+def test_numbers_of_the_workflow_need_no_quotes():
+    command = "[ {resources.gpu} ] && awk '{{print}}' {threads} {input:q} --label={params.label:q}"
+    assert declared("score", {"table": "results/{scale}/scores.csv"}, command).shellcmd == command

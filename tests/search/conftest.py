@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from calcium_latents.hydra_words import quoted
+
 SIZES = {"encoder": 4, "controller": 4, "generator": 6, "initial_condition": 4, "factors": 4}
 SEARCH = {
     "population": 4,
@@ -55,6 +57,6 @@ def command(events_path):
 
     def words(directory: Path, *more, module="train"):
         start = [sys.executable, "-m", f"calcium_latents.commands.{module}", "search=pbt", *WORDS]
-        return [*start, f"recording={events_path}", f"hydra.run.dir={directory}", *more]
+        return [*start, f"recording={quoted(str(events_path))}", f"hydra.run.dir={quoted(str(directory))}", *more]
 
     return words

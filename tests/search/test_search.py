@@ -366,7 +366,7 @@ def test_the_table_in_a_log_and_on_a_terminal(whole):
 @pytest.mark.slow
 def test_a_search_killed_by_the_system_goes_on_and_machines_can_share_it(whole, command, tmp_path):
     """kill -9 of the command, whose workers then end by themselves; then another machine's worker and the command."""
-    directory = tmp_path / "run"
+    directory = tmp_path / "my lab's (copy), run=[1] $(touch marker)"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command(directory, "search.workers=2"), **quiet)
     deadline = time.monotonic() + 120

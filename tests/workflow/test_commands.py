@@ -142,6 +142,17 @@ def test_what_the_user_limits_stays_and_targets_stay_targets(monkeypatch, reposi
     assert parsed.targets == ["results/smoke/claims.csv"] and parsed.resources["mem_mb"].value == 900
 
 
+def test_a_report_stands_with_the_results(monkeypatch, repository, tmp_path):
+    commands = []
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(
+        workflow.subprocess, "run", lambda command: commands.append(command) or argparse.Namespace(returncode=0)
+    )
+    workflow.main(["--directory", str(tmp_path / "my lab's"), "--config", "scale=smoke"])
+    (command,) = commands
+    assert command[command.index("--report") + 1] == str(tmp_path / "my lab's/results/smoke/report.html")
+
+
 def test_what_does_not_bring_everything_up_to_date_are_real_arguments_of_snakemake():
     parsed = vars(workflow._parse([]))
     assert set(workflow.PARTIAL) <= set(parsed)

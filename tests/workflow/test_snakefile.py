@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -149,8 +150,8 @@ def test_a_users_cultures_are_joined_by_condition(tmp_path):
     assert done.returncode == 0, done.stdout
     file = "results/smoke/recordings/{}/recording.nc"
     triples = [f"control=one={file.format('one')}", f"control=two={file.format('two')}"]
-    triples.append(f"'treated group=three={file.format('three')}'")
-    assert " ".join(f"--recording {triple}" for triple in triples) in done.stdout
+    triples.append(f"treated group=three={file.format('three')}")
+    assert shlex.join(f"--recording={triple}" for triple in triples) in done.stdout
     drawn = {line.partition("Draw ")[2] for line in done.stdout.splitlines() if "Draw avae/" in line}
     assert drawn == {"avae/avae_figure6-mine", "avae/avae_recordings"}
     assert "simulate_cultures" not in done.stdout and "leave out what is not run: noise-1." in done.stdout

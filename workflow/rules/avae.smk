@@ -17,8 +17,8 @@ rule simulate_cultures:
     message:
         "Simulate cultures: {wildcards.set}"
     shell:
-        "python -m calcium_latents.studies.avae.commands.simulate_cultures --parameters {params.options} --seed {params.seed}"
-        " --recording {output.recording} --statistics {output.statistics}"
+        "python -m calcium_latents.studies.avae.commands.simulate_cultures --parameters {params.options:q} --seed {params.seed:q}"
+        " --recording {output.recording:q} --statistics {output.statistics:q}"
 
 
 rule add_noise:
@@ -35,8 +35,8 @@ rule add_noise:
     message:
         "Add noise: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.avae.commands.add_noise --recording {input.recording} --noise {params.noise} --label {params.label}"
-        " --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.studies.avae.commands.add_noise --recording {input.recording:q} --noise {params.noise:q} --label={params.label:q}"
+        " --seed {params.seed:q} --output {output.recording:q}"
 
 
 rule join_recordings:
@@ -57,8 +57,8 @@ rule join_recordings:
     message:
         "Join recordings: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.avae.commands.join_recordings {params.recordings} --rate-hz {params.rate}"
-        " --longest-gap-s {params.gap} --label {params.label} --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.studies.avae.commands.join_recordings {params.recordings:q} --rate-hz {params.rate:q}"
+        " --longest-gap-s {params.gap:q} --label={params.label:q} --seed {params.seed:q} --output {output.recording:q}"
 
 
 rule score_avae:
@@ -76,15 +76,15 @@ rule score_avae:
     params:
         embeddings=lambda wildcards, input: methods(input.embeddings, "avae", wildcards.dataset),
         label=per_dataset(avae_study.label),
-        options=lambda wildcards: shlex.quote(
-            json.dumps({**AVAE["scores"], "map": wildcards.dataset in avae_study.with_maps(PLAN)})
+        options=lambda wildcards: word(
+            {**AVAE["scores"], "map": wildcards.dataset in avae_study.with_maps(PLAN)}
         ),
     message:
         "Score all fits on avae/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.avae.commands.score_avae --recording {input.recording} {params.embeddings} --dataset {wildcards.dataset}"
-        " --label {params.label} --parameters {params.options} --reconstruction {output.reconstruction} --clustering {output.clustering}"
-        " --separation {output.separation} --correlations {output.correlations} --tsne {output.tsne}"
+        "python -m calcium_latents.studies.avae.commands.score_avae --recording {input.recording:q} {params.embeddings:q} --dataset {wildcards.dataset:q}"
+        " --label={params.label:q} --parameters {params.options:q} --reconstruction {output.reconstruction:q} --clustering {output.clustering:q}"
+        " --separation {output.separation:q} --correlations {output.correlations:q} --tsne {output.tsne:q}"
 
 
 rule compare_conditions:
@@ -103,6 +103,6 @@ rule compare_conditions:
     message:
         "Compare conditions of avae/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.avae.commands.compare_conditions --recording {input.recording} {params.embeddings}"
-        " --dataset {wildcards.dataset} --label {params.label} --seed {params.seed} --separability {output.separability}"
-        " --heterogeneity {output.heterogeneity}"
+        "python -m calcium_latents.studies.avae.commands.compare_conditions --recording {input.recording:q} {params.embeddings:q}"
+        " --dataset {wildcards.dataset:q} --label={params.label:q} --seed {params.seed:q} --separability {output.separability:q}"
+        " --heterogeneity {output.heterogeneity:q}"

@@ -1,6 +1,7 @@
 # Configuration, and what all rules share.
 import json
 import os
+import re
 import shlex
 import sys
 from functools import partial
@@ -17,7 +18,9 @@ from calcium_latents.configuration import load_configuration, merge
 from calcium_latents.claims.paper import papers, read_paper
 from calcium_latents.configuration.sections import FIGURE_RULE
 from calcium_latents.errors import UserError
+from calcium_latents.hydra_words import quoted
 from calcium_latents.planning.inputs import claim_inputs, figure_inputs, groups
+from calcium_latents.planning.paths import require_conda_folder
 from calcium_latents.planning.plan import Plan, model_of
 from calcium_latents.planning.rules import RuleDefaults, code
 from calcium_latents.planning.studies import description, figure_modules, has_table, labels, with_claims
@@ -26,7 +29,8 @@ from calcium_latents.provenance import config_digest
 # The rules' processes find the package in their conda environments, too.
 SEARCH_PATH = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
 JOB = shlex.quote(str(ROOT / "workflow/job.sh"))
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(SEARCH_PATH)}; source {JOB}; ")
+PREFIX = f"set -euo pipefail; export PYTHONPATH={shlex.quote(SEARCH_PATH)}; source {JOB}; "
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))  # what stands in braces would be looked up
 
 
 def checked(function, *arguments):
@@ -37,6 +41,7 @@ def checked(function, *arguments):
         raise WorkflowError(f"the configuration is not valid:\n{error}") from None
 
 
+checked(require_conda_folder, workflow.deployment_settings)
 PLAN = checked(lambda: Plan(load_configuration(config, ROOT), ROOT))
 if workflow.is_main_process:
     checked(PLAN.compose_all)
@@ -46,7 +51,7 @@ BASE_ENVIRONMENT, TRAINING_ENVIRONMENT = "../../envs/base.yaml", "../../envs/tra
 
 def one_of(names):
     """Return the wildcard constraint for `names`."""
-    return "|".join(sorted(names)) or "nothing_configured"
+    return "|".join(map(re.escape, sorted(names))) or "nothing_configured"
 
 
 def section(wildcards):
@@ -55,28 +60,13 @@ def section(wildcards):
 
 
 def word(value):
-    """Return a value as one shell word: text as it is, anything else as JSON."""
-    return shlex.quote(value if isinstance(value, str) else json.dumps(value))
+    """Return a value as one word of a command: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def per_dataset(function):
-    """Return a function of wildcards: what `function` says of the plan and a dataset, as one shell word."""
+    """Return a function of wildcards: what `function` says of the plan and a dataset, as one word."""
     return lambda wildcards: word(checked(function, PLAN, wildcards.dataset))
-
-
-def parameters(*path):
-    """Return a function of wildcards: the value at `path` of the study's section, as one shell word of JSON.
-
-    A part of the path in braces is the value of that wildcard.
-    """
-
-    def value(wildcards):
-        value = section(wildcards)
-        for part in path:
-            value = value[part.format(**wildcards)]
-        return word(value)
-
-    return value
 
 
 def deconvolution_environment(study):
@@ -91,17 +81,17 @@ def deconvolution_code(command, study):
 
 
 def named_words(option, pairs):
-    """Return pairs of a name and a file as repeated `--option NAME=FILE`."""
-    return " ".join(f"--{option} {shlex.quote(f'{name}={file}')}" for name, file in pairs)
+    """Return pairs of a name and a file as words `--option=NAME=FILE`."""
+    return [f"--{option}={name}={file}" for name, file in pairs]
 
 
 def methods(files, study, dataset, option="embedding"):
-    """Return the results of a study's models as repeated `--embedding METHOD=FILE`."""
+    """Return the results of a study's models as words `--embedding=METHOD=FILE`."""
     return named_words(option, zip(map(model_of, PLAN.runs(study, dataset)), files))
 
 
 def named(inputs):
-    """Return named input files as repeated `--input NAME=FILE`."""
+    """Return named input files as words `--input=NAME=FILE`."""
     lists = {name: [paths] if isinstance(paths, str) else paths for name, paths in inputs.items()}
     return named_words("input", [(name, path) for name, paths in lists.items() for path in paths])
 
@@ -112,9 +102,11 @@ if RULES.lacks_gpu:
     PLAN.notice("no GPU: jobs that ask for one run on the CPU. At the published sizes that takes days.")
 
 
-def training_arguments(wildcards):
-    """Return Hydra's overrides for one model."""
-    return shlex.join(PLAN.training_words(wildcards.study, wildcards.dataset, wildcards.model))
+def training_arguments(wildcards, input, output):
+    """Return Hydra's overrides for one model: its configuration, what it is trained on, and where it writes."""
+    configured = PLAN.training_words(wildcards.study, wildcards.dataset, wildcards.model)
+    directory = os.path.dirname(output[0])
+    return [*configured, f"recording={quoted(input.recording)}", f"hydra.run.dir={quoted(directory)}"]
 
 
 def training_gpu(wildcards):
@@ -153,7 +145,7 @@ SMOOTHERS = {method for study in STUDIES for method in SETTINGS[study].get("smoo
 
 
 wildcard_constraints:
-    scale=SCALE,
+    scale=re.escape(SCALE),
     study=one_of(STUDIES),
     dataset=one_of(DATASETS),
     model=one_of(MODELS | SMOOTHERS),

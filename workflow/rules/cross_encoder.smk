@@ -17,8 +17,8 @@ rule solvable_network:
     message:
         "Simulate the solvable network"
     shell:
-        "python -m calcium_latents.studies.cross_encoder.commands.solvable_network --parameters {params.options} --seed {params.seed} --ring {output.ring}"
-        " --spectra {output.spectra} --gaussian-process {output.process} --table {output.checks}"
+        "python -m calcium_latents.studies.cross_encoder.commands.solvable_network --parameters {params.options:q} --seed {params.seed:q} --ring {output.ring:q}"
+        " --spectra {output.spectra:q} --gaussian-process {output.process:q} --table {output.checks:q}"
 
 
 rule simulate_population:
@@ -28,16 +28,14 @@ rule simulate_population:
         dataset=one_of(CROSS_ENCODER["datasets"]),
     params:
         common=word(CROSS_ENCODER["population"]),
-        dataset=lambda wildcards: shlex.quote(
-            json.dumps(CROSS_ENCODER["datasets"][wildcards.dataset]["parameters"])
-        ),
+        dataset=lambda wildcards: word(CROSS_ENCODER["datasets"][wildcards.dataset]["parameters"]),
         seed=lambda wildcards: CROSS_ENCODER["datasets"][wildcards.dataset].get("seed", SEED),
         code=code("commands.simulate", "simulation.latent_population.latent_population"),
     message:
         "Simulate cross_encoder/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.simulate --simulator latent_population --parameters {params.common}"
-        " --parameters {params.dataset} --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.commands.simulate --simulator latent_population --parameters {params.common:q}"
+        " --parameters {params.dataset:q} --seed {params.seed:q} --output {output.recording:q}"
 
 
 rule resample_recording:
@@ -50,15 +48,13 @@ rule resample_recording:
         dataset=one_of(POPULATIONS["recordings"]),
     params:
         rate=CROSS_ENCODER["rate_hz"],
-        responses=lambda wildcards: shlex.join(
-            checked(recordings_study.response_arguments, PLAN, wildcards.dataset)
-        ),
+        responses=lambda wildcards: checked(recordings_study.response_arguments, PLAN, wildcards.dataset),
         seed=SEED,
     message:
         "Resample {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.cross_encoder.commands.resample --recording {input.recording} --rate-hz {params.rate} {params.responses}"
-        " --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.studies.cross_encoder.commands.resample --recording {input.recording:q} --rate-hz {params.rate:q} {params.responses:q}"
+        " --seed {params.seed:q} --output {output.recording:q}"
 
 
 rule score_cross_encoder:
@@ -78,14 +74,14 @@ rule score_cross_encoder:
     wildcard_constraints:
         dataset=one_of(POPULATIONS["encoded"]),
     params:
-        label=lambda wildcards: shlex.quote(
-            CROSS_ENCODER["datasets"].get(wildcards.dataset, {}).get("label", wildcards.dataset)
-        ),
+        label=lambda wildcards: CROSS_ENCODER["datasets"]
+        .get(wildcards.dataset, {})
+        .get("label", wildcards.dataset),
         options=word(CROSS_ENCODER["running_speed"]),
     message:
         "Score all fits on cross_encoder/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.cross_encoder.commands.score_cross_encoder --recording {input.recording} --metrics {input.metrics}"
-        " --inferred {input.inferred} --dataset {wildcards.dataset} --label {params.label} --parameters {params.options}"
-        " --scores {output.scores} --normalised {output.normalised} --latents {output.latents}"
-        " --running-speed {output.running_speed} --latent-recovery {output.latent_recovery}"
+        "python -m calcium_latents.studies.cross_encoder.commands.score_cross_encoder --recording {input.recording:q} --metrics {input.metrics:q}"
+        " --inferred {input.inferred:q} --dataset {wildcards.dataset:q} --label={params.label:q} --parameters {params.options:q}"
+        " --scores {output.scores:q} --normalised {output.normalised:q} --latents {output.latents:q}"
+        " --running-speed {output.running_speed:q} --latent-recovery {output.latent_recovery:q}"

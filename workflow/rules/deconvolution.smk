@@ -18,8 +18,8 @@ rule deconvolve:
     message:
         "Deconvolve {wildcards.study}/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.deconvolve --recording {input.recording} --method {params.method}"
-        " --parameters {params.options} --processes {threads} --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.commands.deconvolve --recording {input.recording:q} --method {params.method:q}"
+        " --parameters {params.options:q} --processes {threads} --seed {params.seed:q} --output {output.recording:q}"
 
 
 # Simulated trials are on the sub-frame grid already, so what is deconvolved is what models read.

@@ -14,21 +14,21 @@ rule simulate_visual_cortex:
     wildcard_constraints:
         dataset=one_of(NEURONS["simulated"]),
     params:
-        options=lambda wildcards: shlex.quote(
-            json.dumps(merge(TWIN["simulated"], TWIN["datasets"][wildcards.dataset]["parameters"]))
+        options=lambda wildcards: word(
+            merge(TWIN["simulated"], TWIN["datasets"][wildcards.dataset]["parameters"])
         ),
         label=IMAGE_LABEL,
         seed=SEED,
     message:
         "Simulate visual cortex: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.simulate_visual_cortex --parameters {params.options} --label {params.label}"
-        " --seed {params.seed} --output {output.responses}"
+        "python -m calcium_latents.studies.digital_twin.commands.simulate_visual_cortex --parameters {params.options:q} --label={params.label:q}"
+        " --seed {params.seed:q} --output {output.responses:q}"
 
 
 rule import_image_responses:
     input:
-        files=lambda wildcards: digital_twin_study.response_files(PLAN, wildcards.dataset),
+        files=lambda wildcards: checked(digital_twin_study.response_files, PLAN, wildcards.dataset),
     output:
         responses="results/{scale}/digital_twin/{dataset}/responses.nc",
     wildcard_constraints:
@@ -41,8 +41,8 @@ rule import_image_responses:
     message:
         "Import responses to images: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.import_image_responses --parameters {params.options} --label {params.label}"
-        " --folder {params.folder} --seed {params.seed} --output {output.responses}"
+        "python -m calcium_latents.studies.digital_twin.commands.import_image_responses --parameters {params.options:q} --label={params.label:q}"
+        " --folder {params.folder:q} --seed {params.seed:q} --output {output.responses:q}"
 
 
 rule score_image_predictions:
@@ -62,8 +62,8 @@ rule score_image_predictions:
     message:
         "Score predictions of responses to images: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.score_image_predictions --responses {input.responses} {params.predictions}"
-        " --dataset {wildcards.dataset} --label {params.label} --seed {params.seed} --output {output.scores}"
+        "python -m calcium_latents.studies.digital_twin.commands.score_image_predictions --responses {input.responses:q} {params.predictions:q}"
+        " --dataset {wildcards.dataset:q} --label={params.label:q} --seed {params.seed:q} --output {output.scores:q}"
 
 
 rule align_bar_codes:
@@ -83,9 +83,9 @@ rule align_bar_codes:
     message:
         "Align bar codes: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.align_bar_codes --responses {input.responses} --predictions {input.predictions}"
-        " --dataset {wildcards.dataset} --label {params.label} --parameters {params.options} --seed {params.seed}"
-        " --output {output.bar_codes} --table {output.table} --timing {output.timing}"
+        "python -m calcium_latents.studies.digital_twin.commands.align_bar_codes --responses {input.responses:q} --predictions {input.predictions:q}"
+        " --dataset {wildcards.dataset:q} --label={params.label:q} --parameters {params.options:q} --seed {params.seed:q}"
+        " --output {output.bar_codes:q} --table {output.table:q} --timing {output.timing:q}"
 
 
 rule find_optimal_stimuli:
@@ -107,9 +107,9 @@ rule find_optimal_stimuli:
     message:
         "Find optimal Gabors and differences of Gaussians: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.find_optimal_stimuli --responses {input.responses} --checkpoint {input.checkpoint}"
-        " --predictions {input.predictions} --bar-codes {input.bar_codes} --parameters {params.options}"
-        " --gabors {output.gabors} --differences {output.differences} --check {output.check} --accelerator $accelerator"
+        "python -m calcium_latents.studies.digital_twin.commands.find_optimal_stimuli --responses {input.responses:q} --checkpoint {input.checkpoint:q}"
+        " --predictions {input.predictions:q} --bar-codes {input.bar_codes:q} --parameters {params.options:q}"
+        " --gabors {output.gabors:q} --differences {output.differences:q} --check {output.check:q} --accelerator $accelerator"
 
 
 rule run_experiments:
@@ -130,9 +130,9 @@ rule run_experiments:
     message:
         "Run experiments in silico: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.run_experiments --responses {input.responses} --checkpoint {input.checkpoint}"
-        " --bar-codes {input.bar_codes} --gabors {input.gabors} --parameters {params.options}"
-        " --tuning {output.tuning} --indices {output.indices} --accelerator $accelerator"
+        "python -m calcium_latents.studies.digital_twin.commands.run_experiments --responses {input.responses:q} --checkpoint {input.checkpoint:q}"
+        " --bar-codes {input.bar_codes:q} --gabors {input.gabors:q} --parameters {params.options:q}"
+        " --tuning {output.tuning:q} --indices {output.indices:q} --accelerator $accelerator"
 
 
 rule find_meis:
@@ -158,10 +158,10 @@ rule find_meis:
     message:
         "Find most exciting images: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.find_meis --responses {input.responses} --checkpoint {input.checkpoint}"
-        " --predictions {input.predictions} --bar-codes {input.bar_codes} --gabors {input.gabors} --differences {input.differences}"
-        " --scores {input.scores} --parameters {params.options} --seed {params.seed} --output {output.meis}"
-        " --comparison {output.comparison} --clusters {output.clusters} --accelerator $accelerator"
+        "python -m calcium_latents.studies.digital_twin.commands.find_meis --responses {input.responses:q} --checkpoint {input.checkpoint:q}"
+        " --predictions {input.predictions:q} --bar-codes {input.bar_codes:q} --gabors {input.gabors:q} --differences {input.differences:q}"
+        " --scores {input.scores:q} --parameters {params.options:q} --seed {params.seed:q} --output {output.meis:q}"
+        " --comparison {output.comparison:q} --clusters {output.clusters:q} --accelerator $accelerator"
 
 
 rule summarise_properties:
@@ -185,10 +185,10 @@ rule summarise_properties:
     message:
         "Summarise properties of neurons and clusters: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.summarise_properties --responses {input.responses} --indices {input.indices}"
-        " --comparison {input.comparison} --scores {input.scores} --bar-codes {input.bar_codes} --dataset {wildcards.dataset}"
-        " --label {params.label} --parameters {params.options} --seed {params.seed} --properties {output.properties}"
-        " --cluster-tests {output.tests} --independence {output.independence} --combinations {output.combinations}"
+        "python -m calcium_latents.studies.digital_twin.commands.summarise_properties --responses {input.responses:q} --indices {input.indices:q}"
+        " --comparison {input.comparison:q} --scores {input.scores:q} --bar-codes {input.bar_codes:q} --dataset {wildcards.dataset:q}"
+        " --label={params.label:q} --parameters {params.options:q} --seed {params.seed:q} --properties {output.properties:q}"
+        " --cluster-tests {output.tests:q} --independence {output.independence:q} --combinations {output.combinations:q}"
 
 
 rule select_gabors:
@@ -209,9 +209,9 @@ rule select_gabors:
     message:
         "Select Gabors for a second scan: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.select_gabors --responses {input.responses} --checkpoint {input.checkpoint}"
-        " --gabors {input.gabors} --parameters {params.options} --output {output.gabors} --coverage {output.coverage}"
-        " --curves {output.curves} --accelerator $accelerator"
+        "python -m calcium_latents.studies.digital_twin.commands.select_gabors --responses {input.responses:q} --checkpoint {input.checkpoint:q}"
+        " --gabors {input.gabors:q} --parameters {params.options:q} --output {output.gabors:q} --coverage {output.coverage:q}"
+        " --curves {output.curves:q} --accelerator $accelerator"
 
 
 rule record_gabor_scan:
@@ -228,8 +228,8 @@ rule record_gabor_scan:
     message:
         "Record a second scan of the same neurons: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.record_gabor_scan --responses {input.responses} --gabors {input.gabors}"
-        " --parameters {params.options} --seed {params.seed} --output {output.scan}"
+        "python -m calcium_latents.studies.digital_twin.commands.record_gabor_scan --responses {input.responses:q} --gabors {input.gabors:q}"
+        " --parameters {params.options:q} --seed {params.seed:q} --output {output.scan:q}"
 
 
 rule compare_gabor_scan:
@@ -252,6 +252,6 @@ rule compare_gabor_scan:
     message:
         "Compare recorded and predicted size tuning: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.digital_twin.commands.compare_gabor_scan --scan {input.scan} --responses {input.responses}"
-        " --checkpoint {input.checkpoint} --gabors {input.gabors} --scan-gabors {input.scan_gabors} --glm {input.glm}"
-        " --parameters {params.options} --seed {params.seed} --output {output.agreement} --accelerator $accelerator"
+        "python -m calcium_latents.studies.digital_twin.commands.compare_gabor_scan --scan {input.scan:q} --responses {input.responses:q}"
+        " --checkpoint {input.checkpoint:q} --gabors {input.gabors:q} --scan-gabors {input.scan_gabors:q} --glm {input.glm:q}"
+        " --parameters {params.options:q} --seed {params.seed:q} --output {output.agreement:q} --accelerator $accelerator"

@@ -51,8 +51,8 @@ for study, figure, inputs in DRAWN:
         message:
             f"Draw {study}/{figure}"
         shell:
-            "python -m calcium_latents.commands.figure --name {params.drawing} {params.inputs}"
-            " --output-stem {params.stem}"
+            "python -m calcium_latents.commands.figure --name {params.drawing:q} {params.inputs:q}"
+            " --output-stem {params.stem:q}"
 
 
 if CLAIMING:
@@ -72,12 +72,12 @@ if CLAIMING:
         params:
             inputs=named(CLAIMS),
             code=code("commands.claims", *(f"studies.{study}.claims" for study in CLAIMING)),
-            studies=" ".join(f"--study {study}" for study in CLAIMING),
+            studies=[f"--study={study}" for study in CLAIMING],
         message:
             "Compare with the papers' claims"
         shell:
-            "python -m calcium_latents.commands.claims {params.studies} {params.inputs} --scale {wildcards.scale} --output {output.claims}"
-            " --page {output.page}"
+            "python -m calcium_latents.commands.claims {params.studies:q} {params.inputs:q} --scale {wildcards.scale:q} --output {output.claims:q}"
+            " --page {output.page:q}"
 
 
 for text in PLAN.notices if workflow.is_main_process else []:

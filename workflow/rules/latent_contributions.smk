@@ -18,18 +18,18 @@ rule contributions:
     conda:
         TRAINING_ENVIRONMENT
     params:
-        files=lambda wildcards, input: " ".join(
-            f"--{name} {shlex.quote(path)}" for name, path in input.items() if name != "recording"
-        ),
+        files=lambda wildcards, input: [
+            f"--{name}={path}" for name, path in input.items() if name != "recording"
+        ],
         method=lambda wildcards: APPLICATIONS[wildcards.application]["method"],
         options=lambda wildcards: word(APPLICATIONS[wildcards.application]["parameters"]),
         seed=SEED,
     message:
         "Contributions of neurons: {wildcards.application}"
     shell:
-        "python -m calcium_latents.studies.latent_contributions.commands.contributions --recording {input.recording} {params.files} --method {params.method}"
-        " --parameters {params.options} --seed {params.seed} --output {output.contributions} --transitions {output.transitions}"
-        " --summary {output.summary} --identities {output.identities}"
+        "python -m calcium_latents.studies.latent_contributions.commands.contributions --recording {input.recording:q} {params.files:q} --method {params.method:q}"
+        " --parameters {params.options:q} --seed {params.seed:q} --output {output.contributions:q} --transitions {output.transitions:q}"
+        " --summary {output.summary:q} --identities {output.identities:q}"
 
 
 rule roles_benchmark:
@@ -42,5 +42,5 @@ rule roles_benchmark:
     message:
         "Score roles of neurons in simulated networks"
     shell:
-        "python -m calcium_latents.studies.latent_contributions.commands.roles_benchmark --parameters {params.options} --seed {params.seed}"
-        " --scores {output.scores} --example {output.example}"
+        "python -m calcium_latents.studies.latent_contributions.commands.roles_benchmark --parameters {params.options:q} --seed {params.seed:q}"
+        " --scores {output.scores:q} --example {output.example:q}"

@@ -21,8 +21,8 @@ rule simulate:
     message:
         "Simulate radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.simulate --simulator {params.simulator} --parameters {params.common}"
-        " --parameters {params.dataset} --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.commands.simulate --simulator {params.simulator:q} --parameters {params.common:q}"
+        " --parameters {params.dataset:q} --seed {params.seed:q} --output {output.recording:q}"
 
 
 rule smooth:
@@ -37,8 +37,8 @@ rule smooth:
     message:
         "Smooth radical/{wildcards.dataset}: {wildcards.model}"
     shell:
-        "python -m calcium_latents.studies.radical.commands.smooth --recording {input.recording} --name {wildcards.model}"
-        " --parameters {params.options} --seed {wildcards.seed} --output {output.result}"
+        "python -m calcium_latents.studies.radical.commands.smooth --recording {input.recording:q} --name {wildcards.model:q}"
+        " --parameters {params.options:q} --seed {wildcards.seed:q} --output {output.result:q}"
 
 
 rule evaluate:
@@ -55,10 +55,10 @@ rule evaluate:
     message:
         "Score all methods on radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.radical.commands.evaluate --recording {input.recording}"
-        " --inferred {input.inferred} --dataset {wildcards.dataset} --frequency-hz {params.label}"
-        " --parameters {params.options} --scores {output.scores} --lag-sweep {output.lag_sweep}"
-        " --predictions {output.predictions}"
+        "python -m calcium_latents.studies.radical.commands.evaluate --recording {input.recording:q}"
+        " --inferred {input.inferred:q} --dataset {wildcards.dataset:q} --frequency-hz {params.label:q}"
+        " --parameters {params.options:q} --scores {output.scores:q} --lag-sweep {output.lag_sweep:q}"
+        " --predictions {output.predictions:q}"
 
 
 rule describe_simulation:
@@ -73,9 +73,9 @@ rule describe_simulation:
     message:
         "Describe radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.radical.commands.describe_simulation --recording {input.recording}"
-        " --dataset {wildcards.dataset} --frequency-hz {params.label} --simulation {output.simulation}"
-        " --calibration {output.calibration} --spike-inference {output.spike_inference}"
+        "python -m calcium_latents.studies.radical.commands.describe_simulation --recording {input.recording:q}"
+        " --dataset {wildcards.dataset:q} --frequency-hz {params.label:q} --simulation {output.simulation:q}"
+        " --calibration {output.calibration:q} --spike-inference {output.spike_inference:q}"
 
 
 rule convergence:
@@ -94,9 +94,9 @@ rule convergence:
     message:
         "Score the snapshots of training"
     shell:
-        "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording}"
-        " --snapshots {input.snapshots} --dataset {params.dataset} --parameters {params.options}"
-        " --output {output.table}"
+        "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording:q}"
+        " --snapshots {input.snapshots:q} --dataset {params.dataset:q} --parameters {params.options:q}"
+        " --output {output.table:q}"
 
 
 rule score_population:
@@ -116,6 +116,6 @@ rule score_population:
     message:
         "Score the members of random searches on radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.radical.commands.score_population --recording {input.recording}"
-        " --checkpoints {input.checkpoints} --dataset {wildcards.dataset} --parameters {params.options}"
-        " --output {output.recovery}"
+        "python -m calcium_latents.studies.radical.commands.score_population --recording {input.recording:q}"
+        " --checkpoints {input.checkpoints:q} --dataset {wildcards.dataset:q} --parameters {params.options:q}"
+        " --output {output.recovery:q}"

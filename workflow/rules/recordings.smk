@@ -16,8 +16,8 @@ rule import_recording:
     message:
         "Import {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.import_recording --parameters {params.entry} --base-directory {params.base}"
-        " --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.studies.recordings.commands.import_recording --parameters {params.entry:q} --base-directory {params.base:q}"
+        " --seed {params.seed:q} --output {output.recording:q}"
 
 
 # Held-out samples are hidden before windows are cut: a sample is then hidden from all windows that share it.
@@ -33,8 +33,8 @@ rule hide_samples:
     message:
         "Hide samples of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.hide_samples --recording {input.recording} --fraction {params.fraction} --run-s {params.run_s}"
-        " --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.studies.recordings.commands.hide_samples --recording {input.recording:q} --fraction {params.fraction:q} --run-s {params.run_s:q}"
+        " --seed {params.seed:q} --output {output.recording:q}"
 
 
 rule cut_windows:
@@ -50,8 +50,8 @@ rule cut_windows:
     message:
         "Cut {wildcards.dataset} into trials"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.cut_windows --recording {input.recording} --parameters {params.windows}"
-        " --base-directory {params.base} --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.studies.recordings.commands.cut_windows --recording {input.recording:q} --parameters {params.windows:q}"
+        " --base-directory {params.base:q} --seed {params.seed:q} --output {output.recording:q}"
 
 
 BASELINE_FILES = [
@@ -72,8 +72,8 @@ rule fit_baselines:
     message:
         "Fit baselines to {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.fit_baselines --shown {input.shown} --seed {params.seed}"
-        " --output-directory {params.folder} --co-smoothing {output.co_smoothing}"
+        "python -m calcium_latents.studies.recordings.commands.fit_baselines --shown {input.shown:q} --seed {params.seed:q}"
+        " --output-directory {params.folder:q} --co-smoothing {output.co_smoothing:q}"
 
 
 rule score_recording:
@@ -90,9 +90,9 @@ rule score_recording:
     message:
         "Score held-out samples of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording} --shown {input.shown}"
-        " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --scores {output.scores}"
-        " --comparison {output.comparison}"
+        "python -m calcium_latents.studies.recordings.commands.score_recording --recording {input.recording:q} --shown {input.shown:q}"
+        " --baselines {input.baselines:q} --inferred {input.inferred:q} --seed {params.seed:q} --scores {output.scores:q}"
+        " --comparison {output.comparison:q}"
 
 
 rule write_best:
@@ -110,9 +110,9 @@ rule write_best:
     message:
         "Write the best event rates of {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording} --windows {input.windows} --comparison {input.comparison}"
-        " --baselines {input.baselines} --inferred {input.inferred} --seed {params.seed} --netcdf {output.netcdf}"
-        " --nwb {output.nwb}"
+        "python -m calcium_latents.studies.recordings.commands.write_best --recording {input.recording:q} --windows {input.windows:q} --comparison {input.comparison:q}"
+        " --baselines {input.baselines:q} --inferred {input.inferred:q} --seed {params.seed:q} --netcdf {output.netcdf:q}"
+        " --nwb {output.nwb:q}"
 
 
 # What Snakefile prints at the end of a run.
@@ -125,8 +125,8 @@ rule write_verdict:
     message:
         "Compare {wildcards.dataset} with its baselines"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison} --inferred {input.inferred}"
-        " --output {output.verdict}"
+        "python -m calcium_latents.studies.recordings.commands.write_verdict --comparison {input.comparison:q} --inferred {input.inferred:q}"
+        " --output {output.verdict:q}"
 
 
 rule write_event_rates:
@@ -140,11 +140,13 @@ rule write_event_rates:
         netcdf="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nc",
         nwb="results/{scale}/recordings/{dataset}/{model}/seed-{seed}/event_rates.nwb",
     params:
-        verdict=lambda wildcards, input: f"--verdict {input.verdict}" if "verdict" in input.keys() else "",
+        verdict=lambda wildcards, input: [
+            f"--verdict={path}" for name, path in input.items() if name == "verdict"
+        ],
         seed=SEED,
     message:
         "Write event rates of {wildcards.dataset} ({wildcards.model}, seed {wildcards.seed})"
     shell:
-        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording} --windows {input.windows} --inferred {input.inferred}"
-        " --configuration {input.configuration} {params.verdict}"
-        " --seed {params.seed} --netcdf {output.netcdf} --nwb {output.nwb}"
+        "python -m calcium_latents.studies.recordings.commands.write_event_rates --recording {input.recording:q} --windows {input.windows:q} --inferred {input.inferred:q}"
+        " --configuration {input.configuration:q} {params.verdict:q}"
+        " --seed {params.seed:q} --netcdf {output.netcdf:q} --nwb {output.nwb:q}"

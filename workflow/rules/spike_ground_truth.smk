@@ -18,5 +18,5 @@ rule compare_with_spikes:
     message:
         "Compare events with real spikes"
     shell:
-        "python -m calcium_latents.studies.spike_ground_truth.commands.spike_ground_truth --folder {input.folders} --method {params.method}"
-        " --parameters {params.options} --output {output.table}"
+        "python -m calcium_latents.studies.spike_ground_truth.commands.spike_ground_truth --folder {input.folders:q} --method {params.method:q}"
+        " --parameters {params.options:q} --output {output.table:q}"

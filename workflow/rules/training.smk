@@ -1,9 +1,12 @@
 # events or traces -> what any model infers
 
 # Keeps the allocator from returning the large temporaries of every step to the system: up to a third of a step's time.
-ALLOCATOR = (
-    "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 THP_MEM_ALLOC_ENABLE=1"
-)
+ALLOCATOR = [
+    "MALLOC_MMAP_MAX_=0",
+    "MALLOC_TRIM_THRESHOLD_=17179869184",
+    "MALLOC_TOP_PAD_=268435456",
+    "THP_MEM_ALLOC_ENABLE=1",
+]
 
 
 rule train:
@@ -26,14 +29,12 @@ rule train:
     params:
         allocator=ALLOCATOR,
         arguments=training_arguments,
-        directory=lambda wildcards, output: os.path.dirname(output.checkpoint),
         code=training_code,
     message:
         "Train {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "{params.allocator} python -m calcium_latents.commands.train {params.arguments} seed={wildcards.seed}"
-        " recording={input.recording} accelerator=$accelerator threads={threads}"
-        " hydra.run.dir={params.directory}"
+        " env {params.allocator:q} python -m calcium_latents.commands.train {params.arguments:q} seed={wildcards.seed:q}"
+        " accelerator=$accelerator threads={threads}"
 
 
 # One of several jobs that share a search through its folder (`search.jobs`); the training job then writes the results.
@@ -52,11 +53,9 @@ rule search_worker:
     params:
         allocator=ALLOCATOR,
         arguments=training_arguments,
-        directory=lambda wildcards, output: os.path.dirname(output.done),
         code=training_code,
     message:
         "Search {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}: job {wildcards.worker}"
     shell:
-        "{params.allocator} python -m calcium_latents.commands.search_worker {params.arguments} seed={wildcards.seed}"
-        " recording={input.recording} accelerator=$accelerator threads={threads}"
-        " hydra.run.dir={params.directory}"
+        " env {params.allocator:q} python -m calcium_latents.commands.search_worker {params.arguments:q} seed={wildcards.seed:q}"
+        " accelerator=$accelerator threads={threads}"

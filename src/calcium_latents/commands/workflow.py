@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import subprocess
 import sys
 import time
@@ -10,9 +11,10 @@ from pathlib import Path
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
 from calcium_latents.launch import cluster, machine
+from calcium_latents.launch.user import caches, identity
 
 #: Arguments after which not everything is up to date, so that there is nothing to report on.
-PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefile", "directory", "report")
+PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefile", "report")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,9 +24,12 @@ def main(arguments: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     cluster.require_executor(arguments)
+    os.environ |= identity(os.environ)
     parsed = _parse(arguments)
     cluster.require_account(parsed)
-    results = Path("results") / _scale(parsed.config, parsed.configfile)
+    directory = Path(parsed.directory or "").absolute()
+    os.environ |= caches(os.environ, directory)
+    results = directory / "results" / _scale(parsed.config, parsed.configfile)
     report, started = results / "report.html", time.time()
     # set-like options take every word that follows: these stand first
     command = [sys.executable, "-m", "snakemake"]
@@ -38,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     if status != 0:
         sys.exit(status)
     if report.is_file() and report.stat().st_mtime >= started:
+        results, report = Path(os.path.relpath(results)), Path(os.path.relpath(report))
         figures = sorted(results.glob("*/figures/*.png"))
         print(f"\nFigures ({len(figures)}): " + ", ".join(sorted({str(path.parent) for path in figures})))
         if (results / "claims.csv").is_file():

@@ -8,6 +8,7 @@ from typing import Any
 from calcium_latents.configuration import find_recording, named_files
 from calcium_latents.errors import UserError
 from calcium_latents.planning.composition import ComposedRun, compose_run
+from calcium_latents.planning.paths import require_no_braces
 from calcium_latents.planning.studies import description
 
 #: Fields of the training command that its rule sets itself.
@@ -32,6 +33,8 @@ class Plan:
         self.notices: list[str] = []
         self.recordings: dict[str, dict[str, Any]] = {}
         self.recording_folders: dict[str, str] = {}
+        require_no_braces("this repository", str(root))
+        require_no_braces("the data directory", settings["data_directory"])
         if "recordings" in self.studies:
             self._find_recordings()
         for study in self.studies:
@@ -128,6 +131,8 @@ class Plan:
     def _find_recordings(self) -> None:
         file, directory = self.settings["recordings_file"], self.settings["data_directory"]
         for name, entry in self.settings["recording_files"].items():
+            for field, path in {"file": entry["file"], **named_files(entry)}.items():
+                require_no_braces(f"{file}, field 'recordings.{name}.{field}'", path)
             folder = find_recording(entry, directory, self.root)
             if folder is not None:
                 self.recording_folders[name] = str(folder)

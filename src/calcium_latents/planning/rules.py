@@ -1,5 +1,6 @@
 """What every rule of the workflow has and need not say: log, benchmark, environment, resources, digest of its code, and
-what stands around its command (workflow/job.sh).
+what stands around its command (workflow/job.sh); and what it must say: that names of files and the user's words are
+quoted in its command.
 
 Snakemake declares a rule by `workflow.rule(...)`, which returns a decorator of what the rule says (`RuleInfo`); here
 that is completed first. What a rule says itself stays.
@@ -7,10 +8,12 @@ that is completed first. What a rule says itself stays.
 
 import os
 import re
+import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from calcium_latents.configuration.sections import GRANTED_AS
+from calcium_latents.errors import UserError
 from calcium_latents.planning.sizes import by_size
 from calcium_latents.provenance import PACKAGE, code_digest
 
@@ -18,6 +21,7 @@ FIELDS = ("mem_mb", "runtime", "gpu")
 PARTITION = "slurm_partition"
 #: Beside `slurm_partition` in a profile's default-resources: the partition of jobs that ask for a GPU.
 GPU_PARTITION = "gpu_partition"
+NUMBERS = ("threads", "resources")  # in braces in a command, without a format
 
 
 def code(*modules: str) -> str:
@@ -87,9 +91,11 @@ class RuleDefaults:
 
         Log and benchmark are named as the rule and stand where its first output stands, below results/SCALE/logs and
         results/SCALE/benchmarks. The code is the module that its command runs. What the command says goes to the log.
+        Raises UserError where its command has a field that the shell would take apart.
         """
         if said.norun or not said.shellcmd:
             return
+        _require_quotes(said.shellcmd, rule)
         stem = _stem([*said.output.paths, *said.output.kwpaths.values()], rule)
         if said.log is None:
             self.workflow.log(f"results/{{scale}}/logs/{stem}.log")(said)
@@ -120,6 +126,24 @@ def _put_before(said: Any, begin: str) -> None:
         raise RuntimeError(f"this Snakemake runs commands otherwise than expected: {command!r} is not in {said.func}.")
     changed = tuple(said.shellcmd if constant == command else constant for constant in constants)
     said.func.__code__ = said.func.__code__.replace(co_consts=changed)
+
+
+def _require_quotes(command: str, rule: str) -> None:
+    """Raise a UserError where a command has a field in braces without Snakemake's format `q`, or within quotes.
+
+    With it a text is one word of the shell, whatever its characters, and a list is a word for each item.
+    """
+    before = ""
+    for literal, field, format_, _ in string.Formatter().parse(command):
+        before += literal
+        if field is None or re.split(r"[.\[]", field)[0] in NUMBERS:
+            continue
+        if format_ != "q":
+            raise UserError(
+                f"rule {rule}, shell: expected {{{field}:q}}, which the shell takes as it stands, found {{{field}}}."
+            )
+        if before.count("'") % 2 or before.count('"') % 2:
+            raise UserError(f"rule {rule}, shell: expected {{{field}:q}} without quotes around it, found some.")
 
 
 def _stem(outputs: Iterable[Any], rule: str) -> str:

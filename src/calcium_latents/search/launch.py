@@ -17,6 +17,7 @@ import yaml
 
 from calcium_latents.errors import UserError
 from calcium_latents.files import atomic_path
+from calcium_latents.hydra_words import quoted
 from calcium_latents.search.results import best_result
 from calcium_latents.search.table import SearchTable
 from calcium_latents.search.worker import Worker
@@ -79,7 +80,7 @@ def _others(count: int, config: Mapping[str, Any], directory: Path, worker: Work
     with atomic_path(file) as path:
         path.write_text(yaml.safe_dump({**config, "parent": os.getpid()}))
     words = [sys.executable, "-m", COMMAND, "--config-path", str(file.parent.resolve()), "--config-name", file.stem]
-    words += [f"hydra.run.dir='{directory.resolve()}'", *QUIET]
+    words += [f"hydra.run.dir={quoted(str(directory.resolve()))}", *QUIET]
     processes = []
     try:
         for number in range(1, count + 1):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from calcium_latents.errors import UserError
+from calcium_latents.planning.paths import require_no_braces
 from calcium_latents.planning.plan import Plan
 
 TRAINED_ON = "responses.nc"
@@ -75,7 +76,10 @@ def response_files(plan: Plan, dataset: str) -> list[str]:
             yield from strings(part)
 
     named = strings(plan.settings["digital_twin"]["datasets"][dataset]["recording"])
-    return list(dict.fromkeys(str(folder / name) for name in named if (folder / name).is_file()))
+    found = list(dict.fromkeys(str(folder / name) for name in named if (folder / name).is_file()))
+    for path in found:
+        require_no_braces(f"{plan.chosen_by}, field 'digital_twin.datasets.{dataset}'", path)
+    return found
 
 
 def label(plan: Plan, dataset: str) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from calcium_latents.planning.paths import require_no_braces
 from calcium_latents.planning.plan import Plan
 
 
@@ -10,6 +11,8 @@ def ground_truth(plan: Plan) -> list[str]:
     directory = plan.settings["data_directory"]
     folder = directory and Path(directory) / "spike_ground_truth"
     found = sorted(str(path) for path in folder.iterdir() if path.is_dir()) if folder and folder.is_dir() else []
+    for path in found:
+        require_no_braces("the data directory", path)
     if not found:
         plan.notice("the comparison with real spikes is left out: no spike_ground_truth in the data directory.")
     return found

@@ -13,8 +13,8 @@ rule simulate_for_fidelity:
     message:
         "Simulate event_fidelity/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.commands.simulate --simulator lorenz_recording --parameters {params.common}"
-        " --parameters {params.dataset} --seed {params.seed} --output {output.recording}"
+        "python -m calcium_latents.commands.simulate --simulator lorenz_recording --parameters {params.common:q}"
+        " --parameters {params.dataset:q} --seed {params.seed:q} --output {output.recording:q}"
 
 
 rule score_fidelity:
@@ -25,5 +25,5 @@ rule score_fidelity:
     message:
         "Correlate events with spikes: {wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.event_fidelity.commands.score_fidelity --recording {input.recording}"
-        " --dataset {wildcards.dataset} --output {output.fidelity}"
+        "python -m calcium_latents.studies.event_fidelity.commands.score_fidelity --recording {input.recording:q}"
+        " --dataset {wildcards.dataset:q} --output {output.fidelity:q}"
