@@ -1,8 +1,9 @@
 """What the workflow needs to know of the study `digital_twin`: simulated neurons, and a user's responses."""
 
-from pathlib import Path
+import os
 
 from calcium_latents.errors import UserError
+from calcium_latents.files import user_path
 from calcium_latents.planning.plan import Plan
 
 TRAINED_ON = "responses.nc"
@@ -59,14 +60,15 @@ def response_folder(plan: Plan, dataset: str) -> str | None:
     """Return the folder of a user's recording of responses to images, or None."""
     folder = plan.settings["digital_twin"]["datasets"][dataset]["folder"]
     for parent in filter(None, (plan.settings["data_directory"], plan.root)):
-        if (Path(parent) / Path(folder).expanduser()).is_dir():
-            return str((Path(parent) / Path(folder).expanduser()).absolute())
+        path = os.path.abspath(user_path(folder, parent))
+        if os.path.isdir(path):
+            return path
     return None
 
 
 def response_files(plan: Plan, dataset: str) -> list[str]:
     """Return the files that the entry of a recording of responses to images names."""
-    folder = Path(response_folder(plan, dataset) or "")
+    folder = response_folder(plan, dataset) or ""
 
     def strings(value):
         if isinstance(value, str):
@@ -75,7 +77,8 @@ def response_files(plan: Plan, dataset: str) -> list[str]:
             yield from strings(part)
 
     named = strings(plan.settings["digital_twin"]["datasets"][dataset]["recording"])
-    return list(dict.fromkeys(str(folder / name) for name in named if (folder / name).is_file()))
+    paths = dict.fromkeys(str(user_path(name, folder)) for name in named)
+    return list(filter(os.path.isfile, paths))
 
 
 def label(plan: Plan, dataset: str) -> str:
