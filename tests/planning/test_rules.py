@@ -4,9 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from calcium_latents.errors import UserError
 from calcium_latents.planning.rules import RuleDefaults, code
-from calcium_latents.provenance import files_digest
 
 RESOURCES = {"default": {"threads": 1, "mem_mb": 100, "runtime": 5, "gpu": 0}, "train": {"threads": 4, "gpu": 1}}
 
@@ -19,10 +17,6 @@ class FakeWorkflow:
 
     def rule(self, name=None):
         return lambda said: self.rules.__setitem__(name, said)
-
-    def get_rule(self, name):
-        said = self.rules[name].input
-        return SimpleNamespace(expand_input=lambda wildcards: ([path.format(**wildcards) for path in said.paths], {}))
 
     def log(self, path):
         return lambda said: setattr(said, "log", path)
@@ -82,30 +76,6 @@ def test_a_log_has_every_wildcard_of_the_output():
 def test_a_rule_may_have_the_resources_of_another():
     rule = declared("worker", {"done": "results/{scale}/a.done"}, granted_as={"worker": "train"}.items())
     assert rule.threads == 4 and rule.resources[1]["gpu"] == 1
-
-
-def files_of(*paths):
-    """Return the parameter `files` of a rule with this input, for the wildcard one=a; None where it has none."""
-    rule = declared("read", {"table": "results/{scale}/{one}.csv"}, input=SimpleNamespace(paths=paths, kwpaths={}))
-    found = rule.params[1].get("files")
-    return found and found(SimpleNamespace(items=lambda: [("one", "a")]))
-
-
-def test_input_that_no_rule_makes_is_digested(tmp_path):
-    (tmp_path / "a.npy").write_bytes(b"123")
-    assert files_of(f"{tmp_path}/{{one}}.npy", "results/smoke/none.nc") == files_digest([tmp_path / "a.npy"])
-    assert files_of("results/smoke/none.nc") is None
-    assert files_of() is None
-    with pytest.raises(UserError, match="rule read, input: expected files, found the folder"):
-        files_of(str(tmp_path))
-
-
-def test_what_functions_find_is_digested_where_no_rule_makes_it():
-    def found(wildcards):
-        raise AssertionError  # Snakemake's to call
-
-    said = SimpleNamespace(paths=(), kwpaths={"tables": found})
-    assert "files" in declared("read", {"table": "results/a.csv"}, input=said).params[1]
 
 
 @pytest.mark.parametrize("said", [{"norun": True}, {"shellcmd": None}])

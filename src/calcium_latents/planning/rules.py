@@ -1,4 +1,4 @@
-"""What every rule of the workflow has and need not say: log, benchmark, environment, resources, digests.
+"""What every rule of the workflow has and need not say: log, benchmark, environment, resources, digest of its code.
 
 Snakemake declares a rule by `workflow.rule(...)`, which returns a decorator of what the rule says (`RuleInfo`); here
 that is completed first. What a rule says itself stays.
@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from calcium_latents.configuration.sections import GRANTED_AS
-from calcium_latents.errors import UserError
 from calcium_latents.planning.sizes import by_size
-from calcium_latents.provenance import PACKAGE, code_digest, files_digest
+from calcium_latents.planning.sources import files_parameter
+from calcium_latents.provenance import PACKAGE, code_digest
 
 FIELDS = ("mem_mb", "runtime", "gpu")
-MADE = "results/"  # where rules write
 
 
 def code(*modules: str) -> str:
@@ -61,7 +60,7 @@ class RuleDefaults:
         """Add to what a rule says.
 
         Log and benchmark are named as the rule and stand where its first output stands, below results/SCALE/logs and
-        results/SCALE/benchmarks. The code is the module that its command runs, the files are those that no rule makes.
+        results/SCALE/benchmarks. The code is the module that its command runs.
         """
         if said.norun or not said.shellcmd:
             return
@@ -81,34 +80,7 @@ class RuleDefaults:
         ran = re.search(rf"python -m {PACKAGE}\.([\w.]+)", said.shellcmd)
         if ran and "code" not in params:
             params = params | {"code": code(ran[1])}
-        if not _made_by_rules(said.input):
-            params = params | {"files": self._digest_of_files(rule)}
-        said.params = (positional, params)
-
-    def _digest_of_files(self, rule: str) -> Callable:
-        """Return a function of wildcards: the digest of the input that no rule makes: the user's files, papers' values.
-
-        Snakemake itself sees an input that is newer than the output. This sees one that was replaced by an older file
-        (rsync -a, cp -p), or changed while it was read. A parameter that takes `input` would not trigger reruns.
-        """
-
-        def digest(wildcards: Any) -> str:
-            files, *_ = self.workflow.get_rule(rule).expand_input(dict(wildcards.items()))
-            given = [str(file) for file in files if not str(file).startswith(MADE)]
-            for path in filter(os.path.isdir, given):
-                raise UserError(
-                    f"rule {rule}, input: expected files, found the folder {path}, whose time stamp says nothing."
-                )
-            return files_digest(given) if given else "none"
-
-        return digest
-
-
-def _made_by_rules(said: Any) -> bool:
-    """Tell whether all that a rule says of its input is below results/: none of it is found by a function."""
-    items = [*said.paths, *said.kwpaths.values()] if said else []
-    items = [one for item in items for one in (item if isinstance(item, list | tuple) else [item])]
-    return all(isinstance(item, str) and item.startswith(MADE) for item in items)
+        said.params = (positional, params | files_parameter(self.workflow, said.input, rule))
 
 
 def _stem(outputs: Iterable[Any], rule: str) -> str:
