@@ -16,10 +16,15 @@ from calcium_latents import compiling
 LOOPS = """
 from calcium_latents.constants import GAIN
 from calcium_latents.elementary import compiled, sigmoid
+OFFSET = 0.0
+
+@compiled
+def added(x):
+    return x + OFFSET
 
 @compiled
 def loop(x):
-    return GAIN * sigmoid(x)
+    return added(GAIN * sigmoid(x))
 
 print(loop(0.0), sum(loop.stats.cache_hits.values()))
 """
@@ -47,20 +52,29 @@ def package(tmp_path, repository):
     return run
 
 
-def test_an_edit_of_another_file_takes_effect(package):
-    assert package() == (2.0, 0)
-    assert package() == (2.0, 1)  # nothing changed: nothing is compiled
-    elementary = package.folder / "elementary.py"
-    text = elementary.read_text()
-    changed = text.replace("lambda x: 1 / (1 + ", "lambda x: 0.5 / (1 + ")
-    assert changed != text
-    elementary.write_text(changed)
-    assert package() == (1.0, 0)
-    (package.folder / "constants.py").write_text("GAIN = 12.0\n")
-    assert package() == (3.0, 0)
-    elementary.write_text(text + "\n# a comment\n")
-    (package.folder / "constants.py").write_text("GAIN = 4.0  # as before\n")
-    assert package() == (2.0, 1)
+def test_an_edit_takes_effect_even_if_it_looks_like_none(package):
+    """A constant and a function, in the module itself and in imported ones; the file keeps its size and gets older."""
+    edits = [
+        ("loops.py", "OFFSET = 0.0", "OFFSET = 3.0", 5.0),
+        ("loops.py", "return x + OFFSET", "return x - OFFSET", -1.0),
+        ("constants.py", "GAIN = 4.0", "GAIN = 6.0", 0.0),
+        ("elementary.py", "lambda x: 1 / (1 + ", "lambda x: 3 / (1 + ", 6.0),
+    ]
+    assert [package(), package()] == [(2.0, 0), (2.0, 1)]
+    unedited = {path: (path.read_text(), path.stat()) for path in package.folder.glob("*.py")}
+    for age, (name, before, after, value) in enumerate(edits, 1):
+        path = package.folder / name
+        text = path.read_text()
+        assert text.count(before) == 1 and len(before) == len(after)
+        path.write_text(text.replace(before, after))
+        os.utime(path, (unedited[path][1].st_mtime - 3600 * age,) * 2)
+        assert package() == (value, 0)
+    for path, (text, state) in unedited.items():
+        path.write_text(text)
+        os.utime(path, (state.st_mtime,) * 2)
+    with open(package.folder / "elementary.py", "a") as file:
+        file.write("\n# a comment\n")
+    assert package() == (2.0, 1)  # what was compiled before is still there
 
 
 def test_without_a_place_of_ones_own_a_temporary_one_is_used(package, tmp_path, monkeypatch):

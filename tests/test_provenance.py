@@ -1,10 +1,19 @@
 """Digests change with exactly the code and the configuration that a result depends on."""
 
 import json
+import os
+import time
 
 import pytest
 
-from calcium_latents.provenance import code_digest, config_digest, import_closure, provenance
+from calcium_latents.provenance import (
+    MOST_READ,
+    code_digest,
+    config_digest,
+    files_digest,
+    import_closure,
+    provenance,
+)
 
 FILES = {
     "__init__.py": '"""Package."""\n',
@@ -95,3 +104,62 @@ def test_provenance_has_what_every_file_carries():
     assert set(attributes) == {"config_digest", "code_digest", "seed", "versions"}
     assert attributes["seed"] == 5
     assert {"python", "numpy"} <= set(json.loads(attributes["versions"]))
+
+
+def replaced(path, content, age_s=3600.0):
+    """Replace a file by one with an older time stamp, as rsync -a and cp -p do."""
+    path.write_bytes(content)
+    os.utime(path, (time.time() - age_s,) * 2)
+
+
+def test_a_file_that_is_replaced_by_an_older_one_of_the_same_size_is_noticed(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"abc")
+    two.write_bytes(b"xyz")
+    before = files_digest([one, two])
+    assert before.startswith("2 files, 6 bytes, ") and before == files_digest([str(two), one, one])
+    replaced(one, b"abd")
+    changed = files_digest([one, two])
+    assert changed != before and changed.startswith("2 files, 6 bytes, ")
+    replaced(one, b"abc", age_s=7200)
+    assert files_digest([one, two]) == before  # the content counts, whenever it was written
+    replaced(one, b"xyz")
+    replaced(two, b"abc")
+    assert files_digest([one, two]) != before
+
+
+@pytest.mark.parametrize("place", [0, MOST_READ, 40 * MOST_READ - 1])
+def test_of_long_files_the_time_stamp_and_parts_count(place, tmp_path):
+    path, other = tmp_path / "long", tmp_path / "other"
+    for file in (path, other):
+        with open(file, "wb") as opened:
+            opened.truncate(40 * MOST_READ)
+        os.utime(file, (10**9, 10**9))
+    before = files_digest([path])
+    assert before == files_digest([other])
+    os.utime(path, (10**9 - 1, 10**9 - 1))
+    assert files_digest([path]) != before
+    with open(other, "r+b") as opened:
+        opened.seek(place)
+        opened.write(b"1")
+    os.utime(other, (10**9, 10**9))
+    assert (files_digest([other]) != before) == (
+        place != MOST_READ
+    )  # as the docstring says, between parts it is not seen
+
+
+def test_many_files_are_digested_in_parts(tmp_path):
+    """Of 1,000 files of 1 MiB (sparse ones), 64 MiB are read at most."""
+    for number in range(1000):
+        with open(tmp_path / f"{number}", "wb") as file:
+            file.truncate(MOST_READ)
+    paths = sorted(tmp_path.iterdir())
+    started, before = time.perf_counter(), files_digest(paths)
+    assert time.perf_counter() - started < 5
+    replaced(paths[500], bytes(MOST_READ))
+    assert files_digest(paths) != before
+
+
+def test_what_cannot_be_read_counts_as_that(tmp_path):
+    (tmp_path / "a").write_text("")
+    assert files_digest([tmp_path / "nothing"]) != files_digest([tmp_path / "a"])

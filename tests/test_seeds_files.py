@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from calcium_latents.errors import UserError
-from calcium_latents.files import atomic_path, read_table, write_table
+from calcium_latents.files import atomic_path, read_table, user_path, write_table
+from calcium_latents.provenance import PACKAGE, SOURCE
 from calcium_latents.seeds import generator, integer
 
 
@@ -64,3 +65,17 @@ def test_tables_are_read_with_checks(tmp_path):
     for name in ("empty.csv", "nowhere.csv"):
         with pytest.raises(UserError, match=f"{name}: expected a CSV table"):
             read_table(tmp_path / name)
+
+
+def test_where_a_users_path_leads(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert user_path("a/b.npy", tmp_path) == tmp_path / "a/b.npy"
+    assert user_path(str(tmp_path / "b.npy"), "elsewhere") == tmp_path / "b.npy"
+    assert user_path("~/b.npy", tmp_path) == tmp_path / "home/b.npy"
+    assert user_path("~nobody-of-this-name/b.npy", tmp_path) == tmp_path / "~nobody-of-this-name/b.npy"
+
+
+def test_only_one_place_says_where_a_users_path_leads():
+    """Else planning tracks another file than the one that is read."""
+    found = {path.name for path in (SOURCE / PACKAGE).rglob("*.py") if "expanduser" in path.read_text(encoding="utf-8")}
+    assert found == {"files.py", "compiling.py"}  # the latter: its cache, which is nobody's input

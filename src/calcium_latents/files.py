@@ -1,4 +1,4 @@
-"""Atomic writes: a file under its final name is always whole; and tables, written so and read with checks."""
+"""Where a user's path leads; atomic writes: a file under its final name is always whole; tables, with checks."""
 
 import os
 import secrets
@@ -7,6 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calcium_latents.errors import UserError
+
+
+def user_path(given: str | Path, folder: str | Path) -> Path:
+    """Return where a path lies that a user gives: below `folder` where it is relative; `~` is a home.
+
+    Planning and reading ask this alike, so that what is read is what is tracked.
+    """
+    return Path(folder, os.path.expanduser(given))
 
 
 @contextmanager

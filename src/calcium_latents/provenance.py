@@ -1,4 +1,4 @@
-"""Where a result came from: digests of the configuration and of exactly the code that made it.
+"""Where a result came from: digests of the configuration, of a user's files, and of exactly the code that made it.
 
 The workflow imports this module before anything is computed, so it needs the standard library alone.
 """
@@ -6,6 +6,7 @@ The workflow imports this module before anything is computed, so it needs the st
 import ast
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -15,6 +16,7 @@ from pathlib import Path
 PACKAGE = "calcium_latents"
 SOURCE = Path(__file__).resolve().parent.parent
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+MOST_READ, PARTS_READ = 2**20, 16  # bytes of a user's file, and parts of a longer one
 VERSIONED = ("calcium-latents", "numpy", "scipy", "xarray", "torch", "pytorch-lightning", "oasis-deconv")
 
 
@@ -22,6 +24,34 @@ def config_digest(mapping: Mapping) -> str:
     """Return 16 hexadecimal digits that change with any value of `mapping`, not with the order of keys."""
     text = json.dumps(mapping, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def files_digest(paths: Iterable[str | Path]) -> str:
+    """Return "2 files, 4096 bytes, " and 16 hexadecimal digits that change with the content of any of the files.
+
+    A file of up to 1 MiB (less where there are more than 64) is read whole. Of a longer one, which may have many GB, 16
+    parts are read, from its start to its end, and the second of its last change counts: a change between the parts goes
+    unseen only where length and time stamp are as before. What cannot be read counts as that.
+    """
+    whole, total, paths = hashlib.sha256(), 0, sorted(set(map(str, paths)))
+    most = min(MOST_READ, 64 * MOST_READ // max(len(paths), 1))
+    part = most // PARTS_READ
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                state = os.fstat(file.fileno())
+                total += (size := state.st_size)
+                whole.update(f"{size} ".encode())
+                if size <= most:
+                    whole.update(file.read())
+                    continue
+                whole.update(f"{int(state.st_mtime)} ".encode())
+                for number in range(PARTS_READ):
+                    file.seek(number * (size - part) // (PARTS_READ - 1))
+                    whole.update(file.read(part))
+        except OSError as error:
+            whole.update(f"{error.strerror} ".encode())
+    return f"{len(paths)} files, {total} bytes, {whole.hexdigest()[:16]}"
 
 
 def code_digest(modules: Iterable[str], source: Path = SOURCE) -> str:

@@ -149,6 +149,45 @@ def test_a_baseline_may_not_have_a_models_name(repository):
         plan_of(repository, "radical", radical=change)
 
 
+def test_paths_below_a_home_are_tracked(repository, tmp_path, monkeypatch):
+    from calcium_latents.studies.digital_twin.study import response_files
+    from calcium_latents.studies.recordings.study import recording_files, trial_files
+
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    paths = [str(tmp_path / "home" / name) for name in ("a.npy", "b.csv", "t.csv")]
+    for path in paths:
+        Path(path).touch()
+    (tmp_path / "home/mine.yaml").write_text(
+        "recordings: {one: {file: ~/a.npy, behaviour: ~/b.csv, trials: {starts_s: ~/t.csv}, sampling_rate_hz: 30}}"
+    )
+    named = {"training_images": "~/a.npy", "training_responses": ["b.csv", {"file": "~/t.csv"}], "image_source": "x"}
+    dataset = {"label": "one", "folder": "~/", "recording": named}
+    twin = {"run": ["one"], "datasets": {"one": dataset}}
+    plan = plan_of(repository, "recordings", "digital_twin", recordings_file="~/mine.yaml", digital_twin=twin)
+    assert recording_files(plan, "one") == paths[:2] and trial_files(plan, "one") == {"trials": paths[2]}
+    assert response_files(plan, "one") == paths
+
+
+def test_a_folder_without_traces_is_said_when_planning(repository, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"recordings: {{one: {{file: {tmp_path}}}}}")
+    with pytest.raises(UserError, match=r"recordings\.one\.file': .*expected a suite2p folder with F\.npy, found none"):
+        plan_of(repository, "recordings", recordings_file=str(tmp_path / "mine.yaml"))
+
+
+def test_files_with_real_spikes_are_tracked_one_by_one(repository, tmp_path):
+    from calcium_latents.studies.spike_ground_truth.study import ground_truth, groups
+
+    plan = plan_of(repository, "spike_ground_truth", data_directory=str(tmp_path))
+    assert ground_truth(plan) == [] and groups(plan)["measured"] == []
+    names = ("DS1/a.mat", "DS1/b.mat", "DS2/c.mat", "DS2/readme.txt", "d.mat", "empty/x/e.mat")
+    for name in names:
+        (tmp_path / "spike_ground_truth" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "spike_ground_truth" / name).touch()
+    assert ground_truth(plan) == [str(tmp_path / "spike_ground_truth" / name) for name in names[:3]]
+    assert groups(plan)["measured"] == ["."]
+
+
 def test_files_beside_a_recording_are_tracked_or_missed_when_planning(repository, tmp_path):
     from calcium_latents.studies.recordings.study import recording_files, response_arguments, trial_files
 
@@ -163,11 +202,11 @@ def test_files_beside_a_recording_are_tracked_or_missed_when_planning(repository
         return plan_of(repository, "recordings", "cross_encoder", recordings_file=str(entries))
 
     plan = planned(f"behaviour: {run}, trials: {trials}, response_window_s: 0.5")
-    assert recording_files(plan, "one") == {"file": traces, "contents": [], "behaviour": run}
+    assert recording_files(plan, "one") == [traces, run]
     assert trial_files(plan, "one") == {"trials": trials}
     assert response_arguments(plan, "one") == ["--trials", trials, "--window-s", "0.5"]
     own = planned("sample_offsets: none, trials: {starts_s: file, before_s: 0.5}")
-    assert recording_files(own, "one") == {"file": traces, "contents": []} and trial_files(own, "one") == {}
+    assert recording_files(own, "one") == [traces] and trial_files(own, "one") == {}
     assert response_arguments(planned("trials: file, response_window_s: 2"), "one")[:2] == ["--trials", "file"]
     assert trial_files(planned("trials: [1.5, 3]"), "one") == {}
     for field in ("behaviour: x.csv", "trials: x.csv", "trials: {starts_s: x.csv}", "sample_offsets: x.npy"):

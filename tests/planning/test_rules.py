@@ -37,7 +37,7 @@ def declared(name, output, command="python -m calcium_latents.commands.deconvolv
     defaults = RuleDefaults(workflow, RESOURCES, "base.yaml")
     defaults.granted_as |= dict(granted_as)
     defaults.install()
-    unsaid = ("name", "log", "benchmark", "conda_env", "threads", "resources", "params", "norun", "message")
+    unsaid = ("name", "input", "log", "benchmark", "conda_env", "threads", "resources", "params", "norun", "message")
     fields = dict.fromkeys(unsaid)
     rule = SimpleNamespace(**fields | {"shellcmd": command} | said)
     rule.output = SimpleNamespace(paths=(), kwpaths=output)

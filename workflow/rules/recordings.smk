@@ -6,7 +6,7 @@ BASE_FOLDER = per_dataset(lambda plan, name: plan.recording_folders[name])
 
 rule import_recording:
     input:
-        unpack(lambda wildcards: recordings_study.recording_files(PLAN, wildcards.dataset)),
+        lambda wildcards: recordings_study.recording_files(PLAN, wildcards.dataset),
     output:
         recording="results/{scale}/recordings/{dataset}/recording.nc",
     params:

@@ -4,7 +4,7 @@ from calcium_latents.studies.spike_ground_truth import study as spike_ground_tru
 
 rule compare_with_spikes:
     input:
-        folders=spike_ground_truth_study.ground_truth(PLAN),
+        files=spike_ground_truth_study.ground_truth(PLAN),
     output:
         table="results/{scale}/spike_ground_truth/spike_inference.csv",
     conda:
@@ -18,5 +18,5 @@ rule compare_with_spikes:
     message:
         "Compare events with real spikes"
     shell:
-        "python -m calcium_latents.studies.spike_ground_truth.commands.spike_ground_truth --folder {input.folders:q} --method {params.method:q}"
+        "python -m calcium_latents.studies.spike_ground_truth.commands.spike_ground_truth --file {input.files:q} --method {params.method:q}"
         " --parameters {params.options:q} --output {output.table:q}"

@@ -10,6 +10,7 @@ from typing import Any
 from calcium_latents.configuration.files import merge, read_yaml, with_types
 from calcium_latents.configuration.sections import FIGURE_RULE, GRANTED_AS, RecordingsFile, Resources, Workflow
 from calcium_latents.errors import UserError
+from calcium_latents.files import user_path
 from calcium_latents.parameter_section import ParameterSection, WrongFieldsError, unknown_field
 from calcium_latents.provenance import PACKAGE, SOURCE
 
@@ -58,7 +59,7 @@ def load_configuration(config: Mapping[str, Any], root: Path) -> dict[str, Any]:
     _check_rules(merged["resources"], root, f"{scale_file} (or --config), field 'resources'")
     merged["recording_files"] = {}
     if chosen.recordings_file is not None:
-        merged["recording_files"] = read_recordings(root / chosen.recordings_file, chosen.recordings_file)
+        merged["recording_files"] = read_recordings(user_path(chosen.recordings_file, root), chosen.recordings_file)
     merged["data_directory"] = find_data_directory(chosen.data_directory, root)
     return merged
 
@@ -153,7 +154,7 @@ def find_data_directory(named: str | None, root: Path) -> str | None:
         (f"environment variable {DATA_VARIABLE}", os.environ.get(DATA_VARIABLE)),
     ):
         if value:
-            path = (root / Path(value).expanduser()).resolve()
+            path = user_path(value, root).resolve()
             if not path.is_dir():
                 raise UserError(f"{origin}: expected an existing folder, found {value!r} ({path} is not a folder).")
             return str(path)
@@ -167,7 +168,7 @@ def find_recording(entry: Mapping[str, Any], data_directory: str | None, root: P
     An absolute path stays itself below any folder.
     """
     for folder in filter(None, (data_directory, root)):
-        if (Path(folder) / Path(entry["file"]).expanduser()).exists():
+        if os.path.exists(user_path(entry["file"], folder)):
             return Path(folder)
     return None
 

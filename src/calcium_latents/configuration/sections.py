@@ -100,7 +100,8 @@ class RecordingEntry(Structure):
     """One of your recordings: an entry of config/recordings.yaml."""
 
     file: Text
-    """Path, relative to the data directory or the repository, or absolute; a folder for suite2p and Minian's zarr."""
+    """Path, relative to the data directory or the repository, absolute, or below ~; a folder for suite2p and Minian's
+    zarr."""
     optional: Flag = False
     """Leave the recording out where its file is missing."""
     studies: Annotated[Texts, DIFFERENT] = LEFT_OUT

@@ -7,9 +7,11 @@ from typing import Any
 
 from calcium_latents.configuration import find_recording, named_files
 from calcium_latents.errors import UserError
+from calcium_latents.files import user_path
 from calcium_latents.planning.composition import ComposedRun, compose_run
 from calcium_latents.planning.paths import require_no_braces
 from calcium_latents.planning.studies import description
+from calcium_latents.recording_formats import files_read
 
 #: Fields of the training command that its rule sets itself.
 SET_BY_RULES = {"seed", "recording", "accelerator", "threads"}
@@ -23,6 +25,7 @@ class Plan:
         root: the repository, where relative files of the configuration are looked for.
         recordings: name -> entry of the user's recordings whose files are there.
         recording_folders: name -> folder in which the recording was found.
+        recording_sources: name -> the files that its import opens: of a folder, those in it.
         notices: what is left out, and why, in words for the user.
     """
 
@@ -35,6 +38,7 @@ class Plan:
         self.recording_folders: dict[str, str] = {}
         require_no_braces("this repository", str(root))
         require_no_braces("the data directory", settings["data_directory"])
+        self.recording_sources: dict[str, list[str]] = {}
         if "recordings" in self.studies:
             self._find_recordings()
         for study in self.studies:
@@ -137,11 +141,16 @@ class Plan:
             if folder is not None:
                 self.recording_folders[name] = str(folder)
                 for field, path in named_files(entry).items():
-                    if not (folder / Path(path).expanduser()).is_file():
+                    if not os.path.isfile(user_path(path, folder)):
                         raise UserError(
                             f"{file}, field 'recordings.{name}.{field}': expected an existing file, found {path!r},"
                             f" which is not in {folder}."
                         )
+                try:
+                    path = user_path(entry["file"], folder)
+                    self.recording_sources[name] = files_read(path, entry.get("format"), entry.get("key"))
+                except (UserError, OSError) as error:
+                    raise UserError(f"{file}, field 'recordings.{name}.file': {error}") from None
                 self.recordings[name] = {key: value for key, value in entry.items() if key != "optional"}
             elif entry["optional"]:
                 self.notice(

@@ -15,6 +15,7 @@ from typing import Any
 from calcium_latents.configuration.sections import GRANTED_AS
 from calcium_latents.errors import UserError
 from calcium_latents.planning.sizes import by_size
+from calcium_latents.planning.sources import files_parameter
 from calcium_latents.provenance import PACKAGE, code_digest
 
 FIELDS = ("mem_mb", "runtime", "gpu")
@@ -112,7 +113,8 @@ class RuleDefaults:
         positional, params = said.params or ((), {})
         ran = re.search(rf"python -m {PACKAGE}\.([\w.]+)", said.shellcmd)
         if ran and "code" not in params:
-            said.params = (positional, params | {"code": code(ran[1])})
+            params = params | {"code": code(ran[1])}
+        said.params = (positional, params | files_parameter(self.workflow, said.input, rule))
         begin = f"begin_job {rule} {{resources.gpu}} {{resources.mem_mb}} {{resources.runtime}} {{log:q}}; "
         _put_before(said, begin)
 

@@ -55,16 +55,8 @@ def by_size(rule: str, field: str, floor: int) -> Callable | int:
 
 
 def size_mb(paths: Iterable[str]) -> float:
-    """Return the size of some files together, each once, MB; of a folder, that of the arrays in it.
+    """Return the size of some files together, each once, MB.
 
     Raises FileNotFoundError for one that is not there yet: Snakemake asks again when it is.
     """
-    return sum(map(os.path.getsize, {file for path in paths for file in _files(path)})) / 1e6
-
-
-def _files(path: str) -> list[str]:
-    """Return a file, or those of a folder that hold arrays: .npy of suite2p, else all, as of zarr."""
-    if not os.path.isdir(path):
-        return [path]
-    files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-    return [name for name in files if name.endswith(".npy")] or files
+    return sum(map(os.path.getsize, set(paths))) / 1e6

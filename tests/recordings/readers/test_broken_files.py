@@ -298,7 +298,7 @@ def test_wrong_contents_are_named(name, tmp_path):
     assert name in str(error.value)
 
 
-@pytest.mark.parametrize("read", [_user(), _user({}), _images, read_cascade, lambda path: _user()(path.parent)])
+@pytest.mark.parametrize("read", [_user(), _user({}), _images, lambda path: _user()(path.parent)])
 def test_a_folder_that_may_not_be_entered_is_named(read, tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))

@@ -25,12 +25,9 @@ def _fields(**changes):
 
 
 def test_two_recordings_of_a_neuron(tmp_path):
-    _write(
-        tmp_path / "DS01-OGB1-m-V1" / "CAttached_cell7_mini.mat",
-        _fields(),
-        _fields(events_AP=np.zeros((0, 0))),
-    )
-    first, second = read_cascade(tmp_path / "DS01-OGB1-m-V1")
+    path = tmp_path / "DS01-OGB1-m-V1" / "CAttached_cell7_mini.mat"
+    _write(path, _fields(), _fields(events_AP=np.zeros((0, 0))))
+    first, second = read_cascade(path)
     np.testing.assert_allclose(first.spike_times_s, [0.4, 0.6001, 0.61, 0.8])
     assert (first.neuron, first.recording, second.recording) == ("cell7", "cell7-0", "cell7-1")
     assert first.indicator == "OGB1" and first.sampling_rate_hz == pytest.approx(50)
@@ -65,11 +62,11 @@ def test_bad_recordings(name, tmp_path):
 
 
 def test_bad_files(tmp_path):
-    with pytest.raises(UserError, match=r"a \.mat file of CASCADE's ground truth"):
-        read_cascade(tmp_path)
+    with pytest.raises(UserError, match=r"a\.mat: file: expected a MATLAB file of version 5, found an unreadable one"):
+        read_cascade(tmp_path / "a.mat")
     scipy.io.savemat(tmp_path / "a.mat", {"x": 1})
     with pytest.raises(UserError, match=r"CAttached: expected a cell array of recordings, found only \['x'\]"):
         read_cascade(tmp_path / "a.mat")
     (tmp_path / "a.mat").write_text("x")
     with pytest.raises(UserError, match="expected a MATLAB file of version 5"):
-        read_cascade(tmp_path)
+        read_cascade(tmp_path / "a.mat")

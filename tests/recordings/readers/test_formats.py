@@ -11,7 +11,7 @@ import pytest
 
 from calcium_latents import provenance
 from calcium_latents.errors import UserError
-from calcium_latents.recording_formats import FALLBACK, FORMATS, deciding_files
+from calcium_latents.recording_formats import FALLBACK, FORMATS
 from calcium_latents.recordings.readers import formats
 from calcium_latents.recordings.readers.formats import reader
 
@@ -68,21 +68,6 @@ def test_every_format_has_an_example():
 def test_a_folder_of_zarr_is_minians(tmp_path):
     (tmp_path / "C.zarr").mkdir()
     assert [name for name in FORMATS if reader(name).recognises(tmp_path)] == ["minian"]
-
-
-def test_what_decides_on_a_recording_that_is_a_folder(tmp_path):
-    """suite2p writes iscell.npy into its folder, whose own time stays as it was."""
-    for name in ("plane0/F.npy", "plane0/iscell.npy", "plane0/data.bin", "combined/F.npy", "combined/reg_tif/a.tif"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-
-    def names(folder):
-        return [str(Path(path).relative_to(tmp_path)) for path in deciding_files(folder)]
-
-    everything = ["combined/F.npy", "plane0/F.npy", "plane0/iscell.npy"]
-    assert names(tmp_path) == names(tmp_path / "combined") == everything
-    assert names(tmp_path / "plane0") == everything[1:]
-    assert deciding_files(tmp_path / "plane0/F.npy") == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

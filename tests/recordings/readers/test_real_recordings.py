@@ -52,7 +52,8 @@ def test_zebrafish(real_data):
     ],
 )
 def test_ground_truth(real_data, folder, recordings, neurons, spikes, indicator, rate):
-    found = read_cascade(need(real_data / "spike_ground_truth" / folder))
+    files = sorted(need(real_data / "spike_ground_truth" / folder).glob("*.mat"))
+    found = [item for file in files for item in read_cascade(file)]
     assert len(found) == recordings == len({item.recording for item in found})
     assert len({item.neuron for item in found}) == neurons
     assert sum(item.spike_times_s.size for item in found) == spikes

@@ -45,27 +45,12 @@ class GroundTruth:
 
 
 def read_cascade(path: str | Path) -> list[GroundTruth]:
-    """Read all recordings of a .mat file, or of all .mat files in a folder.
+    """Read all recordings of a .mat file.
 
     Raises:
         UserError: no such file, no `CAttached`, or a recording whose parts do not fit together.
     """
     path = Path(path)
-    with reading(path, "a .mat file of CASCADE's ground truth, or a folder of them", "Correct the path."):
-        files = sorted(path.glob("*.mat")) if path.is_dir() else [path]
-        found = bool(files) and files[0].is_file()
-    if not found:
-        fail(
-            path,
-            "file",
-            "a .mat file of CASCADE's ground truth, or a folder of them",
-            "none",
-            "Correct the path.",
-        )
-    return [recording for file in files for recording in _read_file(file)]
-
-
-def _read_file(path: Path) -> list[GroundTruth]:
     found = load_mat(path, "a MATLAB file of version 5")
     if "CAttached" not in found:
         fail(path, "CAttached", "a cell array of recordings", f"only {[*found]}", "Is this CASCADE's ground truth?")

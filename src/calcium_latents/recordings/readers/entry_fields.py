@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 
 from calcium_latents.errors import UserError
+from calcium_latents.files import user_path
 from calcium_latents.recordings.fields import fail
 
 
 def find_path(
     given: Any, name: str, base_directory: str | Path, source: str = "the entry", folders: bool = False
 ) -> Path:
-    """Return the path of an existing file (or, with `folders`, folder); relative paths are below `base_directory`.
+    """Return the path of an existing file (or, with `folders`, folder); see `files.user_path`.
 
     Raises:
         UserError: no path, or nothing there; it names `source` and the field `name` of the entry.
     """
     if not isinstance(given, str | Path) or not str(given):
         raise UserError(f"{source}: {name}: expected a path, found {given!r}. Add `{name}` to the entry.")
-    path = Path(base_directory) / Path(given).expanduser()
+    path = user_path(given, base_directory)
     expected = "an existing file or folder" if folders else "an existing file"
     try:
         found = path.is_file() or (folders and path.is_dir())

@@ -47,15 +47,6 @@ def is_hdf5(path: Path) -> bool:
     return any(start[at : at + len(HDF5_SIGNATURE)] == HDF5_SIGNATURE for at in (0, 512, 1024, 2048))
 
 
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a group of zarr, or holds some."""
-    marks = (".zgroup", ".zarray", ".zmetadata", "zarr.json")
-    try:
-        return path.is_dir() and (any((path / mark).is_file() for mark in marks) or any(path.glob("*.zarr")))
-    except OSError:
-        return False
-
-
 def text_start(path: Path, size: int) -> str:
     """Return the first characters of a file, none where it cannot be read: for telling formats apart."""
     try:

@@ -1,8 +1,9 @@
 """What the workflow needs to know of the study `digital_twin`: simulated neurons, and a user's responses."""
 
-from pathlib import Path
+import os
 
 from calcium_latents.errors import UserError
+from calcium_latents.files import user_path
 from calcium_latents.planning.paths import require_no_braces
 from calcium_latents.planning.plan import Plan
 
@@ -60,14 +61,15 @@ def response_folder(plan: Plan, dataset: str) -> str | None:
     """Return the folder of a user's recording of responses to images, or None."""
     folder = plan.settings["digital_twin"]["datasets"][dataset]["folder"]
     for parent in filter(None, (plan.settings["data_directory"], plan.root)):
-        if (Path(parent) / Path(folder).expanduser()).is_dir():
-            return str((Path(parent) / Path(folder).expanduser()).absolute())
+        path = os.path.abspath(user_path(folder, parent))
+        if os.path.isdir(path):
+            return path
     return None
 
 
 def response_files(plan: Plan, dataset: str) -> list[str]:
     """Return the files that the entry of a recording of responses to images names."""
-    folder = Path(response_folder(plan, dataset) or "")
+    folder = response_folder(plan, dataset) or ""
 
     def strings(value):
         if isinstance(value, str):
@@ -76,7 +78,7 @@ def response_files(plan: Plan, dataset: str) -> list[str]:
             yield from strings(part)
 
     named = strings(plan.settings["digital_twin"]["datasets"][dataset]["recording"])
-    found = list(dict.fromkeys(str(folder / name) for name in named if (folder / name).is_file()))
+    found = list(filter(os.path.isfile, dict.fromkeys(str(user_path(name, folder)) for name in named)))
     for path in found:
         require_no_braces(f"{plan.chosen_by}, field 'digital_twin.datasets.{dataset}'", path)
     return found

@@ -7,9 +7,9 @@ from typing import Any
 from calcium_latents.configuration import merge, named_files
 from calcium_latents.deconvolution.options import Options
 from calcium_latents.errors import UserError
+from calcium_latents.files import user_path
 from calcium_latents.parameter_section import WrongFieldsError
 from calcium_latents.planning.plan import Plan
-from calcium_latents.recording_formats import deciding_files
 
 #: method -> (label, colour, marker), in the order of legends; models' stand with the studies that compare them
 LABELS = {
@@ -83,12 +83,10 @@ def baseline_file(method: str) -> str:
     return f"baselines/{method.replace(' ', '-')}/output.nc"
 
 
-def recording_files(plan: Plan, name: str) -> dict[str, str | list[str]]:
-    """Return the files that a recording's entry names for its import, and those of a folder that decide on it."""
-    beside = _beside(plan, name)
-    beside.pop("trials", None)
-    file = _path(plan, name, plan.recordings[name]["file"])
-    return {"file": file, "contents": deciding_files(file), **beside}
+def recording_files(plan: Plan, name: str) -> list[str]:
+    """Return the files that the import of a recording opens: its own, and those that its entry names beside."""
+    beside = {field: path for field, path in _beside(plan, name).items() if field != "trials"}
+    return [*plan.recording_sources[name], *beside.values()]
 
 
 def trial_files(plan: Plan, name: str) -> dict[str, str]:
@@ -97,11 +95,8 @@ def trial_files(plan: Plan, name: str) -> dict[str, str]:
 
 
 def _beside(plan: Plan, name: str) -> dict[str, str]:
-    return {key: _path(plan, name, path) for key, path in named_files(plan.recordings[name]).items()}
-
-
-def _path(plan: Plan, name: str, path: str) -> str:
-    return str(Path(plan.recording_folders[name]) / Path(path).expanduser())
+    folder = plan.recording_folders[name]
+    return {key: str(user_path(path, folder)) for key, path in named_files(plan.recordings[name]).items()}
 
 
 def import_parameters(plan: Plan, name: str) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from calcium_latents.planning.plan import Plan
 
 
 def ground_truth(plan: Plan) -> list[str]:
-    """Return the folders of recordings with simultaneous electrophysiology, a dataset each."""
+    """Return the files of recordings with simultaneous electrophysiology; each folder of them is a dataset."""
     directory = plan.settings["data_directory"]
-    folder = directory and Path(directory) / "spike_ground_truth"
-    found = sorted(str(path) for path in folder.iterdir() if path.is_dir()) if folder and folder.is_dir() else []
+    found = sorted(map(str, Path(directory, "spike_ground_truth").glob("*/*.mat"))) if directory else []
     for path in found:
         require_no_braces("the data directory", path)
     if not found:

@@ -14,9 +14,10 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.recording_formats import is_zarr, zarr_group
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
-from calcium_latents.recordings.readers.opening import hdf5_has, is_zarr, reading
+from calcium_latents.recordings.readers.opening import hdf5_has, reading
 from calcium_latents.recordings.readers.traces import Traces
 
 
@@ -69,14 +70,11 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
 def _opened(path: Path, name: str) -> Generator[xr.Dataset]:
     """Yield the dataset that has variable `name`, or another one of the same results."""
     if path.is_dir():
-        inside = path / f"{name}.zarr"
-        groups = (
-            [inside] if inside.is_dir() else [path] if not any(path.glob("*.zarr")) else sorted(path.glob("*.zarr"))
-        )
+        group = zarr_group(path, name)
         if find_spec("zarr") is None:
             advice = "Run `./run install minian`, or save C with xarray's to_netcdf and name that file."
             raise UserError(f"{path}: file: expected the Python package zarr, which reads this folder. {advice}")
-        with reading(groups[0], "a group of zarr"), xr.open_zarr(groups[0], decode_times=False) as found:
+        with reading(group, "a group of zarr"), xr.open_zarr(group, decode_times=False) as found:
             yield found
     else:
         with (

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from calcium_latents.recording_formats import SUITE2P_RUN, is_zarr, suite2p_folder
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
-from calcium_latents.recordings.readers.opening import is_zarr, load_npy, reading
+from calcium_latents.recordings.readers.opening import load_npy, reading
 from calcium_latents.recordings.readers.traces import Traces
 
 EXPECTED, AGAIN = "a NumPy file of suite2p", "Run suite2p again."
@@ -35,22 +36,6 @@ def recognises(path: Path) -> bool:
     return path.is_dir() and not is_zarr(path)
 
 
-def suite2p_folder(path: Path) -> Path | None:
-    """Return the folder with the traces: `path` itself, or `combined` or the only plane below it."""
-    for folder in (path, path / "suite2p"):
-        for plane in (folder, folder / "combined"):
-            if (plane / "F.npy").is_file():
-                return plane
-        planes = sorted(file.parent for file in folder.glob("plane*/F.npy"))
-        if len(planes) == 1:
-            return planes[0]
-        if planes:
-            names = ", ".join(p.name for p in planes)
-            advice = "Name the folder of one plane in the entry."
-            fail(path, "file", "one plane, or a `combined` folder", names, advice)
-    return None
-
-
 def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     """Read the cells (iscell) of a suite2p folder: raw fluorescence, neuropil, positions and sample times.
 
@@ -65,8 +50,6 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     rate = number(entry, "sampling_rate_hz", path)
     with reading(path, "a suite2p folder with F.npy", "Ask for the right to read it."):
         folder = suite2p_folder(path)
-    if folder is None:
-        fail(path, "file", "a suite2p folder with F.npy", "none", "Name the folder plane0, say, in the entry.")
     fluorescence = _traces(folder, "F.npy")
     n_neurons, n_frames = fluorescence.shape
     neuropil = _traces(folder, "Fneu.npy") if (folder / "Fneu.npy").is_file() else None
@@ -150,7 +133,7 @@ def _stat(folder: Path, n_neurons: int) -> tuple[np.ndarray | None, np.ndarray]:
 def _run(folder: Path) -> dict[str, Any]:
     """Return the settings of a run: ops.npy or, where suite2p 1.x wrote none, settings.npy and db.npy."""
     run: dict[str, Any] = {}
-    for name in ("settings.npy", "db.npy", "ops.npy"):
+    for name in SUITE2P_RUN:
         path = folder / name
         if path.is_file():
             with reading(path, "a dictionary of suite2p's settings", AGAIN):

@@ -1,12 +1,13 @@
 """Compare deconvolved events with real spikes, on recordings with simultaneous electrophysiology."""
 
+from itertools import chain, groupby
 from pathlib import Path
 
 from calcium_latents.commands.cli import command, run_command
 
 
 @command(
-    folder={"required": True, "nargs": "+", "help": "folders of CASCADE's .mat files, a dataset each"},
+    file={"required": True, "nargs": "+", "help": "CASCADE's .mat files; those of one folder are a dataset"},
     method={"default": "oasis", "help": "oasis or caiman"},
     parameters="options of the method",
     output="table (.csv)",
@@ -22,8 +23,8 @@ def main(options) -> None:
     from calcium_latents.recordings.readers import ground_truth_recording, read_cascade
 
     tables = []
-    for folder in map(Path, options.folder):
-        for truth in progress(read_cascade(folder), folder.name, unit="recording"):
+    for folder, files in groupby(map(Path, sorted(options.file)), lambda path: path.parent):
+        for truth in progress([*chain(*map(read_cascade, files))], folder.name, unit="recording"):
             recording = ground_truth_recording(truth)
             if "spike_time" not in recording:
                 continue  # nothing to compare with
