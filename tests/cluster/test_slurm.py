@@ -1,4 +1,4 @@
-"""profiles/slurm on a real SLURM of two nodes: whole runs, and what ends jobs early. Minutes; left out where none can be had."""
+"""profiles/slurm on a real SLURM of two nodes: whole runs, and what ends jobs early. Takes minutes."""
 
 import importlib.util
 import json
@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=f
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("Snakefile", "config", "workflow", "profiles", "envs", "src")
 MODEL = "results/smoke/radical/lorenz-7hz/radical/seed-1"
+WAITS_S = {"slurm-init-seconds-before-status-checks": 2, "seconds-between-status-checks": 2, "latency-wait": 10}
 SIMULATION = "results/smoke/radical/lorenz-7hz/recording.nc"
 
 
@@ -37,9 +38,10 @@ class Laboratory:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name)
         profile = folder / "profiles/slurm/config.yaml"
-        quick = re.sub("slurm-init-seconds-before-status-checks: .*", "slurm-init-seconds-before-status-checks: 2", profile.read_text())
-        quick = re.sub("seconds-between-status-checks: .*", "seconds-between-status-checks: 2", quick)
-        profile.write_text(quick.replace("latency-wait: 60", "latency-wait: 10").replace("your_account", "laboratory"))
+        text = profile.read_text().replace("your_account", "laboratory")
+        for wait, seconds in WAITS_S.items():
+            text = re.sub(f"^{wait}: .*", f"{wait}: {seconds}", text, flags=re.MULTILINE)
+        profile.write_text(text)
 
     def start(self, *arguments: str, config: tuple[str, ...] = ()) -> subprocess.Popen:
         """Start the workflow with the profile, in a session of its own."""
@@ -69,7 +71,7 @@ class Laboratory:
             assert time.monotonic() < end, f"waited in vain; jobs: {self.cluster.jobs()}\n{self.cluster.logs()}"
             time.sleep(0.5)
 
-    def running(self, seconds: int = 0) -> list[str]:
+    def running(self) -> list[str]:
         """Return the numbers of the jobs that run."""
         return [number for number, state, _ in self.cluster.jobs() if state == "RUNNING"]
 
@@ -89,13 +91,14 @@ def training(*words, jobs=0):
     return "radical=" + json.dumps({"models": {"radical": choice | {"datasets": ["lorenz-7hz"]}}})
 
 
-LONG = training("training.steps=240", "training.validate_every=20", "training.snapshot_every=20", "training.checkpoint_every=20")
+EVERY_20_STEPS = [f"training.{name}_every=20" for name in ("validate", "snapshot", "checkpoint")]
+LONG = training("training.steps=240", *EVERY_20_STEPS)
 
 
 def test_a_recording_goes_through_on_cpu_nodes(laboratory):
     np.save(laboratory.folder / "traces.npy", smooth_traces(1200, 12).astype("f4"))
-    entry = "mine: {file: traces.npy, orientation: frames x neurons, sampling_rate_hz: 30, is_dff: true, studies: [recordings]}"
-    (laboratory.folder / "mine.yaml").write_text(f"recordings:\n  {entry}\n")
+    entry = "file: traces.npy, orientation: frames x neurons, sampling_rate_hz: 30, is_dff: true, studies: [recordings]"
+    (laboratory.folder / "mine.yaml").write_text(f"recordings:\n  mine: {{{entry}}}\n")
     status, said = laboratory.run(
         "results/smoke/recordings/mine/verdict.txt", config=("recordings_file=mine.yaml", 'studies=["recordings"]')
     )
@@ -106,9 +109,18 @@ def test_a_recording_goes_through_on_cpu_nodes(laboratory):
 
 
 def test_four_jobs_share_a_search_on_two_nodes(laboratory):
-    words = ["search.population=4", "search.generations=2", "search.finish_generations=0", "search.jobs=4", "search.workers=1"]
+    words = [
+        "search.population=4",
+        "search.generations=2",
+        "search.finish_generations=0",
+        "search.jobs=4",
+        "search.workers=1",
+    ]
     status, said = laboratory.run(
-        f"{MODEL}/output.nc", "--set-threads", "search_worker=2", config=('studies=["radical"]', training(*words, jobs=4))
+        f"{MODEL}/output.nc",
+        "--set-threads",
+        "search_worker=2",
+        config=('studies=["radical"]', training(*words, jobs=4)),
     )
     assert status == 0, said
     nodes = laboratory.cluster.call("squeue", "-h", "--states=all", "-o", "%k %N")
@@ -152,7 +164,7 @@ def test_a_job_out_of_memory_says_so_and_gets_more(laboratory):
 
 
 def test_a_job_out_of_time_is_named(laboratory):
-    forever = training("training.steps=100000000", "training.validate_every=20", "training.checkpoint_every=20")
+    forever = training("training.steps=100000000", *EVERY_20_STEPS)
     status, said = laboratory.run(
         f"{MODEL}/output.nc",
         "--retries",

@@ -131,7 +131,7 @@ class SlurmCluster:
         (self.folder / "state").mkdir(parents=True)
         ports = _free_ports(len(self.nodes) + 1)
         lines = []
-        for node, port in zip(self.nodes, ports[1:]):
+        for node, port in zip(self.nodes, ports[1:], strict=True):
             (self.folder / f"spool-{node}").mkdir()
             lines.append(
                 f"NodeName={node} NodeHostname={node} NodeAddr=127.0.0.1 Port={port} CPUs={self.cpus}"

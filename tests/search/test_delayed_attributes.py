@@ -1,4 +1,4 @@
-"""Claims on a network disk, where a worker may see what others wrote late: times of files, their names, whether they are there."""
+"""Claims on a network disk, where a worker may see late what others wrote: times of files, names, whether they exist."""
 
 import multiprocessing
 import os
