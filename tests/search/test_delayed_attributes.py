@@ -1,4 +1,4 @@
-"""Claims on a network disk, where a worker may see late what others wrote: times of files, names, whether they exist."""
+"""Claims on a network disk, where a worker may see late what others wrote: times, names, whether they exist."""
 
 import multiprocessing
 import os
