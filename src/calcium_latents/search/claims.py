@@ -12,8 +12,9 @@ import threading
 import uuid
 from pathlib import Path
 
-STALE_S = 60.0  # without a sign of life for so long, a holder counts as dead
 BEAT_S = 10.0
+#: Without a sign of life for so long, a holder counts as dead: NFS may show the time of a file a minute late (`acregmax`).
+STALE_S = 120.0
 
 
 class Claim:

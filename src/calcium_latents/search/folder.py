@@ -49,7 +49,7 @@ class SearchFolder:
             if any(is_alive(claim) for claim in other.glob("generation-*/*.claim-*")):
                 raise UserError(
                     f"{above}: expected no workers of another configuration or code, found some at work in"
-                    f" {other.name}. Stop them, or wait a minute after their end."
+                    f" {other.name}. Stop them, or wait two minutes after their end."
                 )
             shutil.rmtree(other, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
