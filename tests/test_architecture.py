@@ -17,7 +17,8 @@ def words(text: str) -> set[str]:
 
 
 #: Room -> the rooms that it may import. Modules of the package itself (errors, files, seeds, ...) are everybody's.
-BASE = {"errors", "files", "parameter_section", "progress", "provenance", "recording_formats", "seeds", "compiling"}
+BASE = words("errors files processes unfailing_file parameter_section progress provenance recording_formats seeds")
+BASE |= {"compiling"}
 LOW = {"recordings", "distributions", "theory"}
 ARROWS: dict[str, set[str]] = {
     "distributions": set(),
@@ -32,11 +33,12 @@ ARROWS: dict[str, set[str]] = {
     "training": LOW,
     "models": LOW | {"training"},
     "search": LOW | {"training", "models"},
+    "launch": {"configuration"},
     "claims": LOW | {"configuration", "statistics", "metrics", "planning"},
     "figures": LOW | {"statistics", "metrics", "planning"},
-    "commands": LOW | words("claims configuration deconvolution figures metrics planning search simulation training"),
+    "commands": LOW | words("claims configuration deconvolution figures launch metrics planning search simulation training"),
     "studies": LOW
-    | words("claims commands configuration deconvolution figures metrics models planning simulation statistics"),
+    | words("claims commands configuration deconvolution figures metrics models planning simulation statistics training"),
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
+from calcium_latents.launch.leftovers import only_run
 
 #: Arguments after which not everything is up to date, so that there is nothing to report on.
 PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefile", "directory", "report")
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> None:
         command += ["--cores", "all"]
     if not any(getattr(parsed, name) for name in PARTIAL):
         command += ["--report", str(report), "--report-after-run"]
-    status = subprocess.run([*command, *arguments]).returncode
+    with only_run(parsed, results):
+        status = subprocess.run([*command, *arguments]).returncode
     if status != 0:
         sys.exit(status)
     if report.is_file() and report.stat().st_mtime >= started:

@@ -76,6 +76,7 @@ def _opened(path: Path, name: str) -> Generator[xr.Dataset]:
         if find_spec("zarr") is None:
             advice = "Run `pip install calcium-latents[minian]`, or save C with xarray's to_netcdf and name that file."
             raise UserError(f"{path}: file: expected the Python package zarr, which reads this folder. {advice}")
+        refuse_pickles(groups[0])
         with reading(groups[0], "a group of zarr"), xr.open_zarr(groups[0], decode_times=False) as found:
             yield found
     else:
