@@ -79,10 +79,10 @@ def only_run(arguments: Any, results: Path) -> Generator[None]:
         try:
             with _noted(note), _signals_go_to_snakemake():
                 yield
+        finally:
             _stop(process_name(), os.getsid(0))
             if not locked:
                 shutil.rmtree(notes / "locks", ignore_errors=True)  # of a Snakemake that was killed
-        finally:
             note.truncate(0)
 
 
@@ -198,6 +198,7 @@ def _stop(run: str, session: int) -> int:
                 if process.pid not in asked:
                     with contextlib.suppress(psutil.Error):
                         process.send_signal(number)
+                        process.send_signal(signal.SIGCONT)  # one that was halted would not hear
             asked |= {process.pid for process in left}
             found |= asked
             time.sleep(0.1)

@@ -16,7 +16,7 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
-from calcium_latents.recordings.readers.opening import hdf5_has, is_zarr, reading
+from calcium_latents.recordings.readers.opening import hdf5_has, is_zarr, reading, refuse_pickles
 from calcium_latents.recordings.readers.traces import Traces
 
 
