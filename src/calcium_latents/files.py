@@ -54,7 +54,8 @@ def atomic_path(path: str | Path) -> Generator[Path]:
 
 @contextmanager
 def atomic_file(path: str | Path) -> Generator[UnfailingFile]:
-    """Like `atomic_path`, yield an open file, to which HDF5 may write: it crashes when a write fails, this does not."""
+    """Like `atomic_path`, but yield an open file, for libraries that crash when a write fails (HDF5) or do not notice
+    (`numpy.save` to a path)."""
     with atomic_path(path) as temporary, UnfailingFile(temporary) as file:
         yield file
 

@@ -38,7 +38,8 @@ class UnfailingFile(io.RawIOBase):
     def readinto(self, buffer, /) -> int:
         view = memoryview(buffer).cast("B")
         first, length = self._place, max(0, min(len(view), self._end - self._place))
-        os.preadv(self.descriptor, [view[:length]], first)
+        found = os.preadv(self.descriptor, [view[:length]], first)
+        view[found:length] = bytes(length - found)
         for start, data in self._unwritten:  # later ones lie over earlier ones
             low, high = max(start, first), min(start + len(data), first + length)
             if low < high:

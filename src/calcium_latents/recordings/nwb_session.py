@@ -39,7 +39,7 @@ def write_nwb(file: "NWBFile", path: str | Path) -> None:
     with (
         atomic_file(path) as disk,
         h5py.File(disk, "w") as hdf5,
-        NWBHDF5IO(path=str(path), file=hdf5, mode="w") as io,
+        NWBHDF5IO(file=hdf5, mode="w") as io,
     ):
         io.write(file)
 
