@@ -36,9 +36,12 @@ ARROWS: dict[str, set[str]] = {
     "launch": {"configuration"},
     "claims": LOW | {"configuration", "statistics", "metrics", "planning"},
     "figures": LOW | {"statistics", "metrics", "planning"},
-    "commands": LOW | words("claims configuration deconvolution figures launch metrics planning search simulation training"),
+    "commands": LOW
+    | words("claims configuration deconvolution figures launch metrics planning search simulation training"),
     "studies": LOW
-    | words("claims commands configuration deconvolution figures metrics models planning simulation statistics training"),
+    | words(
+        "claims commands configuration deconvolution figures metrics models planning simulation statistics training"
+    ),
 }
 
 

@@ -72,7 +72,9 @@ def limited(write, path, limit):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks a process that has loaded libraries")
-@pytest.mark.parametrize(("write", "name"), [(netcdf, "a.nc"), (nwb, "a.nwb"), (torch, "a.pt"), (csv, "a.csv"), (npy, "a.npy")])
+@pytest.mark.parametrize(
+    ("write", "name"), [(netcdf, "a.nc"), (nwb, "a.nwb"), (torch, "a.pt"), (csv, "a.csv"), (npy, "a.npy")]
+)
 def test_no_room_is_said_wherever_the_file_is_cut(write, name, tmp_path):
     path = tmp_path / name
     write(path)

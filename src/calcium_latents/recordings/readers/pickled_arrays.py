@@ -79,6 +79,9 @@ def _path(flavour: type[PurePosixPath] | type[PureWindowsPath]) -> Callable[...,
 
 KNOWN: dict[tuple[str, str], Any] = {
     **{("builtins", kind.__name__): kind for kind in CONTAINERS},
+    ("builtins", "xrange"): range,  # Python 2's
+    ("builtins", "unicode"): str,
+    ("builtins", "long"): int,
     **{("collections", kind.__name__): kind for kind in (OrderedDict, defaultdict, deque)},
     **{("datetime", kind.__name__): kind for kind in DATES},
     ("_codecs", "encode"): _encode,
