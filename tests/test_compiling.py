@@ -47,6 +47,18 @@ def package(tmp_path, repository):
     return run
 
 
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("left", [0, 40])
+def test_compiled_code_that_was_cut_off_is_made_anew(package, tmp_path, kind, left):
+    assert package() == (2.0, 0)
+    files = list((tmp_path / "cache").glob(f"*/*.{kind}"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:left])
+    assert package() == (2.0, 0)
+    assert package() == (2.0, 1)
+
+
 def test_an_edit_of_another_file_takes_effect(package):
     assert package() == (2.0, 0)
     assert package() == (2.0, 1)  # nothing changed: nothing is compiled

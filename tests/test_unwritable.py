@@ -38,6 +38,7 @@ def nwb(path):
 
 def torch(path):
     import torch
+
     from calcium_latents.training.torch_files import write_torch
 
     write_torch({"a": torch.from_numpy(NUMBERS)}, path)

@@ -63,9 +63,9 @@ def atomic_file(path: str | Path) -> Generator[UnfailingFile]:
 def remove_partials(folder: str | Path) -> int:
     """Remove below `folder` what writers left that died at it; return how many. Of other machines, those a day old."""
     removed = 0
-    for path in _partials(Path(folder)):
+    for path, writer in _partials(Path(folder)):
         with suppress(OSError):  # its writer has just ended
-            alive = is_alive(PARTIAL.fullmatch(path.name)[1])
+            alive = is_alive(writer)
             if alive is None:
                 alive = time.time() - path.stat().st_mtime < ABANDONED_S
             if not alive:
@@ -94,9 +94,12 @@ def require_writable(folder: str | Path) -> None:
         raise UserError(f"{folder}: expected a folder that can be written to, found {reason}") from error
 
 
-def _partials(folder: Path) -> Iterator[Path]:
+def _partials(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield files that are or were being written, and by which process."""
     for above, _, names in os.walk(folder):
-        yield from (Path(above, name) for name in names if PARTIAL.fullmatch(name))
+        for name in names:
+            if parts := PARTIAL.fullmatch(name):
+                yield Path(above, name), parts[1]
 
 
 def _synchronise(path: Path) -> None:

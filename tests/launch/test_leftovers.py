@@ -221,7 +221,7 @@ def test_kill_9_and_again(tmp_path):
     words += ["--directory", str(tmp_path), "--cores", "1", "--config", "scale=smoke", "--", target]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     how = {"cwd": ROOT, "env": os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src")}, "text": True}
-    run = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, **how)
+    run = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **how)
     family = psutil.Process(run.pid)
 
     def jobs():
@@ -238,7 +238,7 @@ def test_kill_9_and_again(tmp_path):
     (snakemake,) = family.children()
     run.kill()
     snakemake.kill()
-    run.communicate()
+    run.wait()
     assert runs(job) and not (tmp_path / target).exists()
     assert list((tmp_path / ".snakemake/locks").iterdir())
     again = subprocess.run(words, capture_output=True, **how)

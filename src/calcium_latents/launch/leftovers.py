@@ -1,9 +1,9 @@
 """One `./run` in a folder at a time, and nothing left of those that were killed.
 
-A run notes in `.snakemake` who it is, and locks that note for as long as it lives: the kernel frees the lock of the dead.
-All its processes carry the run's name in their environment. The next run thus knows that a run on this machine is over,
-stops what is left of it (Snakemake's jobs outlive it), and removes its locks and half-written files. Snakemake's locks of
-others, of plain `snakemake` or another machine, are left to Snakemake and to the user.
+A run notes in `.snakemake` who it is, and locks that note for as long as it lives: the kernel frees the lock of the
+dead. All its processes carry the run's name in their environment. The next run thus knows that a run on this machine is
+over, stops what is left of it (Snakemake's jobs outlive it), and removes its locks and half-written files. Snakemake's
+locks of others, of plain `snakemake` or another machine, are left to Snakemake and to the user.
 """
 
 import contextlib
@@ -104,8 +104,8 @@ def _take(note: TextIO, notes: Path) -> None:
 def _held(before: dict[str, Any], notes: Path) -> UserError:
     who = f", process {before['number']} on {before['host']} since {before['since']}" if before else ""
     return UserError(
-        f"{notes.resolve().parent}: expected no other ./run at work in this folder, found one{who}. Wait for its end, or"
-        " stop it. If the two make different files, --nolock runs this one beside it."
+        f"{notes.resolve().parent}: expected no other ./run at work in this folder, found one{who}. Wait for its end,"
+        " or stop it. If the two make different files, --nolock runs this one beside it."
     )
 
 
@@ -209,9 +209,9 @@ def _processes(run: str, session: int) -> Iterator[psutil.Process]:
     """Yield the processes of a run but this one; not jobs of a cluster, which have sessions of their own."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):  # another user's, or just ended
-            if process.pid != os.getpid() and process.environ().get(MARK) == run:
-                if os.getsid(process.pid) == session:
-                    yield process
+            marked = process.pid != os.getpid() and process.environ().get(MARK) == run
+            if marked and os.getsid(process.pid) == session:
+                yield process
 
 
 def _say(text: str) -> None:

@@ -10,8 +10,8 @@
 
 Everything is a pure function of what was there before, and is written atomically under its final name. So any worker
 may write anything, also twice or late; one that is killed at any moment costs its own unfinished group and nothing
-else. The last two closed generations are kept, older ones removed: a file that cannot be read, after damage to the disk,
-counts as none, and the search goes on from what was before it.
+else. The last two closed generations are kept, older ones removed: a file that cannot be read, after damage to the
+disk, counts as none, and the search goes on from what was before it.
 """
 
 import json
@@ -121,7 +121,7 @@ class SearchFolder:
         """Read the member that was the best until and in `generation`.
 
         Raises:
-            LostState: it could not be read; what can no longer be computed from the rest is to be trained from the start.
+            LostState: it could not be read; the search has lost all its state, and is to start anew.
         """
         try:
             return read_torch(self.best(generation), mapped=True)

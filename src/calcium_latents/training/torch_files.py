@@ -1,7 +1,7 @@
 """PyTorch's files, written atomically and to the same bytes for the same content, and read without running anything.
 
-They hold tensors, NumPy arrays, numbers, text, and containers of these. An object of any other class could run code when
-it is read, so none is written, and a file that has one is refused.
+They hold tensors, NumPy arrays, numbers, text, and containers of these. An object of any other class could run code
+when it is read, so none is written, and a file that has one is refused.
 """
 
 import errno
