@@ -17,7 +17,10 @@ def words(text: str) -> set[str]:
 
 
 #: Room -> the rooms that it may import. Modules of the package itself (errors, files, seeds, ...) are everybody's.
-BASE = words("accelerator compiling errors files hydra_words parameter_section progress provenance recording_formats seeds")
+BASE = words(
+    "accelerator compiling errors files hydra_words parameter_section processes progress provenance recording_formats"
+    " seeds unfailing_file"
+)
 LOW = {"recordings", "distributions", "theory"}
 ARROWS: dict[str, set[str]] = {
     "distributions": set(),
@@ -38,7 +41,9 @@ ARROWS: dict[str, set[str]] = {
     "commands": LOW
     | words("claims configuration deconvolution figures launch metrics planning search simulation training"),
     "studies": LOW
-    | words("claims commands configuration deconvolution figures metrics models planning simulation statistics"),
+    | words(
+        "claims commands configuration deconvolution figures metrics models planning simulation statistics training"
+    ),
 }
 
 

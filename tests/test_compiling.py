@@ -77,6 +77,18 @@ def test_an_edit_takes_effect_even_if_it_looks_like_none(package):
     assert package() == (2.0, 1)  # what was compiled before is still there
 
 
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("left", [0, 40])
+def test_compiled_code_that_was_cut_off_is_made_anew(package, tmp_path, kind, left):
+    assert package() == (2.0, 0)
+    files = list((tmp_path / "cache").glob(f"*/*.{kind}"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:left])
+    assert package() == (2.0, 0)
+    assert package() == (2.0, 1)
+
+
 def test_without_a_place_of_ones_own_a_temporary_one_is_used(package, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

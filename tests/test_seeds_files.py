@@ -1,11 +1,16 @@
 """Streams of random numbers and atomic writes."""
 
+import os
+import subprocess
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from calcium_latents import files, processes
 from calcium_latents.errors import UserError
-from calcium_latents.files import atomic_path, read_table, user_path, write_table
+from calcium_latents.files import atomic_path, read_table, remove_partials, user_path, write_table
 from calcium_latents.provenance import PACKAGE, SOURCE
 from calcium_latents.seeds import generator, integer
 
@@ -79,3 +84,41 @@ def test_only_one_place_says_where_a_users_path_leads():
     """Else planning tracks another file than the one that is read."""
     found = {path.name for path in (SOURCE / PACKAGE).rglob("*.py") if "expanduser" in path.read_text(encoding="utf-8")}
     assert found == {"files.py", "compiling.py"}  # the latter: its cache, which is nobody's input
+
+
+def test_a_file_is_on_the_disk_before_its_name_is_and_the_name_before_the_end(tmp_path, monkeypatch):
+    done = []
+    replace = os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(os.readlink(f"/proc/self/fd/{file}")))
+    monkeypatch.setattr(os, "replace", lambda old, new: done.append("renamed") or replace(old, new))
+    with atomic_path(tmp_path / "table.csv") as temporary:
+        temporary.write_text("whole")
+    assert done == [str(temporary), "renamed", str(tmp_path)]
+
+
+def test_a_long_name_leaves_room_for_the_writers(tmp_path):
+    target = tmp_path / ("n" * 240 + ".csv")
+    with atomic_path(target) as temporary:
+        temporary.write_text("whole")
+    assert target.read_text() == "whole"
+
+
+def test_partial_files_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path, monkeypatch):
+    other = subprocess.Popen(["sleep", "60"])
+    with atomic_path(tmp_path / "deep/alive.nc") as own:
+        own.touch()
+        theirs = own.with_name(own.name.replace(processes.process_name(), processes.process_name(other.pid)))
+        elsewhere = own.with_name(own.name.replace(processes.process_name(), "00000000-1-00000000"))
+        users = tmp_path / "deep/.my.partial.nc"
+        for path in (theirs, elsewhere, users):
+            path.touch()
+        assert remove_partials(tmp_path) == 0
+        other.kill()
+        other.wait()
+        assert remove_partials(tmp_path) == 1 and not theirs.exists()
+        day = files.ABANDONED_S
+        os.utime(elsewhere, (0, time.time() - 0.9 * day))
+        assert remove_partials(tmp_path) == 0
+        os.utime(elsewhere, (0, time.time() - 1.1 * day))
+        assert remove_partials(tmp_path) == 1 and not elsewhere.exists()
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == [".my.partial.nc", "alive.nc"]

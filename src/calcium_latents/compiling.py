@@ -77,6 +77,8 @@ def _folder(module: str) -> Path | None:
     try:
         new = not folder.is_dir()
         folder.mkdir(exist_ok=True)
+        for file in (path for path in folder.glob("*.nb[ic]") if not _is_whole(path)):
+            file.unlink()  # cut off by a power loss: Numba would fail on it every time
         _IN_USE.append(open(folder / "in-use", "a+"))  # noqa: SIM115
     except OSError:
         return None
@@ -87,6 +89,13 @@ def _folder(module: str) -> Path | None:
     if new:
         remove_unused(above)
     return folder
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file ends as a pickle does; Numba's do."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1))
+        return file.read() == b"."
 
 
 def remove_unused(above: Path) -> None:

@@ -1,13 +1,13 @@
 """Claims: one holder at a time, and exactly one heir."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from calcium_latents import processes
 from calcium_latents.search import claims
 
 
@@ -39,7 +39,16 @@ def test_a_holder_shows_that_it_lives(tmp_path, monkeypatch):
 def test_the_dead_of_this_machine_are_known_at_once(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    (tmp_path / "group-0.claim-0000").write_text(f"{process.pid} {socket.gethostname()}")
+    (tmp_path / "group-0.claim-0000").write_text(processes.process_name(process.pid))
+    assert claims.take(tmp_path, "group-0").path.name == "group-0.claim-0001"
+
+
+@pytest.mark.parametrize("damaged", ["", "\0\0\0", "12 a-machine"])
+def test_a_claim_that_names_nobody_holds_until_it_is_stale(tmp_path, damaged):
+    file = tmp_path / "group-0.claim-0000"
+    file.write_text(damaged)
+    assert claims.take(tmp_path, "group-0") is None
+    os.utime(file, (0, 0))
     assert claims.take(tmp_path, "group-0").path.name == "group-0.claim-0001"
 
 

@@ -139,7 +139,8 @@ def test_the_folder_stays_bounded(composed, tmp_path, monkeypatch):
 
     monkeypatch.setattr(folder.SearchFolder, "close", close)
     train(composed("search.generations=4"), tmp_path)
-    assert seen == [[f"generation-{number:04d}"] for number in (1, 2, 3, 4)]
+    kept = ((1,), (1, 2), (2, 3), (3, 4))
+    assert seen == [[f"generation-{number:04d}" for number in numbers] for numbers in kept]
 
 
 def test_another_configuration_starts_anew(search, tmp_path, monkeypatch):

@@ -54,10 +54,8 @@ def train(config: DictConfig, directory: Path) -> None:
 
 def fit_once(family, recording, settings: Mapping[str, Any], origin: Mapping[str, Any], directory: Path):
     """Fit the model as it is configured, or go on with an interrupted run; return what it leaves behind."""
-    import torch
-
     from calcium_latents.training.fitting import fit
-    from calcium_latents.training.torch_files import write_torch
+    from calcium_latents.training.torch_files import read_state, write_torch
 
     module, batches, steps = family.prepare(
         recording,
@@ -69,13 +67,12 @@ def fit_once(family, recording, settings: Mapping[str, Any], origin: Mapping[str
     )
     unfinished = directory / "resume.pt"
     module.on_checkpoint = lambda state: write_torch({"origin": origin, "state": state}, unfinished)
-    if unfinished.is_file():
-        saved = torch.load(unfinished, weights_only=False, map_location="cpu")
-        if saved["origin"] == origin:
-            module.resume(saved["state"])
-            print(f"going on from step {module.step} of {steps} ({unfinished})", file=sys.stderr)
-        else:
-            print(f"{unfinished} is of another configuration or code: starting anew", file=sys.stderr)
+    saved = read_state(unfinished)
+    if saved is not None and saved["origin"] == origin:
+        module.resume(saved["state"])
+        print(f"going on from step {module.step} of {steps} ({unfinished})", file=sys.stderr)
+    elif saved is not None:
+        print(f"{unfinished} is of another configuration or code: starting anew", file=sys.stderr)
     if not getattr(module, "has_ended", module.step >= steps):
         fit(module, batches, steps - module.step, settings["accelerator"])
     return family.result(module, recording)

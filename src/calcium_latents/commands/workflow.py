@@ -11,6 +11,7 @@ from pathlib import Path
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
 from calcium_latents.launch import cluster, machine
+from calcium_latents.launch.leftovers import only_run
 from calcium_latents.launch.user import caches, identity
 
 #: Arguments after which not everything is up to date, so that there is nothing to report on.
@@ -39,7 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
         command += ["--report", str(report), "--report-after-run"]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     command += [*arguments[:end], *machine.share(parsed), *arguments[end:]]
-    status = subprocess.run(command).returncode
+    with only_run(parsed, results):
+        status = subprocess.run(command).returncode
     if status != 0:
         sys.exit(status)
     if report.is_file() and report.stat().st_mtime >= started:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from calcium_latents.files import atomic_path
+from calcium_latents.files import atomic_file
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.slabs import slabs
 
@@ -37,9 +37,9 @@ def write_dataset(dataset: xr.Dataset, path: str | Path, provenance: Mapping[str
     # One order, whatever the order in which the parts were put together.
     dataset = dataset[sorted(map(str, dataset.data_vars))]
     dataset.attrs = {name: dataset.attrs[name] for name in sorted(dataset.attrs)}
-    with atomic_path(path) as temporary:
-        encoding = {str(name): _encoding(array) for name, array in dataset.variables.items()}
-        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+    encoding = {str(name): _encoding(array) for name, array in dataset.variables.items()}
+    with atomic_file(path) as file:
+        dataset.to_netcdf(file, engine="h5netcdf", encoding=encoding)
 
 
 def _encoding(array: xr.Variable) -> dict[str, Any]:

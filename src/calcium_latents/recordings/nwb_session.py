@@ -2,11 +2,14 @@
 
 import datetime
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from calcium_latents.files import atomic_file
 
 if TYPE_CHECKING:  # slow import
     from pynwb import NWBFile
@@ -26,6 +29,19 @@ UNKNOWN = {
 REGULAR = 1e-3  # of a step: times that differ less from a fixed rate have one
 #: Columns of a table of trials that NWB keeps for itself.
 RESERVED = ("start_time", "stop_time", "id", "tags", "timeseries", "timeseries_index", "name", "description")
+
+
+def write_nwb(file: "NWBFile", path: str | Path) -> None:
+    """Write an NWB file, atomically."""
+    import h5py
+    from pynwb import NWBHDF5IO
+
+    with (
+        atomic_file(path) as disk,
+        h5py.File(disk, "w") as hdf5,
+        NWBHDF5IO(file=hdf5, mode="w") as io,
+    ):
+        io.write(file)
 
 
 def subject(recording: xr.Dataset) -> tuple["Subject", bool]:

@@ -9,10 +9,9 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents import __version__
-from calcium_latents.files import atomic_path
 from calcium_latents.recordings.behaviour import behaviour_names
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.nwb_session import add_trials, subject, time_axis
+from calcium_latents.recordings.nwb_session import add_trials, subject, time_axis, write_nwb
 from calcium_latents.recordings.trial_table import trial_table
 from calcium_latents.recordings.windows import stitch_windows
 
@@ -78,8 +77,6 @@ def write_event_rates_nwb(
     if not inferred.attrs.get("stitched", 0) and "trial_start" in inferred:
         time = time + float(inferred["trial_start"].values[0])
 
-    from pynwb import NWBHDF5IO  # a slow import that other steps need not wait for
-
     file = _file(inferred, recording, verdict, configuration)
     module = file.create_processing_module(MODULE, f"Inferred by {PROGRAM}; see notes.")
     module.add(_neurons(recording))
@@ -100,8 +97,7 @@ def write_event_rates_nwb(
     if table is not None:
         end = recording["time"].values[-1] + recording["trial_start"].values[0] + recording.attrs["bin_width_s"]
         add_trials(file, table, float(end))
-    with atomic_path(path) as temporary, NWBHDF5IO(str(temporary), "w") as io:
-        io.write(file)
+    write_nwb(file, path)
 
 
 def _series(name: str, values: np.ndarray, unit: str, description: str, axis: dict[str, Any]) -> "TimeSeries":

@@ -7,10 +7,11 @@ is done under a claim must give the same bytes whoever does it.
 """
 
 import os
-import socket
 import threading
 import uuid
 from pathlib import Path
+
+from calcium_latents import processes
 
 BEAT_S = 10.0
 #: Without a sign of life for so long, a holder counts as dead: NFS may show the time of a file a minute late (`acregmax`).
@@ -48,30 +49,17 @@ def take(folder: Path, name: str, stale_s: float = STALE_S) -> Claim | None:
     except (FileExistsError, FileNotFoundError):  # another was faster, or the folder is no longer needed
         return None
     with os.fdopen(descriptor, "w") as file:
-        file.write(f"{os.getpid()} {socket.gethostname()}")
+        file.write(processes.process_name())
     return Claim(path)
 
 
 def is_alive(path: Path, stale_s: float = STALE_S) -> bool:
     """Tell whether the holder of a claim gave a sign of life in the last `stale_s` seconds, and still runs if here."""
     try:
-        holder, _, host = path.read_text().partition(" ")
-        last = path.stat().st_mtime
+        holder, last = path.read_text(errors="replace"), path.stat().st_mtime
     except FileNotFoundError:
         return False
-    if host == socket.gethostname() and not _runs(int(holder)):
-        return False
-    return _clock(path.parent) - last < stale_s
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    return processes.is_alive(holder) is not False and _clock(path.parent) - last < stale_s
 
 
 def _clock(folder: Path) -> float:

@@ -10,11 +10,13 @@
 
 Everything is a pure function of what was there before, and is written atomically under its final name. So any worker
 may write anything, also twice or late; one that is killed at any moment costs its own unfinished group and nothing
-else. Folders of generations before the last closed one are removed.
+else. The last two closed generations are kept, older ones removed: a file that cannot be read, after damage to the
+disk, counts as none, and the search goes on from what was before it.
 """
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,13 @@ from calcium_latents.errors import UserError
 from calcium_latents.files import atomic_path, write_table
 from calcium_latents.provenance import config_digest
 from calcium_latents.search.claims import Claim, is_alive, take
-from calcium_latents.training.torch_files import read_torch, write_torch
+from calcium_latents.training.torch_files import UnreadableFile, read_torch, write_torch
 
 CLOSED = "closed.json"
+
+
+class LostState(Exception):
+    """A file that a search had written could not be read; it has been removed, and what was before it holds."""
 
 
 class SearchFolder:
@@ -84,11 +90,51 @@ class SearchFolder:
 
     def last_closed(self) -> dict[str, Any] | None:
         """What the last complete generation left; None before the first."""
-        found = sorted(self.path.glob(f"generation-*/{CLOSED}"))
+        for path in sorted(self.path.glob(f"generation-*/{CLOSED}"), reverse=True):
+            try:
+                outcome = json.loads(path.read_text())
+                if path.parent == self.generation(outcome["generation"]):
+                    return outcome
+                self._lose(path, "another generation's")
+            except FileNotFoundError:  # a later one has been closed meanwhile
+                return self.last_closed()
+            except (ValueError, TypeError, KeyError) as error:
+                self._lose(path, f"an unreadable one ({error})")
+        return None
+
+    def read_group(self, generation: int, number: int) -> dict[str, Any]:
+        """Read what `save_group` wrote.
+
+        Raises:
+            FileNotFoundError: there is none.
+            LostState: it could not be read; the group is to be trained again, and its generation to be closed again.
+        """
+        path = self.group(generation, number)
         try:
-            return json.loads(found[-1].read_text()) if found else None
-        except FileNotFoundError:  # a later one has been closed meanwhile
-            return self.last_closed()
+            return read_torch(path, mapped=True)
+        except UnreadableFile as error:
+            (self.generation(generation) / CLOSED).unlink(missing_ok=True)
+            self._lose(path, f"an unreadable one ({error})")
+            raise LostState(str(path)) from error
+
+    def read_best(self, generation: int) -> dict[str, Any]:
+        """Read the member that was the best until and in `generation`.
+
+        Raises:
+            LostState: it could not be read; the search has lost all its state, and is to start anew.
+        """
+        try:
+            return read_torch(self.best(generation), mapped=True)
+        except (UnreadableFile, FileNotFoundError) as error:
+            print(f"{error} The search starts anew.", file=sys.stderr)
+            for folder in (*self.path.glob("generation-*"), self.path / "best"):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise LostState(str(self.best(generation))) from error
+
+    @staticmethod
+    def _lose(path: Path, found: str) -> None:
+        print(f"{path}: expected the state of a search, found {found}. It counts as none.", file=sys.stderr)
+        path.unlink(missing_ok=True)
 
     def best(self, generation: int) -> Path:
         """File of the member that was the best until and in `generation`."""
@@ -110,7 +156,7 @@ class SearchFolder:
             write_table(pd.DataFrame(outcome[name]), self.path / f"{name}.csv")
         # no newer ones: this worker may be late
         for old in self.path.glob("generation-*"):
-            if old.name < self.generation(generation).name:
+            if old.name < self.generation(generation - 1).name:
                 shutil.rmtree(old, ignore_errors=True)
         keep = {self.best(number) for number in outcome["kept"]}
         for old in self.path.glob("best/generation-*.pt"):
@@ -132,5 +178,5 @@ class MemberFiles:
     def __getitem__(self, member: int) -> dict[str, Any]:
         number = next(number for number, members in enumerate(self.groups) if member in members)
         if number not in self._read:
-            self._read[number] = read_torch(self.folder.group(self.generation, number))
+            self._read[number] = self.folder.read_group(self.generation, number)
         return self._read[number]["members"][member - self.groups[number].start]

@@ -18,6 +18,7 @@ import yaml
 from calcium_latents.errors import UserError
 from calcium_latents.files import atomic_path
 from calcium_latents.hydra_words import quoted
+from calcium_latents.search.folder import LostState
 from calcium_latents.search.results import best_result
 from calcium_latents.search.table import SearchTable
 from calcium_latents.search.worker import Worker
@@ -44,10 +45,14 @@ def search_population(
     Raises UserError where the config is wrong, or all members diverge.
     """
     worker = Worker.make(family, recording, config, origin, directory)
-    outcome = work_together(worker, config, directory)
-    if outcome is None:
-        raise UserError(f"{directory}: expected the state of the search, found none: another command has ended it.")
-    return best_result(worker, outcome, recording)
+    while True:
+        outcome = work_together(worker, config, directory)
+        if outcome is None:
+            raise UserError(f"{directory}: expected the state of the search, found none: another command has ended it.")
+        try:
+            return best_result(worker, outcome, recording)
+        except LostState:
+            continue
 
 
 def work_together(worker: Worker, config: Mapping[str, Any], directory: Path) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ import xarray as xr
 from calcium_latents.accelerator import device_of
 from calcium_latents.search.worker import Worker
 from calcium_latents.training.family import FitResult
-from calcium_latents.training.torch_files import read_torch
 
 
 def best_result(worker: Worker, outcome: Mapping[str, Any], recording: xr.Dataset) -> FitResult:
@@ -26,11 +25,13 @@ def best_result(worker: Worker, outcome: Mapping[str, Any], recording: xr.Datase
         As for one model; metrics is the history (see `outcome`), snapshots are the best members so far, oldest first.
         The checkpoint of a random search also has the last weights of every member, `members`, and the last rows of
         the history, `member_metrics`.
+
+    Raises LostState when a file of the search could not be read: search on, and ask again.
     """
     module = worker.trainer.untrained()
     module.store.to(torch.device(device_of(worker.trainer.accelerator)))
     best = outcome["best"]
-    module.evaluated.load_state_dict(read_torch(worker.folder.best(best["generation"]))["state"])
+    module.evaluated.load_state_dict(worker.folder.read_best(best["generation"])["state"])
     result = worker.trainer.family.result(module, recording)
     checkpoint = {**result.checkpoint, "generation": best["generation"], "member": best["member"]}
     if worker.settings.kind == "random":
@@ -39,7 +40,7 @@ def best_result(worker: Worker, outcome: Mapping[str, Any], recording: xr.Datase
         checkpoint["members"] = [states[member]["evaluated"] for member in population]
         checkpoint["member_metrics"] = outcome["history"][-len(population) :]
     names = ("step", "seconds", "state", "metrics")
-    snapshots = [read_torch(worker.folder.best(generation)) for generation in outcome["kept"]]
+    snapshots = [worker.folder.read_best(generation) for generation in outcome["kept"]]
     return replace(
         result,
         checkpoint=checkpoint,

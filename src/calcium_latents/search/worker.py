@@ -18,11 +18,10 @@ import numpy as np
 import torch
 import xarray as xr
 
-from calcium_latents.search.folder import SearchFolder
+from calcium_latents.search.folder import LostState, SearchFolder
 from calcium_latents.search.group_training import GroupTrainer
 from calcium_latents.search.outcome import conclude, start
 from calcium_latents.search.settings import SearchSettings
-from calcium_latents.training.torch_files import read_torch
 
 POLL_S = 0.5
 
@@ -72,6 +71,8 @@ class Worker:
                     self._close(before)
                 elif not any(trained):
                     time.sleep(POLL_S)
+            except LostState:
+                continue
             except FileNotFoundError:
                 # other workers may have gone on, and removed what this one, delayed, was about to read
                 now = self.folder.last_closed() or {"generation": 0}
@@ -101,7 +102,7 @@ class Worker:
 
     def _close(self, before: Mapping[str, Any]) -> None:
         generation = before["generation"] + 1
-        records = [read_torch(self.folder.group(generation, number)) for number in range(len(self.groups))]
+        records = [self.folder.read_group(generation, number) for number in range(len(self.groups))]
         rows = [row for record in records for row in record["rows"]]
         seconds = sum(record["seconds"] for record in records)
         outcome = conclude(self.settings, self.trainer.seed, before, rows, seconds)

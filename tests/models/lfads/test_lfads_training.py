@@ -208,6 +208,16 @@ def test_a_state_of_another_configuration_is_not_continued(events_path, tmp_path
     assert (directory / "output.nc").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", bytes(500)])
+def test_a_state_that_cannot_be_read_counts_as_none(events_path, tmp_path, capsys, content):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    (directory / "resume.pt").write_bytes(content)
+    run_training(events_path, directory)
+    assert "resume.pt: expected a whole file of PyTorch" in capsys.readouterr().err
+    assert (directory / "output.nc").exists() and not (directory / "resume.pt").exists()
+
+
 @pytest.mark.slow
 def test_training_killed_by_the_system_goes_on(events_path, tmp_path):
     """The same with kill -9 of the command itself."""

@@ -10,6 +10,7 @@ from user_files import smooth_traces
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.readers import read_user_file
 from calcium_latents.recordings.readers.formats import minian
+from calcium_latents.recordings.readers.opening import refuse_pickles
 
 
 @pytest.fixture
@@ -170,3 +171,20 @@ def test_inscopix_refuses(traces, tmp_path):
     (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text() + "5.0, x, 1, 2\n")
     with pytest.raises(UserError, match=r"a\.csv: file: expected traces of Inscopix as CSV, found an unreadable one"):
         read_user_file(entry, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (".zarray", '{"zarr_format": 2, "filters": [{"id": "pickle", "protocol": 5}]}'),
+        (".zmetadata", '{"metadata": {"C/.zarray": {"filters": [{"id": "p\\u0069ckle"}]}}}'),
+        ("zarr.json", '{"codecs": [{"name": "numcodecs.pickle"}]}'),
+    ],
+)
+def test_zarr_of_pickled_objects_is_refused(tmp_path, name, content):
+    (tmp_path / "C").mkdir()
+    (tmp_path / "C" / name).write_text(content)
+    with pytest.raises(UserError, match=rf"C/{name}: codec: .*pickled objects, which could run code"):
+        refuse_pickles(tmp_path)
+    (tmp_path / "C" / name).write_text(content.replace("ckle", "ckled"))
+    refuse_pickles(tmp_path)

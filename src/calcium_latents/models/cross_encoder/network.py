@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from calcium_latents.errors import UserError
 from calcium_latents.models.reduced_rank_regression.regression import LinearLatents
 from calcium_latents.training.streams import Streams
+from calcium_latents.training.torch_files import read_torch
 
 SMALLEST = 1e-4  # added to the rectified drive, so that the power's derivatives are finite
 
@@ -266,7 +267,7 @@ def chosen_encoder(checkpoint: str | Path | Mapping[str, Any]) -> ChosenEncoder:
     """
     origin = "checkpoint" if isinstance(checkpoint, Mapping) else checkpoint
     if not isinstance(checkpoint, Mapping):
-        checkpoint = torch.load(checkpoint, weights_only=False, map_location="cpu")
+        checkpoint = read_torch(checkpoint)
     if "hidden" not in checkpoint:
         found = sorted(map(str, checkpoint))
         raise UserError(f"{origin}: expected the checkpoint of a cross-encoder, found one with the fields {found}.")

@@ -9,6 +9,7 @@ import torch
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.core import CoreSizes
 from calcium_latents.models.digital_twin.twin import DigitalTwin
+from calcium_latents.training.torch_files import UnreadableFile, read_torch
 
 
 def described(twin: DigitalTwin) -> dict[str, Any]:
@@ -23,11 +24,11 @@ def restore(path: str | Path) -> DigitalTwin:
         UserError: the file is no checkpoint of a digital twin.
     """
     try:
-        saved = torch.load(path, weights_only=False, map_location="cpu")
+        saved = read_torch(path)
         sizes, state = CoreSizes(**saved["sizes"]), saved["state"]
         twin = DigitalTwin(sizes, tuple(saved["image_shape"]), len(state["bias"]), torch.Generator())
         twin.load_state_dict(state)
-    except (OSError, EOFError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, UnreadableFile, KeyError, TypeError, RuntimeError) as error:
         raise UserError(
             f"{path}: expected a checkpoint of a digital twin, found something else ({error!r})."
             " Give the checkpoint.pt of a training run of the model digital_twin."

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 import xarray as xr
 
 from calcium_latents.errors import UserError
@@ -12,6 +11,7 @@ from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.inference import infer_rates, to_inferred
 from calcium_latents.models.lfads.snapshots import load_model
 from calcium_latents.models.lfads.trials import TrialOptions, prepare_trials
+from calcium_latents.training.torch_files import read_torch
 
 
 def member_rates(directory: Path, recording: xr.Dataset, data: Mapping) -> Iterator[tuple[int, xr.Dataset | None]]:
@@ -26,7 +26,7 @@ def member_rates(directory: Path, recording: xr.Dataset, data: Mapping) -> Itera
 
     Raises UserError when the run kept no members.
     """
-    checkpoint = torch.load(directory / "checkpoint.pt", weights_only=False, map_location="cpu")
+    checkpoint = read_torch(directory / "checkpoint.pt")
     if "members" not in checkpoint:
         raise UserError(
             f"{directory / 'checkpoint.pt'}: expected the weights of every member under 'members', found"

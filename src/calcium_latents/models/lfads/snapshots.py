@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 import xarray as xr
 
 from calcium_latents.models.lfads.batches import TrialStore
@@ -14,6 +13,7 @@ from calcium_latents.models.lfads.inference import infer_rates
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.trials import TrialOptions, prepare_trials
 from calcium_latents.training.streams import Streams
+from calcium_latents.training.torch_files import read_torch
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SnapshotRates:
 
 def load_model(directory: Path) -> tuple[LFADSFamily, LFADS]:
     """Rebuild the trained model of a run directory."""
-    checkpoint = torch.load(directory / "checkpoint.pt", weights_only=False, map_location="cpu")
+    checkpoint = read_torch(directory / "checkpoint.pt")
     family = LFADSFamily(**checkpoint["family"])
     streams = Streams([0] * checkpoint["population"])
     model = family.build(checkpoint["neurons"], checkpoint["event_minimum"], streams)
@@ -56,7 +56,7 @@ def snapshot_rates(directory: Path, recording: xr.Dataset, data: Mapping) -> Ite
     _, model = load_model(directory)
     trials = prepare_trials(recording, TrialOptions(**data), str(directory))
     store = TrialStore(trials.events)
-    for snapshot in torch.load(directory / "snapshots.pt", weights_only=False, map_location="cpu"):
+    for snapshot in read_torch(directory / "snapshots.pt"):
         model.load_state_dict(snapshot["state"])
         rates = infer_rates(model, store, samples=0)["mean"] * trials.imaging_rate
         yield SnapshotRates(snapshot["step"], snapshot["seconds"], rates, trials.time, snapshot["metrics"])

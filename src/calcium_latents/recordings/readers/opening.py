@@ -4,6 +4,7 @@ Every reader opens its files here. Libraries raise all kinds of exceptions over 
 (EOFError, UnpicklingError, RuntimeError, ...); to a user they mean one thing.
 """
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import scipy.io
 
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.readers.pickled_arrays import load_pickled_array
 
 #: What says nothing of the file: a machine without memory, and mistakes of this package.
 OTHERS = (UserError, MemoryError, AssertionError, NameError)
@@ -45,6 +47,23 @@ def is_hdf5(path: Path) -> bool:
     except OSError:
         return False
     return any(start[at : at + len(HDF5_SIGNATURE)] == HDF5_SIGNATURE for at in (0, 512, 1024, 2048))
+
+
+def refuse_pickles(group: Path) -> None:
+    """Check that nothing in a group of zarr is stored as pickled objects: reading them could run code.
+
+    Raises:
+        UserError: something is.
+    """
+    for name in (".zarray", ".zmetadata", "zarr.json"):
+        for path in group.rglob(name):
+            with reading(path, "JSON"):
+                waiting = [json.loads(path.read_text())]
+            while waiting:
+                item = waiting.pop()
+                if isinstance(item, str) and item.lower() in ("pickle", "numcodecs.pickle"):
+                    fail(path, "codec", "numbers", "pickled objects, which could run code", "Save numbers instead.")
+                waiting += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
 
 
 def text_start(path: Path, size: int) -> str:
@@ -91,13 +110,16 @@ def load_npy(
     pickled: bool = False,
     mapped: bool = False,
 ) -> np.ndarray:
-    """Return the array of a .npy file; `pickled`: of Python's objects; `mapped`: on disk until it is used.
+    """Return the array of a .npy file; `pickled`: perhaps of Python's objects, see `load_pickled_array`; `mapped`: on
+    disk until it is used.
 
     Raises:
         UserError: the file cannot be read.
     """
     with reading(path, expected, advice):
-        array = np.load(path, allow_pickle=pickled, mmap_mode="r" if mapped else None)
+        if pickled:
+            return load_pickled_array(path)
+        array = np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
         if not isinstance(array, np.ndarray):
             raise ValueError("an archive of several arrays")
         return array

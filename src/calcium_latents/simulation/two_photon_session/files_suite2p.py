@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from calcium_latents.files import atomic_path, write_table
+from calcium_latents.files import atomic_file, write_table
 from calcium_latents.simulation.two_photon_session.footprints import footprints
 from calcium_latents.simulation.two_photon_session.parameters import INDICATORS
 from calcium_latents.simulation.two_photon_session.session import TwoPhotonSession
@@ -54,8 +54,8 @@ def write_suite2p(session: TwoPhotonSession, folder: str | Path) -> Path:
         "iscell": np.stack([is_cell, 0.05 + 0.9 * is_cell], axis=1),
     }
     for name, array in arrays.items():
-        with atomic_path(plane / f"{name}.npy") as temporary:
-            np.save(temporary, array)
+        with atomic_file(plane / f"{name}.npy") as file:  # NumPy says nothing when a file of its own is cut off
+            np.save(file, array)
     return plane
 
 

@@ -1,14 +1,11 @@
 """Embedding of traces that a model was not trained on, whatever their rate and length."""
 
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-import torch
-from numpy._core import multiarray
 
 from calcium_latents.models.avae import family as avae_family
 from calcium_latents.models.avae_plus import family as avae_plus_family
@@ -20,6 +17,7 @@ from calcium_latents.models.traces.statistics import FEWEST_BINS
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.rates import resample_traces
 from calcium_latents.recordings.traces_matrix import check_matrix
+from calcium_latents.training.torch_files import UnreadableFile, read_torch
 
 #: fields of every checkpoint, and of each kind's; a kind's first field is the one that no other kind has
 COMMON = ("family", "normalisation", "minimum", "scale", "rate_hz", "seed")
@@ -29,14 +27,6 @@ KINDS = {
     "avae": ("samples", "state", "member"),
 }
 RETRAIN = "Train the model again with this version of the package."
-#: what NumPy needs to be read from a checkpoint; other objects are not, for they could run code
-NUMPY = (
-    np.ndarray,
-    np.dtype,
-    multiarray._reconstruct,
-    multiarray.scalar,
-    *(type(np.dtype(name)) for name in ("float32", "float64", "int32", "int64")),
-)
 
 
 class EmbeddedTraces(NamedTuple):
@@ -237,11 +227,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         fail(path, "file", "a checkpoint.pt of avae, avae_plus or pca", "no such file", "Correct the path, or train.")
     try:
-        with torch.serialization.safe_globals(list(NUMPY)):
-            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        # not PyTorch's own words: they advise to read it anyway, which would run code in the file
-        _wrong(path, f"an unreadable file, or one that holds more than numbers and text ({type(error).__name__})")
+        checkpoint = read_torch(path)
+    except UnreadableFile as error:
+        _wrong(path, f"an unreadable file ({error})")
     if not isinstance(checkpoint, Mapping):
         _wrong(path, f"a {type(checkpoint).__name__}")
     return checkpoint

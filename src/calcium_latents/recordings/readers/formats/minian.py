@@ -17,7 +17,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.recording_formats import is_zarr, zarr_group
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
-from calcium_latents.recordings.readers.opening import hdf5_has, reading
+from calcium_latents.recordings.readers.opening import hdf5_has, reading, refuse_pickles
 from calcium_latents.recordings.readers.traces import Traces
 
 
@@ -74,6 +74,7 @@ def _opened(path: Path, name: str) -> Generator[xr.Dataset]:
         if find_spec("zarr") is None:
             advice = "Run `./run install minian`, or save C with xarray's to_netcdf and name that file."
             raise UserError(f"{path}: file: expected the Python package zarr, which reads this folder. {advice}")
+        refuse_pickles(group)
         with reading(group, "a group of zarr"), xr.open_zarr(group, decode_times=False) as found:
             yield found
     else:

@@ -15,7 +15,7 @@ from calcium_latents.commands.cli import command, method_of, run_command
 )
 def main(options) -> None:
     """Write the scores, the sweep over lags, and the held-out predictions."""
-    from calcium_latents.files import atomic_path, write_table
+    from calcium_latents.files import atomic_file, write_table
     from calcium_latents.metrics.latent_recovery import score_runs
     from calcium_latents.recordings import read_inferred, read_recording
 
@@ -28,8 +28,8 @@ def main(options) -> None:
         table.insert(1, "frequency_hz", options.frequency_hz)
         write_table(table, path)
     predictions.attrs |= {"dataset": options.dataset, "frequency_hz": options.frequency_hz}
-    with atomic_path(options.predictions) as temporary:
-        predictions.to_netcdf(temporary, engine="h5netcdf")
+    with atomic_file(options.predictions) as file:
+        predictions.to_netcdf(file, engine="h5netcdf")
 
 
 if __name__ == "__main__":
