@@ -33,7 +33,7 @@ rule train:
     shell:
         "accelerator=$([ {resources.gpu} -gt 0 ] && echo gpu || echo cpu);"
         " {params.allocator} python -m calcium_latents.commands.train {params.arguments} seed={wildcards.seed}"
-        " recording={input.recording} accelerator=$accelerator threads={threads}"
+        " recording={input.recording} accelerator=$accelerator threads=$OMP_NUM_THREADS processes={threads}"
         " hydra.run.dir={params.directory} > {log} 2>&1"
 
 
@@ -60,5 +60,5 @@ rule search_worker:
     shell:
         "accelerator=$([ {resources.gpu} -gt 0 ] && echo gpu || echo cpu);"
         " {params.allocator} python -m calcium_latents.commands.search_worker {params.arguments} seed={wildcards.seed}"
-        " recording={input.recording} accelerator=$accelerator threads={threads}"
+        " recording={input.recording} accelerator=$accelerator threads=$OMP_NUM_THREADS processes={threads}"
         " hydra.run.dir={params.directory} > {log} 2>&1"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
+from calcium_latents.launch import verify
 
 #: Arguments after which not everything is up to date, so that there is nothing to report on.
 PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefile", "directory", "report")
@@ -17,9 +18,11 @@ PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefi
 def main(arguments: list[str] | None = None) -> None:
     """Run Snakemake with `arguments` (all of its own are understood); exit with its status.
 
-    A run of everything writes the HTML report at its end.
+    A run of everything writes the HTML report at its end. `verify` as the first word: see `launch.verify`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["verify"]:
+        return verify.main(arguments[1:])
     parsed = _parse(arguments)
     results = Path("results") / _scale(parsed.config, parsed.configfile)
     report, started = results / "report.html", time.time()

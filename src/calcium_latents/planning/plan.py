@@ -11,7 +11,7 @@ from calcium_latents.planning.composition import ComposedRun, compose_run
 from calcium_latents.planning.studies import description
 
 #: Fields of the training command that its rule sets itself.
-SET_BY_RULES = {"seed", "recording", "accelerator", "threads"}
+SET_BY_RULES = {"seed", "recording", "accelerator", "threads", "processes"}
 
 
 class Plan:

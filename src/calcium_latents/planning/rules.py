@@ -14,6 +14,8 @@ from calcium_latents.planning.sizes import by_size
 from calcium_latents.provenance import PACKAGE, code_digest
 
 FIELDS = ("mem_mb", "runtime", "gpu")
+#: What NumPy's, SciPy's and PyTorch's linear algebra take their number of threads from.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def code(*modules: str) -> str:
@@ -59,7 +61,9 @@ class RuleDefaults:
         """Add to what a rule says.
 
         Log and benchmark are named as the rule and stand where its first output stands, below results/SCALE/logs and
-        results/SCALE/benchmarks. The code is the module that its command runs.
+        results/SCALE/benchmarks. The code is the module that its command runs. Sums depend on the number of threads
+        that share them: a command computes with as many as it is granted ($OMP_NUM_THREADS), however few cores Snakemake
+        leaves it ({threads}).
         """
         if said.norun or not said.shellcmd:
             return
@@ -76,6 +80,8 @@ class RuleDefaults:
         sized = self.granted_as.get(rule, rule)
         said.resources = ((), {field: by_size(sized, field, self.granted(rule, field)) for field in FIELDS} | own)
         positional, params = said.params or ((), {})
+        numeric = " ".join(f"{name}={self.granted(rule, 'threads')}" for name in THREADS)
+        said.shellcmd = f"export {numeric}; {said.shellcmd}"
         ran = re.search(rf"python -m {PACKAGE}\.([\w.]+)", said.shellcmd)
         if ran and "code" not in params:
             said.params = (positional, params | {"code": code(ran[1])})

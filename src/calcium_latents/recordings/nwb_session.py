@@ -1,12 +1,16 @@
-"""What is known of a recording's session beside its traces, as parts of an NWB file."""
+"""What is known of a recording's session beside its traces, as parts of an NWB file; and NWB files, written."""
 
 import datetime
 import json
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from calcium_latents.files import atomic_path
 
 if TYPE_CHECKING:  # slow import
     from pynwb import NWBFile
@@ -26,6 +30,22 @@ UNKNOWN = {
 REGULAR = 1e-3  # of a step: times that differ less from a fixed rate have one
 #: Columns of a table of trials that NWB keeps for itself.
 RESERVED = ("start_time", "stop_time", "id", "tags", "timeseries", "timeseries_index", "name", "description")
+
+
+def write_nwb_file(file: "NWBFile", path: str | Path) -> None:
+    """Write an NWB file at `path`, atomically and to the same bytes for the same content and identifier.
+
+    NWB gives every object an id at random: here each follows from the file's identifier and the object's place.
+    """
+    from pynwb import NWBHDF5IO  # a slow import that other steps need not wait for
+
+    found: list[tuple[str, Any]] = [("", file)]
+    for place, container in found:  # which grows
+        found += [(f"{place}/{i}:{child.name}", child) for i, child in enumerate(container.children)]
+        # hdmf has no way to choose an id but for an object that it reads
+        container._AbstractContainer__object_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{file.identifier} {place}"))
+    with atomic_path(path) as temporary, NWBHDF5IO(str(temporary), "w") as io:
+        io.write(file)
 
 
 def subject(recording: xr.Dataset) -> tuple["Subject", bool]:

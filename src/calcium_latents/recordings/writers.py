@@ -9,10 +9,9 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents import __version__
-from calcium_latents.files import atomic_path
 from calcium_latents.recordings.behaviour import behaviour_names
 from calcium_latents.recordings.fields import fail
-from calcium_latents.recordings.nwb_session import add_trials, subject, time_axis
+from calcium_latents.recordings.nwb_session import add_trials, subject, time_axis, write_nwb_file
 from calcium_latents.recordings.trial_table import trial_table
 from calcium_latents.recordings.windows import stitch_windows
 
@@ -47,8 +46,7 @@ def write_event_rates_nwb(
     its spread `..._sd`, where they exist, at a fixed rate on the clock of the session, and a table `neurons` (number,
     position). The session's table of trials becomes that of the file, and signals of the animal series of the module
     `behavior`. Several trials are stitched first. The start of the session, and the subject, are those of the source
-    file where this is NWB, else placeholders that the notes name; nothing depends on the time of writing but NWB's
-    object ids.
+    file where this is NWB, else placeholders that the notes name; nothing depends on the time of writing.
 
     Args:
         path: file to write, *.nwb.
@@ -78,8 +76,6 @@ def write_event_rates_nwb(
     if not inferred.attrs.get("stitched", 0) and "trial_start" in inferred:
         time = time + float(inferred["trial_start"].values[0])
 
-    from pynwb import NWBHDF5IO  # a slow import that other steps need not wait for
-
     file = _file(inferred, recording, verdict, configuration)
     module = file.create_processing_module(MODULE, f"Inferred by {PROGRAM}; see notes.")
     module.add(_neurons(recording))
@@ -100,8 +96,7 @@ def write_event_rates_nwb(
     if table is not None:
         end = recording["time"].values[-1] + recording["trial_start"].values[0] + recording.attrs["bin_width_s"]
         add_trials(file, table, float(end))
-    with atomic_path(path) as temporary, NWBHDF5IO(str(temporary), "w") as io:
-        io.write(file)
+    write_nwb_file(file, path)
 
 
 def _series(name: str, values: np.ndarray, unit: str, description: str, axis: dict[str, Any]) -> "TimeSeries":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calcium_latents.files import atomic_path
+from calcium_latents.recordings.nwb_session import write_nwb_file
 from calcium_latents.simulation.two_photon_session.footprints import footprints
 from calcium_latents.simulation.two_photon_session.session import TwoPhotonSession
 
@@ -20,7 +20,7 @@ def write_nwb(session: TwoPhotonSession, path: str | Path) -> None:
     speed. Table of trials with a condition each. Frames with motion are not marked: nothing in the format does.
     """
     from hdmf.backends.hdf5.h5_utils import H5DataIO  # slow imports that the simulation need not wait for
-    from pynwb import NWBHDF5IO, NWBFile, TimeSeries
+    from pynwb import NWBFile, TimeSeries
     from pynwb.behavior import BehavioralTimeSeries
     from pynwb.file import Subject
     from pynwb.ophys import Fluorescence, RoiResponseSeries
@@ -49,8 +49,7 @@ def write_nwb(session: TwoPhotonSession, path: str | Path) -> None:
     file.add_trial_column("condition", "Stimulus of the trial.")
     for trial in session.trials.itertuples():
         file.add_trial(start_time=trial.start_s, stop_time=trial.stop_s, condition=trial.condition)
-    with atomic_path(path) as temporary, NWBHDF5IO(str(temporary), "w") as io:
-        io.write(file)
+    write_nwb_file(file, path)
 
 
 def _segmentation(file, session: TwoPhotonSession):
