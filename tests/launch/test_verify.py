@@ -72,7 +72,7 @@ def test_a_kill_is_due_when_its_job_has_begun_and_leaves_nothing_alive(tmp_path)
     import psutil
 
     # a job, a process in a session of its own, as workers and containers have
-    script = f"import subprocess, time; subprocess.Popen(['sleep', '600'], start_new_session=True); time.sleep(1);"
+    script = "import subprocess, time; subprocess.Popen(['sleep', '600'], start_new_session=True); time.sleep(1);"
     script += f"open({str(tmp_path / 'train.log')!r}, 'w').close(); time.sleep(600)"
     (tmp_path / "old.log").touch()  # of the run before
     time.sleep(0.05)

@@ -62,8 +62,8 @@ class RuleDefaults:
 
         Log and benchmark are named as the rule and stand where its first output stands, below results/SCALE/logs and
         results/SCALE/benchmarks. The code is the module that its command runs. Sums depend on the number of threads
-        that share them: a command computes with as many as it is granted ($OMP_NUM_THREADS), however few cores Snakemake
-        leaves it ({threads}).
+        that share them: a command computes with as many as the scale grants ($OMP_NUM_THREADS), however few cores
+        Snakemake leaves it ({threads}).
         """
         if said.norun or not said.shellcmd:
             return

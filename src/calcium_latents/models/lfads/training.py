@@ -95,8 +95,9 @@ class LFADSTraining(lightning.LightningModule):
         seed: of validation folds.
 
     After fitting, `evaluated` is the model to use, `history` the metrics (a row per validation and member), `timing`
-    the seconds spent in training steps until each validation and snapshot, and `snapshots` the weights over training. `on_checkpoint` is called
-    with `training_state()` every now and then; `resume` continues from such a state to the same weights.
+    the seconds spent in training steps until each validation and snapshot, and `snapshots` the weights over training.
+    `on_checkpoint` is called with `training_state()` every now and then; `resume` continues from such a state to the
+    same weights.
     """
 
     def __init__(
