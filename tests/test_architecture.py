@@ -34,7 +34,9 @@ ARROWS: dict[str, set[str]] = {
     "search": LOW | {"training", "models"},
     "claims": LOW | {"configuration", "statistics", "metrics", "planning"},
     "figures": LOW | {"statistics", "metrics", "planning"},
-    "commands": LOW | words("claims configuration deconvolution figures metrics planning search simulation training"),
+    "launch": {"configuration", "planning"},
+    "commands": LOW
+    | words("claims configuration deconvolution figures launch metrics planning search simulation training"),
     "studies": LOW
     | words("claims commands configuration deconvolution figures metrics models planning simulation statistics"),
 }

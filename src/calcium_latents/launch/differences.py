@@ -59,7 +59,7 @@ def _table(one: Path, other: Path) -> str | None:
         return f"columns {list(a)} and {list(b)}"
     if len(a) != len(b):
         return f"{len(a)} and {len(b)} rows"
-    columns = [name for name in a if (a[name] != b[name]).any()]
+    columns = [str(name) for name in a if (a[name] != b[name]).any()]
     if not columns:
         return None
     row = int((a[columns[0]] != b[columns[0]]).to_numpy().argmax())
@@ -103,15 +103,18 @@ def _hdf5(one: Path, other: Path) -> str | None:
             return f"objects {_short(sorted(set(names_a) ^ set(names_b)) or 'in another order')}"
         for place in places_a:
             x, y = places_a[place], places_b[place]
-            attributes = [{k: v for k, v in item.attrs.items() if k not in REFERENCES} for item in (x, y)]
             if isinstance(x, h5py.Dataset):
                 if difference := _values(_read(x), _read(y), place):
                     return difference
                 if (x.chunks, x.compression) != (y.chunks, y.compression):
                     return f"{place}: chunks or compression"
-            if difference := _values(*attributes, f"{place}: attributes"):
+            if difference := _values(_attributes(x), _attributes(y), f"{place}: attributes"):
                 return difference
     return None
+
+
+def _attributes(item: Any) -> dict[str, Any]:
+    return {name: value for name, value in item.attrs.items() if name not in REFERENCES}
 
 
 def _read(item: Any) -> Any:
