@@ -105,7 +105,9 @@ def test_rows_of_other_studies_stay(tmp_path):
 
 @pytest.mark.slow
 def test_a_study_has_the_same_bytes_on_one_core_on_two_and_with_kills(repository, tmp_path):
+    # two threads a job, of which Snakemake takes one away where there is one core
     words = ["verify", "--studies", "latent_contributions", "--kills", "2"]
+    words += ["--config", 'resources={"default": {"threads": 2}}']
     words += ["--folder", str(tmp_path / "runs"), "--output", str(tmp_path / "verify.csv"), "--keep"]
     command = [sys.executable, "-m", "calcium_latents.commands.workflow", *words]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
