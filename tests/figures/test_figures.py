@@ -237,12 +237,13 @@ def test_variants_of_one_hyperparameter_are_left_to_the_selection_figure(figure_
     assert not any("dropout rate" in text for text, _, _ in texts)
     table = pd.read_csv(figure_inputs["radical_convergence"]["convergence"][0])
     table[table["model"] == "radical_dropout30"].to_csv(tmp_path / "only.csv", index=False)
-    draw_figure("radical_convergence", {"convergence": [tmp_path / "only.csv"]}, tmp_path / "o")
+    timing = figure_inputs["radical_convergence"]["timing"]
+    draw_figure("radical_convergence", {"convergence": [tmp_path / "only.csv"], "timing": timing}, tmp_path / "o")
     assert any("dropout rate 0.3" in text for text, _, _ in texts)
 
 
-def test_the_same_bytes_again(figure_inputs, tmp_path):
-    name = "radical_calibration"
+@pytest.mark.parametrize("name", ["radical_calibration", "radical_extended_data1"])
+def test_the_same_bytes_again(figure_inputs, tmp_path, name):
     first = draw_figure(name, figure_inputs[name], tmp_path / "a" / name)
     second = draw_figure(name, figure_inputs[name], tmp_path / "b" / name)
     for one, other in zip(first, second, strict=True):

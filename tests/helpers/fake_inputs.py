@@ -15,6 +15,7 @@ from calcium_latents.metrics.smoothing import smooth
 from calcium_latents.recordings import make_inferred, make_recording, write_inferred, write_recording
 from calcium_latents.recordings.windows import cut_windows
 from calcium_latents.simulation.lorenz.lorenz_recording import simulate_lorenz_recording
+from calcium_latents.studies.radical.convergence import RUN
 
 PROVENANCE = {"config_digest": "0", "code_digest": "0", "seed": 0, "versions": "{}"}
 SPEEDS = {7: 5, 15: 11}
@@ -53,7 +54,7 @@ def make(folder: Path, neurons: int = 40, trials_per_condition: int = 4) -> dict
         predictions.append(here / "predictions.nc")
         scores.append(here / "scores.csv")
     inferred = sorted((folder / "lorenz-7hz").glob("*/seed-*/output.nc"))
-    convergence, spikes, simulated, calibration = _tables(folder)
+    convergence, timing, spikes, simulated, calibration = _tables(folder)
     real = _real(folder)
     return {
         "radical_figure2": {
@@ -66,7 +67,7 @@ def make(folder: Path, neurons: int = 40, trials_per_condition: int = 4) -> dict
         "radical_extended_data1": {"recording": recordings},
         "radical_extended_data2": {"recording": recordings[:1]},
         "radical_supplementary1": {"scores": scores, "paper": [PAPER]},
-        "radical_convergence": {"convergence": [convergence], "scores": scores},
+        "radical_convergence": {"convergence": [convergence], "timing": [timing], "scores": scores},
         "radical_selection_metric": {"convergence": [convergence]},
         "spike_ground_truth": {"spike_inference": [spikes], "simulated": [simulated], "paper": [PAPER]},
         "radical_calibration": {"calibration": [calibration], "paper": [PAPER]},
@@ -87,7 +88,7 @@ def _inferred(recording: xr.Dataset, name: str, hz: int) -> xr.Dataset:
     return make_inferred(event_rate=rate, time=time, model=name, factors=factors, recording=recording)
 
 
-def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
+def _tables(folder: Path) -> tuple[Path, ...]:
     rng = np.random.default_rng(0)
     rows = []
     for model, runs, ceiling, speed, last, step_s in (
@@ -124,8 +125,11 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
                     }
                     for latent, offset in (("X", 0.06), ("Y", 0), ("Z", -0.12))
                 ]
-    paths = [folder / name for name in ("convergence.csv", "spikes.csv", "simulated.csv", "calibration.csv")]
-    pd.DataFrame(rows).to_csv(paths[0], index=False)
+    names = ("convergence.csv", "convergence_timing.csv", "spikes.csv", "simulated.csv", "calibration.csv")
+    paths = [folder / name for name in names]
+    table = pd.DataFrame(rows)
+    table.drop(columns="seconds").to_csv(paths[0], index=False)
+    table[[*RUN, "step", "seconds"]].drop_duplicates().to_csv(paths[1], index=False)
 
     def correlations(dataset, indicator, neurons, level):
         return [
@@ -148,8 +152,8 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
 
     real = correlations("DS09-GCaMP6f-m-V1", "GCaMP6f", 9, 0.4) + correlations("DS14-GCaMP6s-m-V1", "GCaMP6s", 6, 0.3)
     real += correlations("DS16-GCaMP6s-m-V1", "GCaMP6s", 7, 0.25)
-    pd.DataFrame(real).to_csv(paths[1], index=False)
-    pd.DataFrame(correlations("lorenz-7hz", "", 60, 0.32)).to_csv(paths[2], index=False)
+    pd.DataFrame(real).to_csv(paths[2], index=False)
+    pd.DataFrame(correlations("lorenz-7hz", "", 60, 0.32)).to_csv(paths[3], index=False)
     level = rng.normal(0.12, 0.02, (len(SPEEDS), 200)).clip(0.06)
     pd.concat(
         [
@@ -163,7 +167,7 @@ def _tables(folder: Path) -> tuple[Path, Path, Path, Path]:
             )
             for i, hz in enumerate(SPEEDS)
         ]
-    ).to_csv(paths[3], index=False)
+    ).to_csv(paths[4], index=False)
     return tuple(paths)
 
 

@@ -67,6 +67,14 @@ def test_a_snakemake_that_runs_commands_otherwise_is_noticed():
         _put_before(rule, "begin; ")
 
 
+def test_a_command_computes_with_the_threads_of_the_scale():
+    command = "python -m calcium_latents.commands.train threads=$OMP_NUM_THREADS processes={threads}"
+    rule = declared("train", {"checkpoint": "results/{scale}/a.pt"}, command)
+    given = dict(word.split("=") for word in rule.shellcmd.partition(";")[0].removeprefix("export ").split())
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= set(given) and set(given.values()) == {"4"}
+    assert rule.shellcmd.endswith(command)
+
+
 def test_a_message_names_the_log():
     rule = declared("score", {"table": "results/{scale}/scores.csv"}, message="Score")
     assert rule.message == "Score\n    Log: {log}"

@@ -49,11 +49,22 @@ def test_round_trip(inferred_and_recording, tmp_path):
         assert file.session_start_time == datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
         assert "session_start_time is a placeholder" in file.notes
         assert pynwb.validate(io=io) == []
-        identifier = file.identifier
-    write_event_rates_nwb(tmp_path / "b.nwb", inferred, recording)
-    with pynwb.NWBHDF5IO(str(tmp_path / "b.nwb"), "r", load_namespaces=True) as io:
-        again = io.read()
-        assert again.identifier == identifier and again.file_create_date[0] == again.session_start_time
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    inferred, recording = session(TRIALS, subject='{"subject_id": "m1"}')
+    one, again, other = (tmp_path / name for name in ("one.nwb", "again.nwb", "other.nwb"))
+    write_event_rates_nwb(one, inferred, recording, "verdict", "configuration")
+    write_event_rates_nwb(again, inferred, recording, "verdict", "configuration")
+    assert one.read_bytes() == again.read_bytes()
+    write_event_rates_nwb(other, inferred.assign(event_rate=inferred["event_rate"] * 2), recording)
+    ids = []
+    for path in (one, other):
+        with opened(path) as io:
+            file = io.read()
+            assert file.file_create_date[0] == file.session_start_time
+            ids.append([child.object_id for child in file.all_children()])
+    assert len(ids[0]) == len(ids[1]) > 20 and len({*ids[0], *ids[1]}) == 2 * len(ids[0])
 
 
 def test_session_start_comes_from_the_source(inferred_and_recording, tmp_path):

@@ -84,8 +84,10 @@ rule convergence:
         snapshots=radical_study.convergence_files(PLAN, "snapshots.pt"),
         checkpoints=radical_study.convergence_files(PLAN, "checkpoint.pt"),
         configs=radical_study.convergence_files(PLAN, "config.yaml"),
+        timing=radical_study.convergence_files(PLAN, "timing.csv"),
     output:
         table="results/{scale}/radical/convergence.csv",
+        timing="results/{scale}/radical/convergence_timing.csv",
     conda:
         TRAINING_ENVIRONMENT
     params:
@@ -96,7 +98,7 @@ rule convergence:
     shell:
         "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording:q}"
         " --snapshots {input.snapshots:q} --dataset {params.dataset:q} --parameters {params.options:q}"
-        " --output {output.table:q}"
+        " --output {output.table:q} --timing {output.timing:q}"
 
 
 rule score_population:

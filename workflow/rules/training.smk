@@ -33,8 +33,8 @@ rule train:
     message:
         "Train {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        " env {params.allocator:q} python -m calcium_latents.commands.train {params.arguments:q} seed={wildcards.seed:q}"
-        " accelerator=$accelerator threads={threads}"
+        "env {params.allocator:q} python -m calcium_latents.commands.train {params.arguments:q} seed={wildcards.seed:q}"
+        " accelerator=$accelerator threads=$OMP_NUM_THREADS processes={threads}"
 
 
 # One of several jobs that share a search through its folder (`search.jobs`); the training job then writes the results.
@@ -57,5 +57,5 @@ rule search_worker:
     message:
         "Search {wildcards.model} on {wildcards.study}/{wildcards.dataset}, seed {wildcards.seed}: job {wildcards.worker}"
     shell:
-        " env {params.allocator:q} python -m calcium_latents.commands.search_worker {params.arguments:q} seed={wildcards.seed:q}"
-        " accelerator=$accelerator threads={threads}"
+        "env {params.allocator:q} python -m calcium_latents.commands.search_worker {params.arguments:q} seed={wildcards.seed:q}"
+        " accelerator=$accelerator threads=$OMP_NUM_THREADS processes={threads}"

@@ -1,7 +1,7 @@
 """Take part in the search of a training command, with the same words (config/train.yaml), until it has ended.
 
 Start it on as many machines as there are, with the same `hydra.run.dir` on a disk that they share; the training command
-itself, then or later, writes the results. Each starts as many local workers as it has `threads`.
+itself, then or later, writes the results. Each starts as many local workers as it has `processes`.
 """
 
 import os

@@ -44,7 +44,8 @@ def train(config: DictConfig, directory: Path) -> None:
     for name, table in (("metrics", result.metrics), ("timing", result.timing)):
         write_table(table, directory / f"{name}.csv")
     with atomic_path(directory / "config.yaml") as path:
-        path.write_text(OmegaConf.to_yaml(config, resolve=True))
+        described = {name: value for name, value in settings.items() if name != "processes"}
+        path.write_text(OmegaConf.to_yaml(OmegaConf.create(described)))
     write_left_behind(result.inferred, directory / "output.nc", origin)
     (directory / "resume.pt").unlink(missing_ok=True)
     for path in directory.glob("search/*/origin.json"):  # first: by it, other workers see that the search is over
@@ -84,6 +85,7 @@ def origin_of(settings: Mapping[str, Any], recording) -> dict[str, Any]:
 
     described = {**settings, "recording": recording.attrs.get("config_digest", settings["recording"])}
     search = settings["search"]
+    del described["processes"]
     targets = [part["_target_"].rpartition(".")[0] for part in (settings["model"], search) if "_target_" in part]
     if "_target_" in search:
         del described["threads"]

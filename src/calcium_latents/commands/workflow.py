@@ -10,7 +10,7 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
-from calcium_latents.launch import cluster, machine
+from calcium_latents.launch import cluster, machine, verify
 from calcium_latents.launch.leftovers import only_run
 from calcium_latents.launch.user import caches, identity
 
@@ -21,9 +21,11 @@ PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefi
 def main(arguments: list[str] | None = None) -> None:
     """Run Snakemake with `arguments` (all of its own are understood); exit with its status.
 
-    A run of everything writes the HTML report at its end.
+    A run of everything writes the HTML report at its end. `verify` as the first word: see `launch.verify`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["verify"]:
+        return verify.main(arguments[1:])
     cluster.require_executor(arguments)
     os.environ |= identity(os.environ)
     parsed = _parse(arguments)

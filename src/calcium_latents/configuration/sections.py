@@ -255,7 +255,7 @@ class RuleResources(ParameterSection):
     """What one rule asks of a machine; what is left out is that of `default`."""
 
     threads: Count = LEFT_OUT
-    """CPU threads."""
+    """CPU threads. Sums depend on their number: it stays the same, however few cores Snakemake is given."""
     mem_mb: Memory = LEFT_OUT
     """Memory, MB."""
     runtime: Count = LEFT_OUT
@@ -268,7 +268,7 @@ class DefaultResources(ParameterSection):
     """What rules ask of a machine that are not named."""
 
     threads: Count
-    """CPU threads."""
+    """CPU threads. Sums depend on their number: it stays the same, however few cores Snakemake is given."""
     mem_mb: Memory
     """Memory, MB."""
     runtime: Count

@@ -90,8 +90,7 @@ def styled(function):
 
 def save(fig: Figure, output_stem: str | Path) -> list[Path]:
     """Write `<output_stem>.png` and `.svg` atomically and without dates: equal figures are equal bytes."""
-    if not fig.subfigs:
-        _settle(fig)
+    _settle(fig)
     written = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
         path = Path(output_stem).with_name(Path(output_stem).name + suffix)
@@ -111,6 +110,11 @@ def _settle(fig: Figure) -> None:
         for _ in range(2):  # labels move with the axes, so a layout settles with the second pass
             fig.draw_without_rendering()
     fig.set_layout_engine("none")
+    parts = list(fig.subfigs)
+    for part in parts:  # which grows
+        parts += part.subfigs
+        for corner in ("p0", "p1"):
+            setattr(part.bbox_relative, corner, np.round(getattr(part.bbox_relative, corner), POSITION_DIGITS))
     for axes in fig.axes:
         left, bottom, width, height = np.round(axes.get_position(original=True).bounds, POSITION_DIGITS)
         axes.set_position((left, bottom, width, height))

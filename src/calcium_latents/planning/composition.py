@@ -29,7 +29,7 @@ COMMAND = "calcium_latents.commands.train"
 MOST_SEED = 2**64 - 1  # of PyTorch's generators
 #: fields that count something
 COUNTS = {"steps", "epochs", "batch_size", "validate_every", "snapshot_every", "checkpoint_every", "stages"}
-COUNTS |= {"population", "together", "pool", "folds", "penalties", "rotations", "threads"}
+COUNTS |= {"population", "together", "pool", "folds", "penalties", "rotations", "threads", "processes"}
 OPEN = "search.hyperparameters"  # where words may add and remove fields
 
 

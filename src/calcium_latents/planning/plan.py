@@ -14,7 +14,7 @@ from calcium_latents.planning.studies import description
 from calcium_latents.recording_formats import files_read
 
 #: Fields of the training command that its rule sets itself.
-SET_BY_RULES = {"seed", "recording", "accelerator", "threads"}
+SET_BY_RULES = {"seed", "recording", "accelerator", "threads", "processes"}
 
 
 class Plan:

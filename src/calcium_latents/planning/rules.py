@@ -23,6 +23,8 @@ PARTITION = "slurm_partition"
 #: Beside `slurm_partition` in a profile's default-resources: the partition of jobs that ask for a GPU.
 GPU_PARTITION = "gpu_partition"
 NUMBERS = ("threads", "resources")  # in braces in a command, without a format
+#: What NumPy's, SciPy's and PyTorch's linear algebra take their number of threads from.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def code(*modules: str) -> str:
@@ -92,6 +94,8 @@ class RuleDefaults:
 
         Log and benchmark are named as the rule and stand where its first output stands, below results/SCALE/logs and
         results/SCALE/benchmarks. The code is the module that its command runs. What the command says goes to the log.
+        Sums depend on the number of threads that share them: a command computes with as many as the scale grants
+        ($OMP_NUM_THREADS), however few cores Snakemake leaves it ({threads}).
         Raises UserError where its command has a field that the shell would take apart.
         """
         if said.norun or not said.shellcmd:
@@ -116,7 +120,8 @@ class RuleDefaults:
             params = params | {"code": code(ran[1])}
         said.params = (positional, params | files_parameter(self.workflow, said.input, rule))
         begin = f"begin_job {rule} {{resources.gpu}} {{resources.mem_mb}} {{resources.runtime}} {{log:q}}; "
-        _put_before(said, begin)
+        numeric = " ".join(f"{name}={self.granted(rule, 'threads')}" for name in THREADS)
+        _put_before(said, f"{begin}export {numeric}; ")
 
 
 def _put_before(said: Any, begin: str) -> None:

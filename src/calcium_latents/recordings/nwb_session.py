@@ -1,7 +1,8 @@
-"""What is known of a recording's session beside its traces, as parts of an NWB file."""
+"""What is known of a recording's session beside its traces, as parts of an NWB file; and NWB files, written."""
 
 import datetime
 import json
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,18 @@ RESERVED = ("start_time", "stop_time", "id", "tags", "timeseries", "timeseries_i
 
 
 def write_nwb(file: "NWBFile", path: str | Path) -> None:
-    """Write an NWB file, atomically."""
-    import h5py
-    from pynwb import NWBHDF5IO
+    """Write an NWB file at `path`, atomically and to the same bytes for the same content and identifier.
 
+    NWB gives every object an id at random: here each follows from the file's identifier and the object's place.
+    """
+    import h5py
+    from pynwb import NWBHDF5IO  # a slow import that other steps need not wait for
+
+    found: list[tuple[str, Any]] = [("", file)]
+    for place, container in found:  # which grows
+        found += [(f"{place}/{i}:{child.name}", child) for i, child in enumerate(container.children)]
+        # hdmf has no way to choose an id but for an object that it reads
+        container._AbstractContainer__object_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{file.identifier} {place}"))
     with (
         atomic_file(path) as disk,
         h5py.File(disk, "w") as hdf5,

@@ -46,8 +46,7 @@ def write_event_rates_nwb(
     its spread `..._sd`, where they exist, at a fixed rate on the clock of the session, and a table `neurons` (number,
     position). The session's table of trials becomes that of the file, and signals of the animal series of the module
     `behavior`. Several trials are stitched first. The start of the session, and the subject, are those of the source
-    file where this is NWB, else placeholders that the notes name; nothing depends on the time of writing but NWB's
-    object ids.
+    file where this is NWB, else placeholders that the notes name; nothing depends on the time of writing.
 
     Args:
         path: file to write, *.nwb.

@@ -14,7 +14,7 @@ from pathlib import Path
 from calcium_latents import processes
 
 BEAT_S = 10.0
-#: Without a sign of life for so long, a holder counts as dead: NFS may show the time of a file a minute late (`acregmax`).
+#: Without a sign of life for so long, a holder counts as dead: NFS may show times a minute late (`acregmax`).
 STALE_S = 120.0
 
 

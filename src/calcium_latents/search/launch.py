@@ -61,7 +61,7 @@ def work_together(worker: Worker, config: Mapping[str, Any], directory: Path) ->
     if done is not None and done["stopped"] is not None:  # by the jobs of a cluster
         return done
     on_cpu = config["accelerator"] == "cpu"
-    count = worker.settings.workers or (config["threads"] if on_cpu else 1)
+    count = worker.settings.workers or (config["processes"] if on_cpu else 1)
     count = min(count, len(worker.groups))
     use_one_thread(config)
     with _others(count - 1, config, directory, worker) as processes, _watched(worker, processes):

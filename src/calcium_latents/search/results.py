@@ -39,7 +39,7 @@ def best_result(worker: Worker, outcome: Mapping[str, Any], recording: xr.Datase
         population = range(worker.settings.population)
         checkpoint["members"] = [states[member]["evaluated"] for member in population]
         checkpoint["member_metrics"] = outcome["history"][-len(population) :]
-    names = ("step", "seconds", "state", "metrics")
+    names = ("step", "state", "metrics")
     snapshots = [worker.folder.read_best(generation) for generation in outcome["kept"]]
     return replace(
         result,

@@ -31,7 +31,7 @@ class SearchSettings:
         smoothing: weight of the newest validation in the moving average of the metric.
         validate_last_epochs: epochs at the end of a generation that are validated.
         members_at_once: members trained as one batched program; None: one on the CPU, all on a GPU.
-        workers: processes on this machine; None: as many as the job has threads, on a GPU one.
+        workers: processes on this machine; None: `processes` of the training command, on a GPU one.
         jobs: jobs of a cluster that share the search, see workflow/rules/training.smk.
         hyperparameters: name -> how it is drawn and perturbed.
     """

@@ -114,7 +114,6 @@ class Worker:
                 "generation": generation,
                 "member": member,
                 "step": row["step"],
-                "seconds": outcome["timing"][-1]["training_seconds"],
                 "metrics": {name: value for name, value in row.items() if name.endswith("_nll")},
                 "state": _copied(self.folder.members(generation, self.groups)[member]["evaluated"]),
             }

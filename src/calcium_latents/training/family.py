@@ -21,7 +21,8 @@ class FitResult:
         inferred: what the model says about every trial.
         checkpoint: what is needed to rebuild the model.
         metrics: a row per validation (and member of the population).
-        timing: seconds of training at each validation; apart from `metrics`, because it differs from run to run.
+        timing: seconds of training (training_seconds) at steps, each validation among them; here alone, because they
+            differ from run to run.
         snapshots: weights over training, oldest first.
     """
 

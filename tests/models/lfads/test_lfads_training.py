@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -100,7 +101,10 @@ def test_training_writes_what_the_workflow_expects(events_path, tmp_path, model,
     config = yaml.safe_load((directory / "config.yaml").read_text())
     snapshots = list(snapshot_rates(directory, read_recording(events_path), config["data"]))
     assert [s.step for s in snapshots] == [0, 3, 6]
-    assert np.diff([s.seconds for s in snapshots]).min() > 0
+    timing = pd.read_csv(directory / "timing.csv")
+    assert timing["step"].tolist() == [0, 3, 6] and timing["training_seconds"].diff().min() > 0
+    kept = torch.load(directory / "snapshots.pt", weights_only=False)
+    assert all(set(snapshot) == {"step", "state", "metrics"} for snapshot in kept)  # no seconds: those differ
     assert not np.allclose(snapshots[0].event_rate, snapshots[-1].event_rate)
     assert set(snapshots[-1].metrics) == set(METRICS)
 
@@ -122,7 +126,7 @@ def test_same_seed_same_bytes_and_other_seed_other_result(events_path, tmp_path)
     first = run_training(events_path, tmp_path / "a", "seed=5")
     second = run_training(events_path, tmp_path / "b", "seed=5")
     other = run_training(events_path, tmp_path / "c", "seed=6")
-    for name in ("output.nc", "metrics.csv", "checkpoint.pt"):
+    for name in ("output.nc", "metrics.csv", "checkpoint.pt", "snapshots.pt", "config.yaml"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     rates = [read_inferred(d / "output.nc")["event_rate"] for d in (first, other)]
     assert isinstance(rates[0], xr.DataArray)
@@ -130,8 +134,6 @@ def test_same_seed_same_bytes_and_other_seed_other_result(events_path, tmp_path)
 
 
 def test_training_lowers_the_loss_on_held_out_samples(events_path, tmp_path):
-    import pandas as pd
-
     overrides = ["training.steps=150", "training.validate_every=50", "training.batch_size=16"]
     directory = run_training(events_path, tmp_path / "run", *overrides)
     blind = pd.read_csv(directory / "metrics.csv")["speckled_holdout_nll"]
@@ -139,8 +141,6 @@ def test_training_lowers_the_loss_on_held_out_samples(events_path, tmp_path):
 
 
 def test_select_keeps_the_weights_of_the_best_validation(events_path, tmp_path):
-    import pandas as pd
-
     overrides = [
         "training.steps=40",
         "training.validate_every=4",

@@ -97,11 +97,7 @@ def test_the_best_weights_are_kept(whole):
 
 def same_bytes(one, other):
     for name in ("output.nc", "metrics.csv", "checkpoint.pt", "snapshots.pt"):
-        if name == "snapshots.pt":  # which hold seconds
-            states = [torch.load(run / name, weights_only=False)[-1]["state"] for run in (one, other)]
-            assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
-        else:
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("killed_at", [8, 14, 18, 20])

@@ -103,6 +103,8 @@ def test_the_same_seed_gives_the_same_bytes(folder, session, tmp_path):
     plane = write_suite2p(session, tmp_path)
     for path in plane.iterdir():
         assert path.read_bytes() == (folder / "suite2p" / "plane0" / path.name).read_bytes(), path.name
+    write_nwb(session, tmp_path / "session.nwb")
+    assert (tmp_path / "session.nwb").read_bytes() == (folder / "session.nwb").read_bytes()
 
 
 def test_footprints_of_cells_are_round_and_all_lie_in_the_frame(session):

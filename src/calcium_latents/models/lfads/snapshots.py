@@ -22,14 +22,12 @@ class SnapshotRates:
 
     Attributes:
         step: optimiser steps taken.
-        seconds: seconds of training until then, validation and inference not counted.
         event_rate: `[trial, time, neuron]`, 1/s, from the posterior means.
         time: `[time]` bin starts, s.
         metrics: validation metrics at that step; empty before the first validation.
     """
 
     step: int
-    seconds: float
     event_rate: np.ndarray
     time: np.ndarray
     metrics: dict[str, float]
@@ -59,4 +57,4 @@ def snapshot_rates(directory: Path, recording: xr.Dataset, data: Mapping) -> Ite
     for snapshot in read_torch(directory / "snapshots.pt"):
         model.load_state_dict(snapshot["state"])
         rates = infer_rates(model, store, samples=0)["mean"] * trials.imaging_rate
-        yield SnapshotRates(snapshot["step"], snapshot["seconds"], rates, trials.time, snapshot["metrics"])
+        yield SnapshotRates(snapshot["step"], rates, trials.time, snapshot["metrics"])

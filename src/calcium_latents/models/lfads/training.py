@@ -95,8 +95,9 @@ class LFADSTraining(lightning.LightningModule):
         seed: of validation folds.
 
     After fitting, `evaluated` is the model to use, `history` the metrics (a row per validation and member), `timing`
-    the seconds spent in training steps so far, and `snapshots` the weights over training. `on_checkpoint` is called
-    with `training_state()` every now and then; `resume` continues from such a state to the same weights.
+    the seconds spent in training steps until each validation and snapshot, and `snapshots` the weights over training.
+    `on_checkpoint` is called with `training_state()` every now and then; `resume` continues from such a state to the
+    same weights.
     """
 
     def __init__(
@@ -273,7 +274,7 @@ class LFADSTraining(lightning.LightningModule):
         for member in range(self.model.population):
             values = {name: float(value[member]) for name, value in {**averages, **metrics}.items()}
             self.history.append({"step": self.step, "epoch": self.epoch, "member": member, **values})
-        self.timing.append({"step": self.step, "training_seconds": self.seconds})
+        self._note_time()
         if self.options.select != "last":
             value = float(metrics[self.options.select].mean())
             if self._best is None or value < self._best[0]:
@@ -285,5 +286,10 @@ class LFADSTraining(lightning.LightningModule):
     def _snapshot(self) -> None:
         fresh = self.history and self.history[-1]["step"] == self.step
         metrics = {name: value for name, value in self.history[-1].items() if name.endswith("_nll")} if fresh else {}
-        entry = {"step": self.step, "seconds": self.seconds, "state": self._state(), "metrics": metrics}
-        self.snapshots.append(entry)
+        self.snapshots.append({"step": self.step, "state": self._state(), "metrics": metrics})
+        self._note_time()
+
+    def _note_time(self) -> None:
+        """Apart from everything else that is kept: seconds differ from run to run."""
+        if not self.timing or self.timing[-1]["step"] != self.step:
+            self.timing.append({"step": self.step, "training_seconds": self.seconds})

@@ -1,8 +1,8 @@
 """Latent recovery against training time: what a second of training buys, per recipe.
 
 The table `convergence.csv` has one row per snapshot and latent: dataset, model (a recipe: `radical` or
-`radical_published`), seed, step, seconds (training only, without scoring), latent, r2, and the validation
-metrics at that snapshot.
+`radical_published`), seed, step, latent, r2, and the validation metrics at that snapshot. `convergence_timing.csv` has
+the seconds until each snapshot (training only, without scoring), which differ from run to run.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-COLUMNS = ("dataset", "model", "seed", "step", "seconds", "latent", "r2")
 RUN = ["dataset", "model", "seed"]
+COLUMNS = (*RUN, "step", "latent", "r2")
+TIMING_COLUMNS = (*RUN, "step", "seconds")
 PART_OF_BEST = 0.9
 OWN_BEST = f"{PART_OF_BEST * 100:g} % of its own best"
 
@@ -21,11 +22,16 @@ def mean_over_latents(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby([*RUN, "step"], as_index=False).mean(numeric_only=True)
 
 
+def with_seconds(table: pd.DataFrame, timing: pd.DataFrame) -> pd.DataFrame:
+    """Return a convergence table with the column seconds, of the table of times; NaN where that has none."""
+    return table.merge(timing[list(TIMING_COLUMNS)], on=[*RUN, "step"], how="left", validate="many_to_one")
+
+
 def time_to_accuracy(table: pd.DataFrame, targets: Mapping[str, float]) -> pd.DataFrame:
     """Return when each run first reaches each target's mean R2 over latents, and `OWN_BEST`.
 
     Args:
-        table: a convergence table.
+        table: a convergence table `with_seconds`.
         targets: name -> r2, for example {"smth-dec": 0.47}.
 
     Returns:

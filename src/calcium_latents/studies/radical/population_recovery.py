@@ -72,7 +72,7 @@ def population_quality(table: pd.DataFrame, repeats: int = 1000) -> pd.DataFrame
     finite = table.replace([np.inf, -np.inf], np.nan)
     # there, a run is what is drawn again: here a member
     names = finite[MEMBER].astype(str).agg("/".join, axis=1)
-    points = finite.drop(columns=["model", "seed"]).assign(model=names, seed=0, step=0, seconds=0.0, latent="mean")
+    points = finite.drop(columns=["model", "seed"]).assign(model=names, seed=0, step=0, latent="mean")
     quality = selection_quality(points, finished=True, repeats=repeats)
     return quality.assign(random_r2=quality["dataset"].map(finite.groupby("dataset")["r2"].mean()))
 

@@ -1,8 +1,9 @@
 """Time to accuracy: latent recovery against training time, for each recipe, on one dataset.
 
 Inputs:
-    convergence: convergence.csv (see `convergence`): dataset, model, seed, step, seconds, latent,
-        r2. Of its models the recipes `RECIPES` are drawn, or all where it has none of these.
+    convergence: convergence.csv (see `convergence`): dataset, model, seed, step, latent, r2. Of its models the recipes
+        `RECIPES` are drawn, or all where it has none of these.
+    timing: convergence_timing.csv: dataset, model, seed, step, seconds.
     scores (optional): scores.csv of the same dataset; draws the level of smth-dec.
 """
 
@@ -14,10 +15,16 @@ import pandas as pd
 from calcium_latents.figures import style
 from calcium_latents.figures.inputs import Inputs, read_tables
 from calcium_latents.figures.panels import legend_below, tidy
-from calcium_latents.studies.radical.convergence import COLUMNS, mean_over_latents, time_to_accuracy
+from calcium_latents.studies.radical.convergence import (
+    COLUMNS,
+    TIMING_COLUMNS,
+    mean_over_latents,
+    time_to_accuracy,
+    with_seconds,
+)
 from calcium_latents.studies.radical.recovery import SCORE_COLUMNS
 
-INPUTS = {"convergence": "convergence.csv"}
+INPUTS = {"convergence": "convergence.csv", "timing": "convergence_timing.csv"}
 OPTIONAL_INPUTS = {"scores": "{convergence}/scores.csv"}
 BASELINE = "smth-dec"
 SEARCH = "radical_pbt"
@@ -29,7 +36,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """Return snapshots (panels a and b; of `BASELINE` only its level), and when runs reach their targets (c)."""
     table = read_tables(inputs, "convergence", COLUMNS)
     dataset = table["dataset"].iloc[0]
-    table = table[table["dataset"] == dataset]
+    table = with_seconds(table[table["dataset"] == dataset], read_tables(inputs, "timing", TIMING_COLUMNS))
     if table["model"].isin(RECIPES).any():
         table = table[table["model"].isin(RECIPES)]
     levels = pd.DataFrame(columns=["latent", "r2"])
@@ -42,7 +49,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         targets[BASELINE] = float(levels["r2"].mean())
         levels.loc[len(levels)] = [MEAN, targets[BASELINE]]
     snapshots = [table, mean_over_latents(table).assign(latent=MEAN), levels.assign(dataset=dataset, model=BASELINE)]
-    curves = pd.concat([part for part in snapshots if len(part)])[list(COLUMNS)]
+    curves = pd.concat([part for part in snapshots if len(part)])[[*COLUMNS, "seconds"]]
     return tidy({"ab": curves, "c": time_to_accuracy(table, targets)})
 
 
