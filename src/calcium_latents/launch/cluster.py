@@ -1,6 +1,9 @@
-"""What a run on a cluster needs before Snakemake can say so itself: the executor's plugin, and the user's account."""
+"""What a run on a cluster needs beside Snakemake: the executor's plugin, the user's account, and no jobs of a killed run."""
 
 import os
+import shutil
+import subprocess
+import time
 from argparse import ArgumentError, ArgumentParser
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -12,6 +15,7 @@ from calcium_latents.errors import UserError
 
 BUILT_IN = {"local", "dryrun", "touch"}
 EXTRAS = {"slurm"}  # of pyproject.toml: their pins stand in constraints.txt
+CANCELLED_WITHIN_S = 120.0  # SLURM gives jobs some time (KillWait) to end by themselves
 PLACEHOLDER = "your_account"  # in profiles/slurm/config.yaml
 
 
@@ -60,3 +64,37 @@ def require_account(parsed: Any) -> None:
             " Name it there, or remove the line where jobs need none (`sacctmgr show associations user=$USER` lists"
             " yours)."
         )
+
+
+def cancel_jobs(folder: Path) -> int:
+    """Cancel the jobs that Snakemake has submitted to SLURM from `folder`, and return how many, when they have ended.
+
+    SLURM goes on with the jobs of a Snakemake that was killed, and they would write what the next one's jobs write. The
+    job that this process is part of, if any, stays.
+    """
+    if shutil.which("squeue") is None:
+        return 0
+    found = []
+    for line in _squeue("--format=%i|%k|%Z").splitlines():
+        number, comment, directory = line.split("|", 2)
+        if comment.startswith("rule_") and number != os.environ.get("SLURM_JOB_ID") and _same(directory, folder):
+            found.append(number)
+    if found:
+        subprocess.run(["scancel", *found], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + CANCELLED_WITHIN_S
+        while _squeue("--format=%i", f"--jobs={','.join(found)}").strip() and time.monotonic() < deadline:
+            time.sleep(1.0)
+    return len(found)
+
+
+def _squeue(*options: str) -> str:
+    return subprocess.run(
+        ["squeue", "--me", "--noheader", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ).stdout
+
+
+def _same(directory: str, folder: Path) -> bool:
+    try:
+        return os.path.samefile(directory, folder)
+    except OSError:  # a folder of another machine
+        return False

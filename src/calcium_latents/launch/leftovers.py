@@ -2,8 +2,8 @@
 
 A run notes in `.snakemake` who it is, and locks that note for as long as it lives: the kernel frees the lock of the
 dead. All its processes carry the run's name in their environment. The next run thus knows that a run on this machine is
-over, stops what is left of it (Snakemake's jobs outlive it), and removes its locks and half-written files. Snakemake's
-locks of others, of plain `snakemake` or another machine, are left to Snakemake and to the user.
+over, stops what is left of it (Snakemake's jobs outlive it, on a cluster too), and removes its locks and half-written
+files. Snakemake's locks of others, of plain `snakemake` or another machine, are left to Snakemake and to the user.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ import psutil
 
 from calcium_latents.errors import UserError
 from calcium_latents.files import remove_partials, require_writable
+from calcium_latents.launch.cluster import cancel_jobs
 from calcium_latents.processes import is_alive, process_name
 
 NOTE = "calcium-latents-run.json"
@@ -127,6 +128,8 @@ def _clear(note: TextIO, notes: Path, results: Path, unlock: bool) -> None:
             if _locks(notes):
                 shutil.rmtree(notes / "locks")
                 _say(f"removed the lock {whose}")
+        if cancelled := cancel_jobs(notes.parent):
+            _say(f"cancelled {cancelled} jobs on the cluster {whose}")
     if removed := remove_partials(results):
         _say(f"removed {removed} half-written files of processes that were killed")
 
