@@ -78,7 +78,7 @@ def test_minian_zarr_is_asked_for_where_it_is_missing(traces, tmp_path, monkeypa
 
 @pytest.mark.parametrize("apart", [True, False])
 def test_minian_zarr(apart, traces, tmp_path):
-    pytest.importorskip("zarr", reason="zarr is not installed: pip install calcium-latents[minian]")
+    pytest.importorskip("zarr", reason="zarr is not installed: ./run install minian")
     found = _minian(traces)
     if apart:
         for name in found:
