@@ -1,4 +1,4 @@
-"""What a run on a cluster needs beside Snakemake: the executor's plugin, the user's account, and no jobs of a killed run."""
+"""What a run on a cluster needs beside Snakemake: an installed executor, an account, and no jobs of a killed run."""
 
 import os
 import shutil
