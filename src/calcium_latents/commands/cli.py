@@ -8,14 +8,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from calcium_latents.accelerator import ACCELERATORS
 from calcium_latents.errors import UserError
 
 #: Exit status of a process that was killed, as bash has it.
 KILLED = 137
 
 #: Words of the option `--accelerator`, for `device_of`.
-ACCELERATOR = {"choices": ACCELERATORS, "default": "cpu", "help": "where the network is computed (default: cpu)"}
+ACCELERATOR = {"choices": ("cpu", "gpu"), "default": "cpu", "help": "where the network is computed (default: cpu)"}
 
 #: Words of the option `--embedding`, for `read_embeddings`.
 EMBEDDINGS = {
