@@ -61,7 +61,15 @@ class Laboratory:
     def run(self, *arguments: str, config: tuple[str, ...] = ()) -> tuple[int, str]:
         """Return the status of a whole run, and what it said."""
         started = self.start(*arguments, config=config)
-        said, _ = started.communicate(timeout=600)
+        return self.end(started)
+
+    def end(self, started: subprocess.Popen) -> tuple[int, str]:
+        """Return the status of a run that was started, and what it said."""
+        try:
+            said, _ = started.communicate(timeout=900)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            raise
         return started.returncode, said
 
     def wait_for(self, ready, seconds: float = 180.0) -> None:
@@ -132,8 +140,8 @@ def test_a_job_that_is_cancelled_goes_on_where_it_was(laboratory):
     started = laboratory.start(f"{MODEL}/output.nc", config=('studies=["radical"]', LONG))
     laboratory.wait_for((laboratory.folder / MODEL / "resume.pt").exists)
     laboratory.cluster.call("scancel", *laboratory.running())
-    said, _ = started.communicate(timeout=600)
-    assert started.returncode == 0, said
+    status, said = laboratory.end(started)
+    assert status == 0, said
     log = (laboratory.folder / "results/smoke/logs/radical/lorenz-7hz/radical/seed-1/train.log").read_text()
     assert re.search(r"[Cc]ontinu|goes on|resum", log), log
     shutil.rmtree(laboratory.folder / MODEL)

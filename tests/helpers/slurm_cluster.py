@@ -105,6 +105,7 @@ class SlurmCluster:
         return self
 
     def __exit__(self, *_) -> None:
+        self.call("scancel", "--me", "--signal=KILL", "--full")
         for daemon in reversed(self._daemons):
             daemon.send_signal(signal.SIGTERM)
             try:
