@@ -81,7 +81,7 @@ def test_an_edit_takes_effect_even_if_it_looks_like_none(package):
 @pytest.mark.parametrize("left", [0, 40])
 def test_compiled_code_that_was_cut_off_is_made_anew(package, tmp_path, kind, left):
     assert package() == (2.0, 0)
-    files = list((tmp_path / "cache").glob(f"*/*.{kind}"))
+    files = list((tmp_path / "cache").rglob(f"*.{kind}"))
     assert files
     for file in files:
         file.write_bytes(file.read_bytes()[:left])

@@ -77,7 +77,7 @@ def _folder(module: str) -> Path | None:
     try:
         new = not folder.is_dir()
         folder.mkdir(exist_ok=True)
-        for file in (path for path in folder.glob("*.nb[ic]") if not _is_whole(path)):
+        for file in (path for path in folder.rglob("*.nb[ic]") if not _is_whole(path)):
             file.unlink()  # cut off by a power loss: Numba would fail on it every time
         _IN_USE.append(open(folder / "in-use", "a+"))  # noqa: SIM115
     except OSError:
