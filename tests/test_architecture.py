@@ -28,7 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "statistics": LOW,
     "metrics": LOW | {"statistics"},
     "configuration": {"deconvolution"},  # what may be said of its methods
-    "planning": {"configuration", "models", "search"},  # their settings, which are light
+    "planning": {"configuration", "models", "search", "training"},  # their settings, which are light
     "training": LOW,
     "models": LOW | {"training"},
     "search": LOW | {"training", "models"},

@@ -68,12 +68,13 @@ class Numeric:
     """Takes finite numbers as they are given (an int stays one, so that digests do), or whole ones as int."""
 
     whole: bool = False
+    infinite: bool = False  # takes infinity, too
 
     def __get_pydantic_core_schema__(self, source, handler):
         return core_schema.no_info_plain_validator_function(self._check)
 
     def _check(self, value):
-        if not is_number(value, self.whole):
+        if not is_number(value, self.whole) and not (self.infinite and value in (math.inf, -math.inf)):
             raise ValueError("no number")
         return int(value) if self.whole else value
 
@@ -96,7 +97,13 @@ Share = Annotated[float, Numeric(), Field(ge=0, le=1)]
 Whole = Annotated[int, Numeric(whole=True)]
 Count = Annotated[int, Numeric(whole=True), Field(ge=1)]
 NotNegativeWhole = Annotated[int, Numeric(whole=True), Field(ge=0)]
-Seed = Annotated[int, Numeric(whole=True), Field(ge=0, le=2**64 - 1)]  # of PyTorch's generators at most
+Between = Annotated[float, Numeric(), Field(gt=0, lt=1)]
+Rate = Annotated[float, Numeric(), Field(ge=0, lt=1)]  # of dropout, of forgetting: 1 would leave nothing
+Bound = Annotated[float, Numeric(infinite=True), Field(gt=0)]
+#: NumPy takes any, PyTorch's generators 2^64 - 1, tables no more than this: pandas turns larger ones into decimals when
+#: it joins them with others, and two seeds become one.
+MOST_SEED = 2**63 - 1
+Seed = Annotated[int, Numeric(whole=True), Field(ge=0, le=MOST_SEED)]
 Flag = StrictBool
 Text = StrictStr
 Numbers = Annotated[tuple[Number, ...], Field(min_length=1)]
@@ -305,6 +312,8 @@ def _rules(metadata: tuple | list, several: bool) -> list[str]:
             found.append(f"at least {least} item(s)" if several else "not empty")
         if isinstance(part, Rule):
             found.append(part.words)
+        if isinstance(part, Numeric) and part.infinite:
+            found.append("or .inf")
     return found
 
 

@@ -10,12 +10,12 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.traces.neuron_traces import (
     Member,
     NeuronTraces,
-    TraceOptions,
     assign_parts,
     make_members,
     normalise,
     read_traces,
 )
+from calcium_latents.models.traces.parameters import TraceOptions
 from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.seeds import generator
 

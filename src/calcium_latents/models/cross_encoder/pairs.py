@@ -15,44 +15,13 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.models.cross_encoder.parameters import PairOptions
 from calcium_latents.seeds import generator
 
 TRAINING, VALIDATION, TEST, UNUSED = range(4)
 # Smallest scale of a neuron, as a share of the median one: else a single event of a neuron that was all but silent in
 # training would be hundreds of its standard deviations, and alone decide the pooled R2.
 SMALLEST_SCALE = 0.1
-
-
-@dataclass(frozen=True)
-class PairOptions:
-    """How pairs are made; Hydra group `data`.
-
-    Attributes:
-        sources, targets: neurons of each kind; below 1: a share of all neurons.
-        target_candidates: with stimuli, targets are drawn at random from that many most reliable neurons after the
-            sources; null: from all.
-        fractions: shares of training, validation and test.
-        chunk_s, buffer_s: spontaneous activity is cut into such chunks with such gaps between.
-        window_frames: spontaneous activity: source frames that a latent is computed from, half of them before its own.
-        split_seed: of the split; null: the run's seed.
-    """
-
-    sources: float = 500
-    targets: float = 1000
-    target_candidates: int | None = None
-    fractions: tuple[float, float, float] = (0.5, 0.2, 0.3)
-    chunk_s: float = 10.0
-    buffer_s: float = 2.0
-    window_frames: int = 6
-    split_seed: int | None = None
-
-    def __post_init__(self):
-        shares = np.asarray(self.fractions, float)
-        if shares.shape != (3,) or shares.min() <= 0 or abs(shares.sum() - 1) > 1e-6:
-            raise UserError(f"data.fractions: expected three shares that sum to 1, found {list(self.fractions)}.")
-        for name in ("sources", "targets", "window_frames"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"data.{name}: expected a number above 0, found {getattr(self, name)}.")
 
 
 @dataclass

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcium_latents.models.traces.parameters import BinOptions
 from calcium_latents.models.traces.statistics import STATISTICS, event_statistics
 
 SMALLEST_EVENT = 3.5  # standard deviations of the noise of what two bins add
@@ -11,21 +12,6 @@ FEWEST_STATISTICS = 2
 SMALLEST_SPREAD = 1e-3
 BASELINE_QUANTILE = 0.02
 COUNT = STATISTICS.index("log(1 + events)")  # the one statistic that grows with a trace's length
-
-
-@dataclass(frozen=True)
-class BinOptions:
-    """Hydra group `model`, section `bins`.
-
-    Attributes:
-        width_s: of a bin; calcium is slow, so narrower bins add work and no information.
-        most: number of bins; longer traces have wider ones.
-        decay_time_s: of the indicator, after an event.
-    """
-
-    width_s: float
-    most: int
-    decay_time_s: float
 
 
 @dataclass(frozen=True)

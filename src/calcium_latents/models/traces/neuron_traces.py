@@ -8,57 +8,12 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.embedding import SPLITS
+from calcium_latents.models.traces.parameters import TraceOptions
 from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.recordings.traces_matrix import trace_matrix
 from calcium_latents.seeds import generator
 
-NORMALISATIONS = ("global", "trace")
 FEWEST_TRAINING_NEURONS = 8
-
-
-@dataclass(frozen=True)
-class TraceOptions:
-    """Hydra group `data` for models of single neurons.
-
-    Attributes:
-        normalisation: to minus a half and a half, of "global" minimum and maximum (the authors' code) or of each
-            "trace" (the paper's Eq. 4).
-        splits: "neuron" (random neurons are the test set, as published: their culture mates are trained on),
-            "culture" (whole cultures are, one of each group); what a recording has no cultures for is left out.
-        partitions: number of partitions for each split, or a mapping from split to number.
-        test_fraction: of neurons, for the split by neuron.
-        grid_differences: combinations of sizes and weights that are fitted beside the reported one: those that differ
-            from it in at most so many of the two (2: all).
-        grid_partitions: partitions for them.
-    """
-
-    normalisation: str = "global"
-    splits: Sequence[str] = SPLITS
-    partitions: int | Mapping[str, int] = 10
-    test_fraction: float = 0.2
-    grid_differences: int = 2
-    grid_partitions: int = 3
-
-    def __post_init__(self):
-        if self.grid_differences not in (0, 1, 2):
-            raise UserError(f"data.grid_differences: expected 0, 1 or 2, found {self.grid_differences!r}.")
-        if self.normalisation not in NORMALISATIONS:
-            found = self.normalisation
-            raise UserError(f"data.normalisation: expected one of {NORMALISATIONS}, found {found!r}.")
-        if not self.splits or not set(self.splits) <= set(SPLITS):
-            raise UserError(f"data.splits: expected some of {SPLITS}, found {list(self.splits)}.")
-        if not 0 < self.test_fraction < 1:
-            raise UserError(f"data.test_fraction: expected a number between 0 and 1, found {self.test_fraction}.")
-        for split in self.splits:
-            number = self.partitions_of(split)
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                found = f"{number!r} for split '{split}' (of {self.partitions!r})"
-                raise UserError(f"data.partitions: expected a whole number above 0, found {found}.")
-
-    def partitions_of(self, split: str) -> int:
-        """Return the number of partitions of a split; 0 where none is given."""
-        return self.partitions.get(split, 0) if isinstance(self.partitions, Mapping) else self.partitions
 
 
 @dataclass(frozen=True)
