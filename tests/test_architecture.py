@@ -28,13 +28,15 @@ ARROWS: dict[str, set[str]] = {
     "statistics": LOW,
     "metrics": LOW | {"statistics"},
     "configuration": {"deconvolution"},  # what may be said of its methods
-    "planning": {"configuration", "models", "search", "training"},  # their settings, which are light
+    "planning": {"configuration", "models", "search", "training", "recordings"},  # settings and headers
     "training": LOW,
     "models": LOW | {"training"},
     "search": LOW | {"training", "models"},
     "claims": LOW | {"configuration", "statistics", "metrics", "planning"},
     "figures": LOW | {"statistics", "metrics", "planning"},
-    "commands": LOW | words("claims configuration deconvolution figures metrics planning search simulation training"),
+    "launch": {"configuration", "planning"},
+    "commands": LOW
+    | words("claims configuration deconvolution figures launch metrics planning search simulation training"),
     "studies": LOW
     | words("claims commands configuration deconvolution figures metrics models planning simulation statistics"),
 }

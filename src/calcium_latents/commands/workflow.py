@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
+from calcium_latents.launch.arguments import arguments_as_meant
 
 #: Arguments after which not everything is up to date, so that there is nothing to report on.
 PARTIAL = ("targets", "dryrun", "touch", "until", "omit_from", "batch", "snakefile", "directory", "report")
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     A run of everything writes the HTML report at its end.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = arguments_as_meant(sys.argv[1:] if arguments is None else arguments)
     parsed = _parse(arguments)
     results = Path("results") / _scale(parsed.config, parsed.configfile)
     report, started = results / "report.html", time.time()

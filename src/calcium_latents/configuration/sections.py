@@ -72,6 +72,12 @@ class Windows(ParameterSection):
     least: NotNegativeWhole = 0
     """Windows share more, up to 0.8 of their length, where there would be fewer than these."""
 
+    @model_validator(mode="after")
+    def _check_overlap(self):
+        if self.overlap_s >= self.length_s and {"length_s", "overlap_s"} <= self.model_fields_set:
+            raise self.wrong("overlap_s", f"less than length_s ({self.length_s:g})", self.overlap_s)
+        return self
+
 
 class Neuropil(ParameterSection):
     """Neuropil of a matrix of traces."""

@@ -78,16 +78,9 @@ def label(plan: Plan, dataset: str) -> str:
 
 
 def culture_sets(plan: Plan, datasets: list[str]) -> list[str]:
-    """Return the sets of cultures that datasets are made of. Raises UserError when there is no such set."""
+    """Return the sets of cultures that datasets are made of."""
     settings = plan.settings["avae"]
-    chosen = {name: settings["datasets"][name]["set"] for name in datasets}
-    for dataset, name in chosen.items():
-        if name not in settings["sets"]:
-            raise UserError(
-                f"{plan.chosen_by}, field 'avae.datasets.{dataset}.set': expected one of 'avae.sets'"
-                f" ({', '.join(settings['sets'])}), found {name!r}."
-            )
-    return list(dict.fromkeys(chosen.values()))
+    return list(dict.fromkeys(settings["datasets"][name]["set"] for name in datasets))
 
 
 def joined_recordings(plan: Plan, dataset: str) -> dict[str, list[str]]:

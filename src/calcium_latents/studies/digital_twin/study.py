@@ -4,6 +4,7 @@ from pathlib import Path
 
 from calcium_latents.errors import UserError
 from calcium_latents.planning.plan import Plan
+from calcium_latents.studies.digital_twin.image_recording_parameters import ImageRecording
 
 TRAINED_ON = "responses.nc"
 #: method -> (label, colour, marker), in the order of legends
@@ -38,6 +39,19 @@ def datasets(plan: Plan) -> list[str]:
                 " the files there, or set 'optional: true' to leave the dataset out."
             )
     return names
+
+
+def check(plan: Plan) -> None:
+    """Check that the files of recordings are there. Raises UserError."""
+    for name in datasets(plan):
+        dataset = plan.settings["digital_twin"]["datasets"][name]
+        folder = Path(response_folder(plan, name) or "") if "recording" in dataset else None
+        for file in ImageRecording(**dataset["recording"]).files if folder else ():
+            if not (folder / file).is_file():
+                raise UserError(
+                    f"{plan.chosen_by}, field 'digital_twin.datasets.{name}.recording': expected an existing file,"
+                    f" found {file!r}, which is not in {folder}. Correct the name."
+                )
 
 
 def groups(plan: Plan) -> dict:
