@@ -41,7 +41,14 @@ def _of_value(value: Any) -> Iterator[tuple[str, Any]]:
         yield from [("number", 1), ("text", "perhaps"), ("list", [value])]
     elif isinstance(value, int | float):
         yield from [("text", "many"), ("truth", True), ("nan", float("nan")), ("infinite", float("inf"))]
-        yield from [("list", [value]), ("negative", -1 - abs(value)), ("zero", 0), ("mapping", {"value": value})]
+        yield from [
+            ("list", [value]),
+            ("negative", -1 - abs(value)),
+            ("zero", 0),
+            ("mapping", {"value": value}),
+            ("one", 1),
+            ("thousandfold", 1000 * value),
+        ]
         if isinstance(value, int):
             yield from [("fraction", value + 0.5), ("beyond", 2**64)]
     elif isinstance(value, str):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from calcium_latents.configuration.files import merge
 from calcium_latents.deconvolution.options import Options
@@ -60,6 +60,11 @@ class Workflow(Structure):
     """File that lists your own recordings."""
     data_directory: Text | None = None
     """Folder of real recordings; null: $CALCIUM_LATENTS_DATA, or ../shared/data where that exists."""
+
+    @field_validator("studies", mode="before")
+    @classmethod
+    def _one(cls, studies: Any) -> Any:
+        return (studies,) if isinstance(studies, str) else studies  # studies=radical
 
 
 class Windows(ParameterSection):

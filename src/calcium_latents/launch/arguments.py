@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from calcium_latents.configuration.files import read_yaml
 from calcium_latents.errors import UserError
 
 STARTED_IN = "CALCIUM_LATENTS_STARTED_IN"  # set by the script `run`, which then goes to the repository
@@ -17,7 +18,7 @@ def arguments_as_meant(arguments: Sequence[str], folder: str | None = None) -> l
         arguments: words after `./run`.
         folder: where the user stands; default: what `run` says, else the working directory.
 
-    Raises UserError where a file is neither there nor in the repository (the working directory).
+    Raises UserError where a file is neither there nor in the repository (the working directory), or is malformed.
     """
     stands_in = Path(folder or os.environ.get(STARTED_IN) or ".")
     return list(_resolved(arguments, stands_in))
@@ -41,6 +42,7 @@ def _found(file: str, stands_in: Path) -> str:
     path = Path(file).expanduser()
     for folder in (stands_in, Path(".")):
         if (folder / path).is_file():
+            read_yaml(folder / path)  # Snakemake's own reader takes the last of two fields of one name
             return str((folder / path).absolute())
     raise UserError(
         f"{OPTION} {file}: expected an existing file, found none in {stands_in.absolute()}, nor in the repository"

@@ -137,8 +137,8 @@ class Plan:
                         self.composed(study, dataset, model_of(run))
                         used.add((dataset, model_of(run)))
                 self._compose_unused(study, used)
-            if hasattr(description(study), "check_files"):
-                description(study).check_files(self)
+            if hasattr(description(study), "check_data"):
+                description(study).check_data(self)
 
     def _compose_unused(self, study: str, used: Collection[tuple[str, str]]) -> None:
         """Compose models that are trained on no dataset, and datasets that are not run: they are for other runs."""

@@ -35,7 +35,7 @@ def description(study: str) -> ModuleType:
     - `targets(plan)`: files beside figures that the workflow makes;
     - `at_the_end(plan)`: lines to print when a run has ended well;
     - `check(plan)`: raises UserError where the configuration cannot be meant;
-    - `check_files(plan)`: the same of what files say, and of how sizes of data and models fit; asked once, when a
+    - `check_data(plan)`: the same of what files say, and of how sizes of data and models fit; asked once, when a
       workflow is planned.
     """
     return import_module(f"{PACKAGE}.studies.{study}.study")

@@ -34,11 +34,11 @@ class Run(ParameterSection):
     SECTION: ClassVar[str] = "run"
 
     model: Any
-    """A file of config/model."""
+    """Declared by each model, as are the next two."""
     data: Any
-    """A file of config/data."""
+    """See `model`."""
     training: Any
-    """A file of config/training."""
+    """See `model`."""
     search: Population
     """A file of config/search."""
     recording: Text

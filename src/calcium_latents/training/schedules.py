@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from calcium_latents.parameter_section import Count, NotNegativeWhole, ParameterSection, Rate, Share
+from calcium_latents.parameter_section import Count, NotNegative, NotNegativeWhole, ParameterSection, Share
 
 
 class LearningRateSchedule(ParameterSection):
@@ -51,7 +51,7 @@ class Plateau(ParameterSection):
 
     patience: Count = 4
     """Validations in a row without a gain."""
-    gain: Rate = 0.01
+    gain: NotNegative = 0.01
     """Smallest fall of the metric that counts, as a share of its fall since the first validation."""
     least_steps: NotNegativeWhole = 300
     """Steps before which training is not called level."""

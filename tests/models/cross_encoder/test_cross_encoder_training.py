@@ -1,6 +1,7 @@
 """Training the cross-encoder: it finds planted latents, resumes to the same bytes, and keeps the best weights."""
 
 import copy
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.cross_encoder.activity_noise import add_noise, noisy_training_set
 from calcium_latents.models.cross_encoder.family import CrossEncoderFamily
 from calcium_latents.models.cross_encoder.network import chosen_encoder
-from calcium_latents.models.cross_encoder.parameters import Block, NoiseVariances
+from calcium_latents.models.cross_encoder.parameters import Block, CrossEncoderModel, NoiseVariances
 from calcium_latents.models.cross_encoder.reduced_rank_family import ReducedRankRegressionFamily
 from calcium_latents.models.cross_encoder.results import final_rows, reported_row
 from calcium_latents.simulation.latent_population.latent_population import simulate_latent_population
@@ -206,15 +207,20 @@ def test_the_reported_size_is_the_smallest_that_is_good_enough():
 
 
 def test_wrong_settings_are_named():
-    with pytest.raises(UserError, match="initialisation"):
-        encoder(initialisation="zero")
-    with pytest.raises(UserError, match="reported_latent_size"):
-        encoder(reported_latent_size=7)
+    model = {field.name: getattr(encoder(), field.name) for field in fields(encoder()) if field.init}
+    for field, value, said in (
+        ("initialisation", "zero", "one of linear, kaiming"),
+        ("reported_latent_size", 7, "null or one of"),
+        ("projection", 1, "0, or at least 2"),
+        ("projection", 0, "kaiming, or a projection, or no hidden layers"),
+    ):
+        with pytest.raises(UserError, match=f"expected {said}"):
+            CrossEncoderModel(**model | {field: value})
     with pytest.raises(UserError, match="parameters: expected one of"):
         Block(target="activity", parameters="decoder", steps=1, learning_rate=1e-3)
     with pytest.raises(UserError, match="noise.shot"):
         NoiseVariances(shot=-1)
-    with pytest.raises(UserError, match="linear needs model.projection"):
+    with pytest.raises(UserError, match="linear needs model.projection"):  # made without the command
         ring = simulate_latent_population({"manifold": "ring", "neurons": 80, "stimuli": 30}, 7)
         encoder(projection=0).prepare(ring, "test", DATA, TRAINING, {"population": 1}, 1)
     recording = simulate_latent_population({"manifold": "ring", "neurons": 30, "stimuli": 30}, 7)

@@ -13,7 +13,7 @@ from calcium_latents.commands.train import CONFIG, train
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.checkpoint import restore
 from calcium_latents.models.digital_twin.family import DigitalTwinFamily
-from calcium_latents.models.digital_twin.parameters import DigitalTwinOptions, ImageOptions
+from calcium_latents.models.digital_twin.parameters import DigitalTwinModel, DigitalTwinOptions, ImageOptions
 from calcium_latents.models.digital_twin.training import DigitalTwinTraining, compute_dtype
 from calcium_latents.models.poisson_glm.family import PoissonGlmFamily
 from calcium_latents.recordings.fields import TRAINING
@@ -240,7 +240,7 @@ def test_wrong_training_options_are_named(name, value):
 def test_wrong_model_options_are_named(name, value):
     sizes = {"features": [2, 2], "kernels": [7, 3], "rotations": 8, "max_ranks": None, "padding": "valid"}
     with pytest.raises(UserError, match=rf"model\.{name}: expected .* found"):
-        _ = DigitalTwinFamily(**({"name": "a", "mask_initialisation": "energy"} | sizes | {name: value})).sizes
+        DigitalTwinModel(**({"name": "a", "mask_initialisation": "energy"} | sizes | {name: value}))
 
 
 def test_precision_of_convolutions(monkeypatch):

@@ -162,7 +162,7 @@ def test_select_names_its_choices():
     from calcium_latents.errors import UserError
     from calcium_latents.models.lfads.parameters import OptimizationOptions
 
-    with pytest.raises(UserError, match=r"training\.select: expected last or one of"):
+    with pytest.raises(UserError, match=r"training\.select: expected one of last, reconstruction_nll"):
         OptimizationOptions(steps=1, batch_size=1, select="best")
 
 

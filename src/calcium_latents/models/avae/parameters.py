@@ -64,5 +64,8 @@ class AvaeRun(Run):
     """A run of the published autoencoder of traces."""
 
     model: AvaeModel
+    """A file of config/model."""
     data: TraceOptions
+    """A file of config/data."""
     training: AvaeOptions
+    """A file of config/training."""

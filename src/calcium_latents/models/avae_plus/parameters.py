@@ -79,5 +79,8 @@ class AvaePlusRun(Run):
     """A run of AVAE+."""
 
     model: AvaePlusModel
+    """A file of config/model."""
     data: TraceOptions
+    """A file of config/data."""
     training: AvaePlusOptions
+    """A file of config/training."""

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from calcium_latents.errors import UserError
 from calcium_latents.parameter_section import (
     DIFFERENT,
     Between,
@@ -61,6 +62,37 @@ class PairOptions(ParameterSection):
         if self.target_candidates is not None and self.target_candidates < self.targets:
             raise self.wrong("target_candidates", f"at least data.targets ({self.targets})", self.target_candidates)
         return self
+
+    def neurons(self, count: int, place: str = "recording") -> tuple[int, int]:
+        """Return the numbers of source and target neurons of `count` neurons. Raises UserError where they are fewer."""
+        sources, targets = (int(n) if n >= 1 else max(1, int(n * count)) for n in (self.sources, self.targets))
+        if sources + targets > count:
+            advice = "Ask for fewer, or for shares (data.sources=0.4 data.targets=0.6)."
+            raise UserError(
+                f"{place}: expected at least {sources + targets} neurons (data.sources {sources}, data.targets"
+                f" {targets}), found {count}. {advice if count > 1 else 'One neuron cannot be predicted from others.'}"
+            )
+        return sources, targets
+
+    def chunks(self, frames: int, frame_s: float, place: str = "recording") -> tuple[int, int, int]:
+        """Return frames of a chunk, frames between two, and how many chunks there are in `frames` frames.
+
+        Raises UserError where there are fewer than 3, or windows of neighbours would overlap.
+        """
+        chunk, buffer = round(self.chunk_s / frame_s), round(self.buffer_s / frame_s)
+        count = (frames + buffer) // (chunk + buffer) if chunk else 0
+        if count < 3:
+            raise UserError(
+                f"{place}: expected at least 3 chunks of {self.chunk_s:g} s with {self.buffer_s:g} s between, found"
+                f" {count} in {frames * frame_s:g} s. Make chunk_s and buffer_s smaller (of the recording's"
+                " entry, or data.chunk_s and data.buffer_s)."
+            )
+        if buffer < self.window_frames:
+            raise UserError(
+                f"{place}: data.buffer_s: expected at least a window ({self.window_frames} frames of {frame_s:g} s),"
+                f" found {self.buffer_s:g} s: windows of different parts would overlap."
+            )
+        return chunk, buffer, count
 
 
 class CrossEncoderModel(ParameterSection):
@@ -206,13 +238,19 @@ class CrossEncoderRun(Run):
     """A run of the cross-encoder."""
 
     model: CrossEncoderModel
+    """A file of config/model."""
     data: PairOptions
+    """A file of config/data."""
     training: CrossEncoderOptions
+    """A file of config/training."""
 
 
 class ReducedRankRegressionRun(Run):
     """A run of reduced-rank regression."""
 
     model: ReducedRankRegressionModel
+    """A file of config/model."""
     data: PairOptions
+    """A file of config/data."""
     training: ClosedForm
+    """A file of config/training."""

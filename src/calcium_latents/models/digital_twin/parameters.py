@@ -146,8 +146,11 @@ class DigitalTwinRun(Run):
     """A run of the digital twin."""
 
     model: DigitalTwinModel
+    """A file of config/model."""
     data: ImageOptions
+    """A file of config/data."""
     training: DigitalTwinOptions
+    """A file of config/training."""
 
     @model_validator(mode="after")
     def _check_layers(self):

@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
+from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.metrics import METRICS
 from calcium_latents.parameter_section import (
     Between,
@@ -161,6 +162,13 @@ class TrialOptions(ParameterSection):
     split_seed: Seed = 0
     """Seed of the split; the same for every method, so that all see the same trials."""
 
+    def held_out(self, count: int, place: str = "recording") -> int:
+        """Return how many of `count` trials are for validation. Raises UserError where none is left to train on."""
+        held_out = max(1, round(self.validation_fraction * count))
+        if count - held_out < 1:
+            raise UserError(f"{place}: expected at least 2 trials to split, found {count}. Use shorter windows.")
+        return held_out
+
 
 class OptimizationOptions(ParameterSection):
     """How the LFADS family is optimised: config/training/fast.yaml and others."""
@@ -217,5 +225,8 @@ class LFADSRun(Run):
     """A run of the LFADS family."""
 
     model: LFADSModel
+    """A file of config/model."""
     data: TrialOptions
+    """A file of config/data."""
     training: OptimizationOptions
+    """A file of config/training."""

@@ -97,9 +97,7 @@ def split_trials(
     training windows that share samples with a validation window are left out. `starts` are theirs `[trial]`, s, and
     `durations` how long they last, `[trial]` or one for all, s.
     """
-    held_out = max(1, round(fraction * count))
-    if count - held_out < 1:
-        raise UserError(f"{path}: expected at least 2 trials to split, found {count}. Use shorter windows.")
+    held_out = TrialOptions(validation_fraction=fraction).held_out(count, path)
     split = np.zeros(count, np.int8)
     rng = generator(seed, "validation split")
     order = np.arange(count) if starts is None else np.argsort(starts)

@@ -37,5 +37,8 @@ class PoissonGlmRun(Run):
     """A run of Poisson regression on pixels."""
 
     model: PoissonGlmModel
+    """A file of config/model."""
     data: ImageOptions
+    """A file of config/data."""
     training: ClosedForm
+    """A file of config/training."""

@@ -83,7 +83,7 @@ def fit_bins(training: np.ndarray, rate_hz: float, options: BinOptions, identity
     are taken as there are identity latents, but two at least.
     """
     samples = training.shape[1]
-    factor = samples_per_bin(samples, rate_hz, options)
+    factor = options.samples_per_bin(samples, rate_hz)
     raw = bin_means(training, factor)
     mean, sd = float(raw.mean()), float(raw.std())
     bins = ((raw - mean) / sd).astype(np.float32)
@@ -110,11 +110,6 @@ def fit_bins(training: np.ndarray, rate_hz: float, options: BinOptions, identity
     sd = np.sqrt(np.maximum(squares[chosen], 0))
     directions = directions / np.where(sd > SMALLEST_SPREAD, sd, np.inf)
     return TraceBins(*common, centre, spread, directions)
-
-
-def samples_per_bin(samples: int, rate_hz: float, options: BinOptions) -> int:
-    """Return how many samples a bin of traces of `samples` at `rate_hz` has."""
-    return max(1, round(options.width_s * rate_hz), -(-samples // options.most))
 
 
 def bin_means(values: np.ndarray, factor: int) -> np.ndarray:

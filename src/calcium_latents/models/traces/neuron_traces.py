@@ -13,8 +13,6 @@ from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.recordings.traces_matrix import trace_matrix
 from calcium_latents.seeds import generator
 
-FEWEST_TRAINING_NEURONS = 8
-
 
 @dataclass(frozen=True)
 class Member:
@@ -141,13 +139,7 @@ def make_members(
             members += [Member(latents, hidden, float(beta), split, partition) for partition in range(count)]
     for member in members:
         training = int((assign_parts(traces, member, options) == TRAINING).sum())
-        needed = max(FEWEST_TRAINING_NEURONS, member.latent_size + 1)
-        if training < needed or traces.values.shape[1] <= member.latent_size:
-            raise UserError(
-                f"{path}: neuron: expected at least {needed} neurons to train on and more than {member.latent_size}"
-                f" samples for {member.latent_size} latents, found {training} neurons and {traces.values.shape[1]}"
-                " samples. Use a larger recording or model.latent_sizes below."
-            )
+        options.check_sizes(training, traces.values.shape[1], member.latent_size, path)
     return members
 
 
@@ -160,7 +152,7 @@ def assign_parts(traces: NeuronTraces, member: Member, options: TraceOptions) ->
     neurons = len(traces.culture)
     parts = np.full(neurons, TRAINING, np.int8)
     if member.split == "neuron":
-        count = max(1, round(options.test_fraction * neurons))
+        count = neurons - options.training_neurons(neurons)
         parts[generator(0, "partition of neurons", member.partition).permutation(neurons)[:count]] = TEST
         return parts
     for group in sorted(set(traces.group)):

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from calcium_latents.errors import UserError
 from calcium_latents.parameter_section import (
     Between,
     Count,
@@ -19,6 +20,8 @@ from calcium_latents.parameter_section import (
 from calcium_latents.training.parameters import ClosedForm, Run
 
 NotNegatives = Annotated[tuple[NotNegative, ...], Field(min_length=1)]
+FEWEST_TRAINING_NEURONS = 8
+FEWEST_BINS = 16  # for the statistics of a trace
 Normalisation = Literal["global", "trace"]
 Split = Literal["neuron", "culture"]  # of recordings.embedding
 
@@ -51,6 +54,20 @@ class TraceOptions(ParameterSection):
                 raise self.wrong("partitions", f"a number for split '{split}', too", self.partitions)
         return self
 
+    def training_neurons(self, count: int) -> int:
+        """Return how many of `count` neurons are trained on where they are split by neuron."""
+        return count - max(1, round(self.test_fraction * count))
+
+    def check_sizes(self, neurons: int, samples: int, latents: int, place: str) -> None:
+        """Raise a UserError where `neurons` to train on, of so many samples, are too few for so many latents."""
+        needed = max(FEWEST_TRAINING_NEURONS, latents + 1)
+        if neurons < needed or samples <= latents:
+            raise UserError(
+                f"{place}: neuron: expected at least {needed} neurons to train on and more than {latents} samples for"
+                f" {latents} latents, found {neurons} neurons and {samples} samples. Use a larger recording or"
+                " model.latent_sizes below."
+            )
+
     def partitions_of(self, split: Split) -> int:
         """Return the number of partitions of a split; 0 where none is given."""
         return self.partitions.get(split, 0) if isinstance(self.partitions, Mapping) else self.partitions
@@ -68,6 +85,20 @@ class BinOptions(ParameterSection):
     decay_time_s: Positive
     """Of the indicator, after an event."""
 
+    def samples_per_bin(self, samples: int, rate_hz: float) -> int:
+        """Return how many samples a bin of traces of `samples` at `rate_hz` has."""
+        return max(1, round(self.width_s * rate_hz), -(-samples // self.most))
+
+    def check_length(self, samples: int, rate_hz: float, latents: int, place: str) -> None:
+        """Raise a UserError where traces of `samples` at `rate_hz` have too few bins for so many latents."""
+        factor = self.samples_per_bin(samples, rate_hz)
+        found, needed = -(-samples // factor), max(FEWEST_BINS, latents)
+        if found < needed:
+            raise UserError(
+                f"{place}: time: expected at least {needed} bins of {factor / rate_hz:.3g} s for {latents} latents,"
+                f" found {found}. Record for longer, or set model.bins.width_s or model.latent_sizes lower."
+            )
+
 
 class PcaModel(ParameterSection):
     """Principal components of traces: config/model/pca.yaml."""
@@ -84,5 +115,8 @@ class PcaRun(Run):
     """A run of principal components of traces."""
 
     model: PcaModel
+    """A file of config/model."""
     data: TraceOptions
+    """A file of config/data."""
     training: ClosedForm
+    """A file of config/training."""

@@ -1,7 +1,9 @@
 """What the workflow needs to know of the study `avae`: sets of simulated cultures, and the user's recordings."""
 
 from calcium_latents.errors import UserError
-from calcium_latents.planning.plan import Plan
+from calcium_latents.models.traces.parameters import BinOptions, TraceOptions
+from calcium_latents.planning.plan import Plan, model_of
+from calcium_latents.simulation.culture.culture_parameters import CultureSet
 
 TRAINED_ON = "traces.nc"
 #: method -> (label, colour, marker), in the order of legends
@@ -63,6 +65,25 @@ def check(plan: Plan) -> None:
     missing = sorted({settings["figures"]["examples"], *settings["figures"]["noise"]} - {*named["simulated"]})
     if missing:
         plan.notice(f"avae's figures of simulated cultures leave out what is not run: {', '.join(missing)}.")
+
+
+def check_data(plan: Plan) -> None:
+    """Check that the simulated cultures have neurons and samples enough for every model. Raises UserError."""
+    settings = plan.settings["avae"]
+    for name in groups(plan)["simulated"]:
+        place = f"{plan.chosen_by}, field 'avae.sets.{settings['datasets'][name]['set']}'"
+        cultures = CultureSet.from_mapping(settings["sets"][settings["datasets"][name]["set"]])
+        neurons = sum(cultures.most_neurons(group) * group.cultures for group in cultures.groups)
+        for run in plan.trained("avae", name):
+            config = plan.composed("avae", name, model_of(run)).config
+            data = TraceOptions(**config["data"])
+            if "neuron" not in data.splits and min(group.cultures for group in cultures.groups) < 2:
+                raise UserError(f"{place}: expected two cultures of every group for data.splits={[*data.splits]}.")
+            training = data.training_neurons(neurons)
+            data.check_sizes(training, cultures.samples, max(config["model"]["latent_sizes"]), place)
+            if "bins" in config["model"]:
+                bins = BinOptions(**config["model"]["bins"])
+                bins.check_length(cultures.samples, cultures.rate_hz, max(config["model"]["latent_sizes"]), place)
 
 
 def overrides(plan: Plan, dataset: str) -> list[str]:

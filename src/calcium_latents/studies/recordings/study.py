@@ -49,7 +49,7 @@ def check(plan: Plan) -> None:
                 raise UserError("\n".join(faults)) from None
 
 
-def check_files(plan: Plan) -> None:
+def check_data(plan: Plan) -> None:
     """Check what the recordings' entries say of their files. Raises UserError."""
     for name, entry in plan.recordings.items():
         plan.header(name, {**entry, **window_parameters(plan, name)})
