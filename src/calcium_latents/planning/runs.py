@@ -42,7 +42,7 @@ def check_run(config: Mapping[str, Any]) -> dict[str, Any]:
         WrongFieldsError: (a UserError) a field is unknown, missing, of the wrong type or out of range; all at once.
         UserError: the model or the search is wrong.
     """
-    (target, model), (search_target, search) = (_without_target(config[group]) for group in ("model", "search"))
+    (target, model), (search_target, search) = (_without_target(config.get(group)) for group in ("model", "search"))
     searched = search_target is not None
     said = {"population": search.get("population")} if searched else search
     run = declared_run(target).from_mapping({**config, "model": model, "search": said}).given()
@@ -53,5 +53,6 @@ def check_run(config: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _without_target(group: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _without_target(group: Any) -> tuple[Any, dict[str, Any]]:
+    group = group if isinstance(group, Mapping) else {}
     return group.get("_target_"), {name: value for name, value in group.items() if name != "_target_"}
