@@ -21,9 +21,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
-from calcium_latents.models.avae_plus.training import STEPS_PER_ROUND, AvaePlusFit, AvaePlusOptions
-from calcium_latents.models.traces.bins import BinOptions, fit_bins
+from calcium_latents.models.avae.parameters import AvaeOptions
+from calcium_latents.models.avae.training import AvaeFit
+from calcium_latents.models.avae_plus.parameters import STEPS_PER_ROUND, AvaePlusOptions
+from calcium_latents.models.avae_plus.training import AvaePlusFit
+from calcium_latents.models.traces.bins import fit_bins
+from calcium_latents.models.traces.parameters import BinOptions
 from calcium_latents.seeds import generator
 
 TRAINING, STOPPING, HIDDEN, LATENTS, BETA = 600, 150, 128, 8, 0.5
@@ -133,7 +136,7 @@ def plus(rounds: int, threads: int) -> None:
     """Print seconds a step of AVAE+ for several numbers of models together, in turns."""
     torch.set_num_threads(threads)
     values = traces(TRAINING, 300, 10)
-    bins = fit_bins(values, 10, BinOptions(0.1, 600, 1.0), LATENTS // 4)
+    bins = fit_bins(values, 10, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), LATENTS // 4)
     scaled, options = bins.to_bins(values), AvaePlusOptions(steps=10**6, pool=4096)
     fits = {}
     for count in TOGETHER:

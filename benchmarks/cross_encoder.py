@@ -13,8 +13,9 @@ from dataclasses import replace
 
 import torch
 
-from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
+from calcium_latents.models.cross_encoder.activity_noise import add_noise
 from calcium_latents.models.cross_encoder.network import CrossEncoder, CrossEncoderSizes
+from calcium_latents.models.cross_encoder.parameters import NoiseVariances
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 
@@ -33,11 +34,11 @@ class Trainer:
         self.random = torch.Generator().manual_seed(1)
         self.inputs = torch.rand(batch, sizes.inputs, generator=self.random)
         self.outputs = torch.rand(batch, sizes.targets, generator=self.random)
-        self.noise = ActivityNoise(copies=0)
+        self.noise = NoiseVariances(copies=0)
 
     def step(self) -> None:
         """Draw noise, predict, go back, update."""
-        inputs = self.noise.add(self.inputs, self.random)
+        inputs = add_noise(self.inputs, self.noise, self.random)
         self.optimizer.zero_grad()
         prediction = self.model(inputs)
         prediction.backward((prediction.detach() - self.outputs).mul_(2 / len(inputs)))

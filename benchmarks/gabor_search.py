@@ -14,7 +14,8 @@ import time
 import numpy as np
 import torch
 
-from calcium_latents.models.digital_twin import CoreSizes, DigitalTwin
+from calcium_latents.models.digital_twin.parameters import CoreSizes
+from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.simulation.visual_cortex.visual_cortex_recording import simulate_visual_cortex
 from calcium_latents.studies.digital_twin.optimal_stimuli.gabor_search import (
     Counter,

@@ -17,9 +17,9 @@ import torch
 
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
+from calcium_latents.models.lfads.objective import Hyperparameters, step_objective
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.parameters import LFADSSizes, ObjectiveOptions
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 
@@ -60,7 +60,7 @@ def main() -> None:
     streams = Streams(range(options.population))
     store = TrialStore(synthetic_events(384, options.bins, options.neurons, options.sampling))
     observation = ZeroInflatedGammaObservation(options.neurons, options.population, 0.0999)
-    model = LFADS(LFADSSizes(options.neurons), observation, streams, options.loops)
+    model = LFADS(LFADSSizes(neurons=options.neurons), observation, streams, options.loops)
     values = {f"{name}_l2": 1e-3 for name in PENALTIES} | {
         "initial_condition_kl": 1e-5,
         "inferred_inputs_kl": 1e-5,

@@ -23,11 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calcium_latents.models.digital_twin import CoreSizes, DigitalTwin
 from calcium_latents.models.digital_twin.normalisation import EPSILON
 from calcium_latents.models.digital_twin.orthogonal_momentum import OrthogonalMomentum
-from calcium_latents.models.digital_twin.penalties import Penalties, group_norm, roughness
-from calcium_latents.models.digital_twin.twin import poisson_loss
+from calcium_latents.models.digital_twin.parameters import CoreSizes, PenaltyWeights
+from calcium_latents.models.digital_twin.penalties import group_norm, roughness
+from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.seeds import generator
 
 NAMES = ("plain", "float32", "bfloat16")
@@ -38,7 +38,7 @@ def make_twin(options: argparse.Namespace) -> DigitalTwin:
     """Return a twin with masks and weights large enough that rates differ between images."""
     layers = len(options.kernels)
     features = options.features * layers if len(options.features) == 1 else options.features
-    sizes = CoreSizes(tuple(features), tuple(options.kernels), options.rotations)
+    sizes = CoreSizes(features=features, kernels=options.kernels, rotations=options.rotations)
     twin = DigitalTwin(sizes, tuple(options.image), options.neurons, torch.Generator().manual_seed(1))
     with torch.no_grad():
         twin.masks.abs_()
@@ -54,9 +54,9 @@ def make_batch(options: argparse.Namespace) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(images), torch.from_numpy(responses)
 
 
-def make_penalties(layers: int) -> Penalties:
+def make_penalties(layers: int) -> PenaltyWeights:
     """Return the published penalties for a core of this many layers."""
-    return Penalties(
+    return PenaltyWeights(
         smoothness_layers=(1.0,) + (0.5,) * (layers - 1),
         sparsity_layers=(0.0,) + (1.0,) * (layers - 1),
     )
@@ -123,7 +123,7 @@ class PlainTwin(nn.Module):
         pooled = torch.einsum("bcp,np->bnc", x.flatten(2), self.masks.flatten(1))
         return functional.softplus(torch.einsum("bnc,nc->bn", pooled, self.weights.flatten(1)) + self.bias)
 
-    def penalty(self, penalties: Penalties) -> Tensor:
+    def penalty(self, penalties: PenaltyWeights) -> Tensor:
         """Sum of all penalties, on the filters of all rotations."""
         total = penalties.readout * (self.masks.abs().sum((1, 2)) * self.weights.abs().sum((1, 2))).sum()
         weights = zip(self.layers, penalties.smoothness_layers, penalties.sparsity_layers, strict=True)

@@ -31,7 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "statistics": LOW,
     "metrics": LOW | {"statistics"},
     "configuration": {"deconvolution"},  # what may be said of its methods
-    "planning": {"configuration", "models", "search"},  # their settings, which are light
+    "planning": {"configuration", "models", "search", "training", "recordings"},  # settings and headers
     "training": LOW,
     "models": LOW | {"training"},
     "search": LOW | {"training", "models"},

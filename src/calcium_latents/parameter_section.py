@@ -17,11 +17,16 @@ from pydantic_core import core_schema
 
 from calcium_latents.errors import UserError
 
+MOST_WHOLE = 2**63 - 1  # of NumPy's integers
+
 
 def is_number(value: object, whole: bool = False) -> bool:
-    """Tell whether `value` is a finite number (no truth value), or a `whole` one."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return good and (not whole or float(value).is_integer())
+    """Tell whether `value` is a finite number (no truth value), or a `whole` one that arrays and tables hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if isinstance(value, int):
+        return abs(value) <= MOST_WHOLE
+    return math.isfinite(value) and (not whole or (value.is_integer() and abs(value) <= MOST_WHOLE))
 
 
 class Fault(NamedTuple):
@@ -68,12 +73,13 @@ class Numeric:
     """Takes finite numbers as they are given (an int stays one, so that digests do), or whole ones as int."""
 
     whole: bool = False
+    infinite: bool = False  # takes infinity, too
 
     def __get_pydantic_core_schema__(self, source, handler):
         return core_schema.no_info_plain_validator_function(self._check)
 
     def _check(self, value):
-        if not is_number(value, self.whole):
+        if not is_number(value, self.whole) and not (self.infinite and value in (math.inf, -math.inf)):
             raise ValueError("no number")
         return int(value) if self.whole else value
 
@@ -96,9 +102,14 @@ Share = Annotated[float, Numeric(), Field(ge=0, le=1)]
 Whole = Annotated[int, Numeric(whole=True)]
 Count = Annotated[int, Numeric(whole=True), Field(ge=1)]
 NotNegativeWhole = Annotated[int, Numeric(whole=True), Field(ge=0)]
-Seed = Annotated[int, Numeric(whole=True), Field(ge=0, le=2**64 - 1)]  # of PyTorch's generators at most
+Between = Annotated[float, Numeric(), Field(gt=0, lt=1)]
+Rate = Annotated[float, Numeric(), Field(ge=0, lt=1)]  # of dropout, of forgetting: 1 would leave nothing
+Bound = Annotated[float, Numeric(infinite=True), Field(gt=0)]
+#: NumPy's seeds have no limit, PyTorch's are below 2^64; tables hold less: pandas makes decimals of larger ones when it
+#: joins them with others, and two seeds become one.
+Seed = Annotated[int, Numeric(whole=True), Field(ge=0, le=MOST_WHOLE)]
 Flag = StrictBool
-Text = StrictStr
+Text = Annotated[StrictStr, Field(min_length=1)]
 Numbers = Annotated[tuple[Number, ...], Field(min_length=1)]
 PositiveNumbers = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
@@ -302,9 +313,11 @@ def _rules(metadata: tuple | list, several: bool) -> list[str]:
     found = []
     for part in _parts(metadata):
         if least := getattr(part, "min_length", None):
-            found.append(f"at least {least} item(s)" if several else "not empty")
+            found += [f"at least {least} item(s)"] if several else []  # text is never empty
         if isinstance(part, Rule):
             found.append(part.words)
+        if isinstance(part, Numeric) and part.infinite:
+            found.append("or .inf")
     return found
 
 

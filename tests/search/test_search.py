@@ -210,7 +210,7 @@ def test_learning_rates_fall_in_the_finish_whenever_it_begins(composed):
 
     from omegaconf import OmegaConf
 
-    from calcium_latents.models.lfads.training import OptimizationOptions
+    from calcium_latents.models.lfads.parameters import OptimizationOptions
     from calcium_latents.search.group_training import GroupTrainer
     from calcium_latents.search.settings import SearchSettings
     from calcium_latents.training.schedules import LearningRateSchedule

@@ -39,8 +39,8 @@ def test_scales_change_numbers_not_code_paths(scale):
         ({"scale": "huge"}, "scale", "expected one of paper, quick, smoke, found 'huge'"),
         ({"studies": ["radical", "avee"]}, "studies", "unknown study 'avee'; did you mean 'avae'?"),
         ({"sede": 1}, "top level", "did you mean 'seed'?"),
-        ({"seed": -1}, "seed", "expected a whole number from 0 to 18446744073709551615, found -1"),
-        ({"radical": {"seeds": [2**64]}}, "radical.seeds", "18446744073709551615"),
+        ({"seed": -1}, "seed", "expected a whole number from 0 to 9223372036854775807, found -1"),
+        ({"radical": {"seeds": [2**63]}}, "radical.seeds", "9223372036854775807"),
         ({"data_directory": "/nowhere/at/all"}, "data_directory", "expected an existing folder"),
         ({"radical": {"simulation": {"neuron": 3}}}, "radical.simulation", "did you mean 'neurons'?"),
         (

@@ -25,6 +25,7 @@ def work(config: DictConfig, directory: Path) -> None:
     """Train members of the configured search until it has ended."""
     from calcium_latents.accelerator import device_of
     from calcium_latents.errors import UserError
+    from calcium_latents.planning.runs import check_run
     from calcium_latents.recordings.boxes import read_trained_on
     from calcium_latents.search.launch import use_one_thread, work_together
     from calcium_latents.search.worker import Worker
@@ -32,12 +33,13 @@ def work(config: DictConfig, directory: Path) -> None:
     device_of(config.accelerator)  # before anything is read
     settings: Any = OmegaConf.to_container(config, resolve=True)
     parent = settings.pop("parent", None)
+    settings = check_run(settings)
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     if "_target_" not in settings["search"]:
         raise UserError(f"search: expected one that workers can share (search=pbt), found {settings['search']}.")
     recording = read_trained_on(config.recording)
-    family = hydra.utils.instantiate(config.model, _convert_="all")
+    family = hydra.utils.instantiate(settings["model"], _convert_="all")
     use_one_thread(settings)
     worker = Worker.make(family, recording, settings, origin_of(settings, recording), directory)
     if parent is None:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -25,14 +25,15 @@ def train(config: DictConfig, directory: Path) -> None:
 
     from calcium_latents.accelerator import device_of
     from calcium_latents.files import atomic_path, write_table
+    from calcium_latents.planning.runs import check_run
     from calcium_latents.recordings.boxes import read_trained_on, write_left_behind
     from calcium_latents.training.torch_files import write_torch
 
-    device_of(config.accelerator)  # before anything is read
-    torch.set_num_threads(config.threads)
-    settings: Any = OmegaConf.to_container(config, resolve=True)
+    settings: Any = check_run(cast(dict, OmegaConf.to_container(config, resolve=True)))
+    device_of(settings["accelerator"])  # before anything is read
+    torch.set_num_threads(settings["threads"])
     recording = read_trained_on(config.recording)
-    family = hydra.utils.instantiate(config.model, _convert_="all")
+    family = hydra.utils.instantiate(settings["model"], _convert_="all")
     origin = origin_of(settings, recording)
     # a search brings its own way to fit, so that models trained without one do not depend on its code
     search = settings["search"].get("_target_")

@@ -11,6 +11,7 @@ from pathlib import Path
 from calcium_latents.commands.cli import run_command
 from calcium_latents.configuration.files import read_yaml
 from calcium_latents.launch import cluster, machine, verify
+from calcium_latents.launch.arguments import arguments_as_meant
 from calcium_latents.launch.leftovers import only_run
 from calcium_latents.launch.user import caches, identity
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["verify"]:
         return verify.main(arguments[1:])
+    arguments = arguments_as_meant(arguments)
     cluster.require_executor(arguments)
     os.environ |= identity(os.environ)
     parsed = _parse(arguments)

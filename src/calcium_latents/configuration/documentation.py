@@ -1,6 +1,7 @@
 """docs/configuration.md: every field of the configuration, from its declaration."""
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -17,6 +18,7 @@ from calcium_latents.configuration.sections import (
     Workflow,
 )
 from calcium_latents.parameter_section import FieldsOf, ParameterSection, expected
+from calcium_latents.provenance import PACKAGE, SOURCE
 
 HEAD = """# Configuration
 
@@ -41,7 +43,20 @@ def configuration_page() -> str:
         parts += _chapter(title, kinds, done)
     for study in study_names():
         parts += _chapter(f"Study {study}: config/scale/SCALE/{study}.yaml", [declaration(study)], done)
+    parts += _chapter("Models and their training: config/model, data, training, search", declared_runs(), done)
     return "\n".join(parts)
+
+
+def declared_runs() -> list[type[ParameterSection]]:
+    """Return what runs of the training command may be told, a section a family of models."""
+    modules = sorted((SOURCE / PACKAGE / "models").glob("*/parameters.py"))
+    found = [
+        kind
+        for path in modules
+        for name, kind in vars(import_module(f"{PACKAGE}.models.{path.parent.name}.parameters")).items()
+        if name.endswith("Run") and name != "Run"
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _chapter(title: str, kinds: Iterable[type[ParameterSection]], done: set) -> Iterator[str]:

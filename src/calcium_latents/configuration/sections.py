@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from calcium_latents.configuration.files import merge
 from calcium_latents.deconvolution.options import Options
@@ -61,6 +61,11 @@ class Workflow(Structure):
     data_directory: Text | None = None
     """Folder of real recordings; null: $CALCIUM_LATENTS_DATA, or ../shared/data where that exists."""
 
+    @field_validator("studies", mode="before")
+    @classmethod
+    def _one(cls, studies: Any) -> Any:
+        return (studies,) if isinstance(studies, str) else studies  # studies=radical
+
 
 class Windows(ParameterSection):
     """How a continuous recording is cut."""
@@ -71,6 +76,12 @@ class Windows(ParameterSection):
     """That neighbouring windows share."""
     least: NotNegativeWhole = 0
     """Windows share more, up to 0.8 of their length, where there would be fewer than these."""
+
+    @model_validator(mode="after")
+    def _check_overlap(self):
+        if self.overlap_s >= self.length_s and {"length_s", "overlap_s"} <= self.model_fields_set:
+            raise self.wrong("overlap_s", f"less than length_s ({self.length_s:g})", self.overlap_s)
+        return self
 
 
 class Neuropil(ParameterSection):

@@ -1,8 +1,7 @@
 """The training command's configuration, composed when the workflow is planned: a wrong word costs seconds, not an hour.
 
-What can be known without the model's code is checked: names of groups, files and fields, kinds of values, ranges of
-counts, sizes and rates, and everything of a search. PyTorch is not imported: it may be missing where a workflow is
-only planned.
+Names of groups and files are checked here, fields and their values as the model declares them (`planning.runs`).
+PyTorch is not imported: it may be missing where a workflow is only planned.
 """
 
 import copy
@@ -14,22 +13,17 @@ from typing import Any, NamedTuple
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.lfads.metrics import METRICS
-from calcium_latents.parameter_section import suggestion
+from calcium_latents.parameter_section import WrongFieldsError, suggestion
+from calcium_latents.planning.runs import check_run, declared_run
 from calcium_latents.provenance import PACKAGE, code_digest, config_digest
-from calcium_latents.search.settings import SearchSettings
+from calcium_latents.training.parameters import ClosedForm
 
 COMMAND = "calcium_latents.commands.train"
-MOST_SEED = 2**64 - 1  # of PyTorch's generators
-#: fields that count something
-COUNTS = {"steps", "epochs", "batch_size", "validate_every", "snapshot_every", "checkpoint_every", "stages"}
-COUNTS |= {"population", "together", "pool", "folds", "penalties", "rotations", "threads", "processes"}
 OPEN = "search.hyperparameters"  # where words may add and remove fields
 
 
@@ -79,14 +73,29 @@ def _compose(root: Path, words: tuple[str, ...]) -> ComposedRun:
     config = copy.deepcopy(base)
     for override in fields:
         name, word = override.key_or_group, override.input_line
-        if not name.startswith(f"{OPEN}.") and not _is_addition(override, before):
-            _require_kind(_require_field(before, name, word), override.value(), name, word)
+        if override.is_delete() and not name.startswith(f"{OPEN}."):
+            raise UserError(f"{word!r}: expected FIELD=VALUE, since only fields of {OPEN} are removed.")
+        if "_target_" in name:
+            raise UserError(f"{word!r}: expected a choice of files, model=NAME or search=NAME, which say what runs.")
+        if not (override.is_add() or override.is_force_add() or name.startswith(f"{OPEN}.")):
+            _require_field(before, name, word)
         try:
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(f"{word!r}: {error.__cause__ or error}") from None
-    after: Any = OmegaConf.to_container(config, resolve=True)
-    _check(after)
+    try:
+        after: Any = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{error}") from None
+    try:
+        check_run(after)
+    except WrongFieldsError as error:
+        raise UserError(_explained(error, [override.input_line for override in fields])) from None
+    if (
+        before["training"]
+        and declared_run(after["model"]["_target_"]).model_fields["training"].annotation is ClosedForm
+    ):
+        raise UserError(f"training: expected closed_form, which is how {after['model']['name']} is fitted.")
     modules = {COMMAND, *(target.rpartition(".")[0] for target in _targets(after))}
     try:
         code = code_digest(modules, root / "src")
@@ -115,15 +124,8 @@ def _require_file(directory: Path, group: str, word: str, choice: Any) -> None:
         raise UserError(f"{word!r}: no file config/{group}/{choice}.yaml; {suggestion(str(choice), known)}")
 
 
-def _is_addition(override: Override, config: Mapping[str, Any]) -> bool:
-    """Tell whether a word adds a field to a group that has none, and so ignores it: of several models, one may."""
-    if override.is_delete():
-        raise UserError(f"{override.input_line!r}: expected FIELD=VALUE, since only fields of {OPEN} are removed.")
-    return (override.is_add() or override.is_force_add()) and config.get(override.key_or_group.split(".")[0]) == {}
-
-
-def _require_field(config: Any, name: str, word: str) -> Any:
-    """Return the value of a field. Raises UserError where there is none."""
+def _require_field(config: Any, name: str, word: str) -> None:
+    """Raise a UserError where there is no such field."""
     value, above = config, ""
     for part in name.replace("[", ".").replace("]", "").split("."):
         items = dict(enumerate(value)) if isinstance(value, list) else value if isinstance(value, Mapping) else {}
@@ -132,56 +134,16 @@ def _require_field(config: Any, name: str, word: str) -> Any:
             where = f" of {above!r}" if above else ""
             raise UserError(f"{word!r}: unknown field {part!r}{where}; {suggestion(part, list(known))}")
         value, above = known[part], f"{above}.{part}" if above else part
-    return value
 
 
-def _require_kind(before: Any, after: Any, name: str, word: str) -> None:
-    """Raise a UserError where a value is not of the kind of the one that it replaces."""
-    expected = _expected(before, after, name)
-    if expected is not None:
-        raise UserError(f"{word!r}: expected {expected} (as {before!r} in config), found {after!r}.")
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key, value in after.items():
-            _require_kind(_require_field(before, str(key), word), value, f"{name}.{key}", word)
-
-
-def _expected(before: Any, after: Any, name: str) -> str | None:
-    """Return what a value must be that replaces `before`; None where `after` is that."""
-    number = isinstance(before, int | float) and not isinstance(before, bool)
-    field = name.rpartition(".")[2]
-    if number and field.endswith("dropout_rate"):
-        return None if _is_number(after) and 0 <= after < 1 else "a number from 0 to below 1"
-    if number and (field in COUNTS or name.startswith("model.sizes.") and isinstance(before, int)):
-        good = isinstance(after, int) and not isinstance(after, bool) and after >= 1
-        return None if good else "a whole number of at least 1"
-    if before is None or after is None:  # null: as the code chooses
-        return None
-    if number:
-        values = list(after.values()) if isinstance(after, Mapping) else [after]
-        good = values and all(_is_number(value) and (value >= 0 or before < 0) for value in values)
-        return None if good else "a number of at least 0"
-    if isinstance(before, list):
-        numbers = not isinstance(after, list) or all(map(_is_number, after)) or not all(map(_is_number, before))
-        return None if isinstance(after, list) and numbers else "a list of numbers"
-    for kind, expected in ((bool, "true or false"), (str, "a word"), (Mapping, "named fields")):
-        if isinstance(before, kind):
-            return None if isinstance(after, kind) else expected
-    return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-
-
-def _check(config: Mapping[str, Any]) -> None:
-    """Check what does not depend on a model's code. Raises UserError."""
-    seed, select = config["seed"], config["training"].get("select", "last")
-    if not (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MOST_SEED):
-        raise UserError(f"seed: expected a whole number from 0 to 2^64 - 1, found {seed!r}.")
-    if select not in ("last", *METRICS):
-        raise UserError(f"training.select: expected last or one of {', '.join(METRICS)}, found {select!r}.")
-    if "_target_" in config["search"]:
-        SearchSettings.from_config(config)
+def _explained(error: WrongFieldsError, words: Sequence[str]) -> str:
+    """Return what is wrong, with the word that says so where one does."""
+    lines = []
+    for fault in error.faults:
+        field = ".".join(map(str, fault.path))
+        said = [word for word in words if f"{field}.".startswith(f"{word.lstrip('+').partition('=')[0]}.")]
+        lines.append(f"{said[-1]!r}: {fault.text}" if said else f"{field or 'train'}: {fault.text}")
+    return "\n".join(lines)
 
 
 def _targets(value: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The plan of a run: which datasets, models and recordings take part, and where their files are."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,15 @@ class Plan:
                 )
             if hasattr(description(study), "check"):
                 description(study).check(self)
+
+    def header(self, name: str, entry: Mapping[str, Any]) -> Any:
+        """Return the header of a user's recording; see `recordings.readers.header.check_files`."""
+        from calcium_latents.recordings.readers.header import check_files  # slow to import
+
+        try:
+            return check_files(entry, self.recording_folders[name])
+        except UserError as error:
+            raise UserError(f"{self.settings['recordings_file']}, field 'recordings.{name}': {error}") from None
 
     def notice(self, text: str) -> None:
         """Keep a word for the user."""
@@ -106,18 +115,19 @@ class Plan:
         found = getattr(description(study), "deconvolution_options", None)
         return found(self, dataset) if found else self.settings[study]["deconvolution"]["options"]
 
-    def training_words(self, study: str, dataset: str, model: str) -> list[str]:
+    def training_words(self, study: str, dataset: str | None, model: str) -> list[str]:
         """Return the words of the training command that configure one model: groups, then overrides."""
         choice = self.settings[study]["models"][model]
         groups = [f"{group}={choice[group]}" for group in ("data", "training", "search")]
-        return [f"model={model}", *groups, *choice["overrides"], *self.overrides(study, dataset)]
+        own = [] if dataset is None else self.overrides(study, dataset)
+        return [f"model={model}", *groups, *choice["overrides"], *own]
 
-    def composed(self, study: str, dataset: str, model: str) -> ComposedRun:
-        """Return the training command's configuration for one model, and its digests.
+    def composed(self, study: str, dataset: str | None, model: str) -> ComposedRun:
+        """Return the training command's configuration for one model (on no dataset: its own words), and its digests.
 
         Raises UserError naming what is wrong in it, and where it stands.
         """
-        place = f"{self.chosen_by}, field '{study}.models.{model}' (dataset '{dataset}')"
+        place = f"{self.chosen_by}, field '{study}.models.{model}'" + (f" (dataset '{dataset}')" if dataset else "")
         words = self.training_words(study, dataset, model)
         for word in words:
             if (name := word.lstrip("+").partition("=")[0]) in SET_BY_RULES:
@@ -125,12 +135,27 @@ class Plan:
         return compose_run(self.root, words, place)
 
     def compose_all(self) -> None:
-        """Compose every run of every model, so that a wrong word is said before anything runs."""
+        """Compose every run of every model, and look into the files that are there, before anything runs."""
         for study in self.studies:
             if "models" in self.settings[study]:
+                used = set()
                 for dataset in dict.fromkeys([*self.datasets(study), *self.recordings_of(study)]):
                     for run in self.trained(study, dataset):
                         self.composed(study, dataset, model_of(run))
+                        used.add((dataset, model_of(run)))
+                self._compose_unused(study, used)
+            if hasattr(description(study), "check_data"):
+                description(study).check_data(self)
+
+    def _compose_unused(self, study: str, used: Collection[tuple[str, str]]) -> None:
+        """Compose models that are trained on no dataset, and datasets that are not run: they are for other runs."""
+        datasets, models = self.settings[study].get("datasets", {}), self.settings[study]["models"]
+        for model, choice in models.items():
+            if model not in {name for _, name in used}:
+                self.composed(study, None, model)
+            for dataset in choice.get("datasets", datasets):
+                if (dataset, model) not in used and datasets.get(dataset, {}).get("overrides"):
+                    self.composed(study, dataset, model)
 
     def _find_recordings(self) -> None:
         file, directory = self.settings["recordings_file"], self.settings["data_directory"]

@@ -34,7 +34,9 @@ def description(study: str) -> ModuleType:
     - `deconvolution_options(plan, dataset)`: of the dataset's deconvolution (default: those of the study's section);
     - `targets(plan)`: files beside figures that the workflow makes;
     - `at_the_end(plan)`: lines to print when a run has ended well;
-    - `check(plan)`: raises UserError where the configuration cannot be meant.
+    - `check(plan)`: raises UserError where the configuration cannot be meant;
+    - `check_data(plan)`: the same of what files say, and of how sizes of data and models fit; asked once, when a
+      workflow is planned.
     """
     return import_module(f"{PACKAGE}.studies.{study}.study")
 

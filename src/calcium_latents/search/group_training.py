@@ -10,9 +10,10 @@ import torch
 import xarray as xr
 from torch.utils.data import DataLoader
 
-from calcium_latents.models.lfads.family import LFADSFamily, optimization_options
+from calcium_latents.models.lfads.family import LFADSFamily
 from calcium_latents.models.lfads.objective import Hyperparameters
-from calcium_latents.models.lfads.training import LFADSTraining, OptimizationOptions
+from calcium_latents.models.lfads.parameters import OptimizationOptions
+from calcium_latents.models.lfads.training import LFADSTraining
 from calcium_latents.search.member_state import join_members, split_members
 from calcium_latents.search.settings import SearchSettings
 from calcium_latents.training.fitting import fit
@@ -66,7 +67,7 @@ class GroupTrainer:
         cls, family: LFADSFamily, recording: xr.Dataset, config: Mapping[str, Any], settings: SearchSettings
     ) -> "GroupTrainer":
         """Prepare a recording's trials for the search of a training command's `config`."""
-        options = replace(optimization_options(config["training"]), select="last", plateau=None)
+        options = OptimizationOptions(**config["training"]).changed(select="last", plateau=None)
         family.load(recording, config["recording"], config["data"])
         return cls(family, settings, options, config["seed"], config["accelerator"])
 
@@ -130,8 +131,8 @@ class GroupTrainer:
         if settings.kind == "pbt":
             held = last if finish_after is None else finish_after
             last = held + settings.finish_generations
-            schedule = replace(schedule, hold_fraction=settings.epochs_after(held) / settings.epochs_after(last))
-        return replace(self.options, steps=settings.epochs_after(last) * epoch_steps, learning_rate=schedule)
+            schedule = schedule.changed(hold_fraction=settings.epochs_after(held) / settings.epochs_after(last))
+        return self.options.changed(steps=settings.epochs_after(last) * epoch_steps, learning_rate=schedule)
 
     def _measure(self, history: list[dict], place: int, member: int) -> dict[str, Any]:
         """A member's last validation, with `score` (moving average of the metric over this generation's; NaN where it

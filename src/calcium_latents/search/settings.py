@@ -72,7 +72,9 @@ class SearchSettings:
         for name, bound in least.items():
             value = getattr(self, name)
             optional = name in ("patience", "members_at_once", "workers")
-            if not (value is None and optional) and not (is_number(value, whole=True) and value >= bound):
+            if not (value is None and optional) and not (
+                is_number(value) and isinstance(value, int) and value >= bound
+            ):
                 raise self._wrong(name, f"a whole number of at least {bound}{' or null' if optional else ''}")
         if self.kind == "random" and self.finish_generations:
             raise self._wrong("finish_generations", "0 for search.kind=random (see config/training)")

@@ -2,22 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from calcium_latents.parameter_section import Count, NotNegative, NotNegativeWhole, ParameterSection, Share
 
 
-@dataclass(frozen=True)
-class LearningRateSchedule:
-    """Linear warm-up, then a half cosine down to a fraction of the peak; constant where `final_fraction` is 1.
+class LearningRateSchedule(ParameterSection):
+    """Linear warm-up, then a half cosine down to a fraction of the peak; constant where `final_fraction` is 1."""
 
-    Attributes:
-        warmup_steps: steps until the peak (0: none).
-        final_fraction: last learning rate over the peak.
-        hold_fraction: share of all steps before the half cosine starts, the warm-up included.
-    """
+    SECTION: ClassVar[str] = "training.schedule"
 
-    warmup_steps: int = 0
-    final_fraction: float = 1.0
-    hold_fraction: float = 0.0
+    warmup_steps: NotNegativeWhole = 0
+    """Steps until the peak; 0: none."""
+    final_fraction: Share = 1.0
+    """Last learning rate over the peak."""
+    hold_fraction: Share = 0.0
+    """Share of all steps before the half cosine starts, the warm-up included."""
 
     def factor(self, step: int, steps: int) -> float:
         """Factor on the learning rate at `step` (from 0) of `steps`."""
@@ -28,17 +28,15 @@ class LearningRateSchedule:
         return warm * (self.final_fraction + (1 - self.final_fraction) * cosine)
 
 
-@dataclass(frozen=True)
-class PenaltyRamp:
-    """Linear ramp of divergences and L2 from 0: min((unit + 1) / (length + 1), 1) (original code).
+class PenaltyRamp(ParameterSection):
+    """Linear ramp of divergences and L2 from 0: min((unit + 1) / (length + 1), 1) (original code)."""
 
-    Attributes:
-        length: in units (80 epochs in the paper); 0 for none.
-        unit: "epoch" or "step".
-    """
+    SECTION: ClassVar[str] = "training.ramp"
 
-    length: int = 80
-    unit: str = "epoch"
+    length: NotNegativeWhole = 80
+    """In units (80 epochs in the paper); 0: none."""
+    unit: Literal["epoch", "step"] = "epoch"
+    """Of the length."""
 
     def value(self, epoch: int, step: int) -> float:
         """Factor at this epoch and step, both from 0."""
@@ -46,19 +44,17 @@ class PenaltyRamp:
         return min(1.0, (passed + 1) / (self.length + 1))
 
 
-@dataclass(frozen=True)
-class Plateau:
-    """When a metric has stopped falling, so that the length of training follows the data.
+class Plateau(ParameterSection):
+    """When a metric has stopped falling, so that the length of training follows the data."""
 
-    Attributes:
-        patience: validations in a row without a gain.
-        gain: smallest fall of the metric that counts, as a share of its fall since the first validation.
-        least_steps: steps before which training is not called level.
-    """
+    SECTION: ClassVar[str] = "training.plateau"
 
-    patience: int = 4
-    gain: float = 0.01
-    least_steps: int = 300
+    patience: Count = 4
+    """Validations in a row without a gain."""
+    gain: NotNegative = 0.01
+    """Smallest fall of the metric that counts, as a share of its fall since the first validation."""
+    least_steps: NotNegativeWhole = 300
+    """Steps before which training is not called level."""
 
     def reached(self, steps: Sequence[int], values: Sequence[float]) -> bool:
         """Whether the last of `values` (one a validation, at `steps`; lower is better) end a plateau."""

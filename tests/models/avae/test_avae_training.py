@@ -8,7 +8,8 @@ from synthetic_traces import run_training, trace_recording, write
 
 from calcium_latents.models.avae.family import AvaeFamily
 from calcium_latents.models.avae.network import Avae
-from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
+from calcium_latents.models.avae.parameters import AvaeOptions
+from calcium_latents.models.avae.training import AvaeFit
 from calcium_latents.models.traces import member_queue
 from calcium_latents.models.traces.member_queue import batches_of_equals
 from calcium_latents.models.traces.neuron_traces import Member, normalise

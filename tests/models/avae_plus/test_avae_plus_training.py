@@ -12,9 +12,11 @@ from torch.distributions import Normal, kl_divergence
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.avae_plus.family import AvaePlusFamily, identity_latents, infer, reconstruct
-from calcium_latents.models.avae_plus.training import AvaePlusFit, AvaePlusOptions, _pool
-from calcium_latents.models.traces.bins import BinOptions, TraceBins, fit_bins
+from calcium_latents.models.avae_plus.parameters import AvaePlusOptions
+from calcium_latents.models.avae_plus.training import AvaePlusFit, _pool
+from calcium_latents.models.traces.bins import TraceBins, fit_bins
 from calcium_latents.models.traces.neuron_traces import Member, normalise
+from calcium_latents.models.traces.parameters import BinOptions
 from calcium_latents.models.traces.pca_family import PcaFamily
 from calcium_latents.models.traces.statistics import STATISTICS
 from calcium_latents.recordings import check_embedding
@@ -124,7 +126,7 @@ def test_the_file_says_what_the_checkpoint_says(recording, trained):
 
 # --- one fit ---
 
-LAYOUT = BinOptions(0.1, 600, 1.0)
+LAYOUT = BinOptions(width_s=0.1, most=600, decay_time_s=1.0)
 
 
 def make_fit(seeds=(1, 2, 3), betas=None, identity=1, latents=3, **changes):

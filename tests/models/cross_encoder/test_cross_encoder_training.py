@@ -1,6 +1,7 @@
 """Training the cross-encoder: it finds planted latents, resumes to the same bytes, and keeps the best weights."""
 
 import copy
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,12 +9,12 @@ import pytorch_lightning as lightning
 import torch
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
+from calcium_latents.models.cross_encoder.activity_noise import add_noise, noisy_training_set
 from calcium_latents.models.cross_encoder.family import CrossEncoderFamily
 from calcium_latents.models.cross_encoder.network import chosen_encoder
+from calcium_latents.models.cross_encoder.parameters import Block, CrossEncoderModel, NoiseVariances
 from calcium_latents.models.cross_encoder.reduced_rank_family import ReducedRankRegressionFamily
 from calcium_latents.models.cross_encoder.results import final_rows, reported_row
-from calcium_latents.models.cross_encoder.training import Block
 from calcium_latents.simulation.latent_population.latent_population import simulate_latent_population
 
 DATA = {"sources": 40, "targets": 40, "target_candidates": None}
@@ -178,18 +179,18 @@ def test_weights_that_validate_worse_are_not_kept(ring):
 def test_noise_has_the_stated_moments():
     random = torch.Generator().manual_seed(1)
     activity = torch.full((400_000,), 2.0)
-    noisy = ActivityNoise(shot=0.1, additive=0.2, multiplicative=0.05).add(activity, random)
+    noisy = add_noise(activity, NoiseVariances(shot=0.1, additive=0.2, multiplicative=0.05), random)
     # variance of (a + s + n) m: (a^2 + v) (1 + m) - a^2 with v = 0.1 a + 0.2
     assert float(noisy.mean()) == pytest.approx(2.0, abs=5e-3)
     assert float(noisy.var()) == pytest.approx((4 + 0.4) * 1.05 - 4, rel=0.02)
-    shared = ActivityNoise(shot=0, additive=0, multiplicative=0, shared=0.04).add(activity.view(-1, 4), random)
+    shared = add_noise(activity.view(-1, 4), NoiseVariances(shot=0, additive=0, multiplicative=0, shared=0.04), random)
     assert torch.allclose(shared, shared[:, :1].expand(-1, 4))
     assert float((shared[:, 0] / 2).var()) == pytest.approx(0.04, rel=0.02)
-    copies = ActivityNoise(copies=3).training_set(activity[:10, None], random)
+    copies = noisy_training_set(activity[:10, None], NoiseVariances(copies=3), random)
     assert copies.shape == (40, 1) and torch.equal(copies[:10, 0], activity[:10])
     assert not torch.equal(copies[10:20], copies[20:30])
-    quiet = ActivityNoise(shot=0, additive=0, multiplicative=0, copies=0)
-    assert torch.equal(quiet.add(activity, random), activity)
+    quiet = NoiseVariances(shot=0, additive=0, multiplicative=0, copies=0)
+    assert torch.equal(add_noise(activity, quiet, random), activity)
 
 
 def test_the_reported_size_is_the_smallest_that_is_good_enough():
@@ -206,15 +207,20 @@ def test_the_reported_size_is_the_smallest_that_is_good_enough():
 
 
 def test_wrong_settings_are_named():
-    with pytest.raises(UserError, match="initialisation"):
-        encoder(initialisation="zero")
-    with pytest.raises(UserError, match="reported_latent_size"):
-        encoder(reported_latent_size=7)
+    model = {field.name: getattr(encoder(), field.name) for field in fields(encoder()) if field.init}
+    for field, value, said in (
+        ("initialisation", "zero", "one of linear, kaiming"),
+        ("reported_latent_size", 7, "null or one of"),
+        ("projection", 1, "0, or at least 2"),
+        ("projection", 0, "kaiming, or a projection, or no hidden layers"),
+    ):
+        with pytest.raises(UserError, match=f"expected {said}"):
+            CrossEncoderModel(**model | {field: value})
     with pytest.raises(UserError, match="parameters: expected one of"):
-        Block("activity", "decoder", 1, 1e-3)
+        Block(target="activity", parameters="decoder", steps=1, learning_rate=1e-3)
     with pytest.raises(UserError, match="noise.shot"):
-        ActivityNoise(shot=-1)
-    with pytest.raises(UserError, match="linear needs model.projection"):
+        NoiseVariances(shot=-1)
+    with pytest.raises(UserError, match="linear needs model.projection"):  # made without the command
         ring = simulate_latent_population({"manifold": "ring", "neurons": 80, "stimuli": 30}, 7)
         encoder(projection=0).prepare(ring, "test", DATA, TRAINING, {"population": 1}, 1)
     recording = simulate_latent_population({"manifold": "ring", "neurons": 30, "stimuli": 30}, 7)

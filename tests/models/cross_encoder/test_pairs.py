@@ -12,11 +12,11 @@ from calcium_latents.models.cross_encoder.pairs import (
     TRAINING,
     UNUSED,
     VALIDATION,
-    PairOptions,
     make_pairs,
     split_chunks,
     stimulus_related_variance,
 )
+from calcium_latents.models.cross_encoder.parameters import PairOptions
 from calcium_latents.recordings import make_recording
 from calcium_latents.seeds import generator
 

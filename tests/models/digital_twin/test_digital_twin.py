@@ -9,14 +9,15 @@ from scipy import ndimage
 from torch.nn import functional
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.digital_twin import CoreSizes, DigitalTwin, RotationEquivariantCore
 from calcium_latents.models.digital_twin.checkpoint import described, restore
+from calcium_latents.models.digital_twin.core import RotationEquivariantCore
 from calcium_latents.models.digital_twin.equivariance import turning_error
 from calcium_latents.models.digital_twin.filter_bank import default_max_rank, filter_bank
 from calcium_latents.models.digital_twin.hermite_functions import angular_orders
 from calcium_latents.models.digital_twin.normalisation import EPSILON, SharedNormalisation
-from calcium_latents.models.digital_twin.penalties import Penalties, group_norm, roughness, unturned_filters
-from calcium_latents.models.digital_twin.twin import LOG_OFFSET, poisson_loss
+from calcium_latents.models.digital_twin.parameters import CoreSizes, PenaltyWeights
+from calcium_latents.models.digital_twin.penalties import group_norm, penalty, roughness, unturned_filters
+from calcium_latents.models.digital_twin.twin import LOG_OFFSET, DigitalTwin, poisson_loss
 
 
 def random(seed=0):
@@ -41,7 +42,7 @@ def small_twin(neurons=5, shape=(20, 22), **sizes):
 @pytest.mark.parametrize("ranks", [None, (7, 5, 3)])
 @pytest.mark.parametrize("training", [True, False])
 def test_turning_the_image_by_90_degrees_turns_maps_and_shifts_rotations_exactly(padding, ranks, training):
-    sizes = CoreSizes((3, 4, 2), (7, 5, 3), 8, ranks, padding)
+    sizes = CoreSizes(features=(3, 4, 2), kernels=(7, 5, 3), max_ranks=ranks, padding=padding)
     core = RotationEquivariantCore(sizes, random()).train(training)
     images = torch.randn(4, 20, 20, generator=random(1))
     with torch.no_grad():
@@ -56,7 +57,9 @@ def test_turning_the_image_by_90_degrees_turns_maps_and_shifts_rotations_exactly
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_45_degrees_are_nearly_exact_with_the_default_ranks_and_worse_with_all(padding):
     def error(ranks, turns):
-        core = RotationEquivariantCore(CoreSizes((4, 4, 4), (9, 5, 5), 8, ranks, padding), random()).eval()
+        core = RotationEquivariantCore(
+            CoreSizes(features=(4, 4, 4), kernels=(9, 5, 5), max_ranks=ranks, padding=padding), random()
+        ).eval()
         return turning_error(core, np.random.default_rng(0).normal(size=(6, 41, 43)), turns)
 
     assert error(None, 2) < 1e-5
@@ -90,7 +93,7 @@ def test_the_number_of_functions_is_that_of_the_ranks():
 
 
 def test_all_rotations_of_a_filter_are_as_long_and_as_rough():
-    core = RotationEquivariantCore(CoreSizes((3, 2, 2), (9, 5, 5)), random())
+    core = RotationEquivariantCore(CoreSizes(features=(3, 2, 2), kernels=(9, 5, 5)), random())
     for layer, unturned in zip(core.layers, unturned_filters(core), strict=True):
         filters = layer.filters().unflatten(0, (8, -1))
         assert torch.allclose(filters[0], unturned, atol=1e-6)
@@ -200,8 +203,8 @@ def test_penalties_in_closed_form():
         twin.masks.fill_(-0.5)
         twin.weights.fill_(2.0)
     size = twin.masks[0].numel() * 0.5 * twin.weights[0].numel() * 2.0
-    only = Penalties(smoothness=0, sparsity=0, readout=0.1)
-    assert only.value(twin).item() == pytest.approx(0.1 * 2 * size, rel=1e-5)
+    only = PenaltyWeights(smoothness=0, sparsity=0, readout=0.1)
+    assert penalty(twin, only).item() == pytest.approx(0.1 * 2 * size, rel=1e-5)
 
 
 def test_gradients_against_finite_differences():
@@ -274,4 +277,4 @@ def test_wrong_sizes_are_named(field, change):
 
 def test_an_image_smaller_than_the_first_filter_is_refused():
     with pytest.raises(UserError, match="images"):
-        CoreSizes((2,), (13,), padding="valid").map_shape((12, 20))
+        CoreSizes(features=(2,), kernels=(13,), padding="valid").map_shape((12, 20))

@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 from calcium_latents.commands.train import CONFIG, train
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.checkpoint import restore
-from calcium_latents.models.digital_twin.family import DigitalTwinFamily, digital_twin_options
-from calcium_latents.models.digital_twin.image_pairs import ImageOptions
-from calcium_latents.models.digital_twin.training import DigitalTwinOptions, DigitalTwinTraining, compute_dtype
+from calcium_latents.models.digital_twin.family import DigitalTwinFamily
+from calcium_latents.models.digital_twin.parameters import DigitalTwinModel, DigitalTwinOptions, ImageOptions
+from calcium_latents.models.digital_twin.training import DigitalTwinTraining, compute_dtype
 from calcium_latents.models.poisson_glm.family import PoissonGlmFamily
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.recordings.image_predictions import read_image_predictions
@@ -240,7 +240,7 @@ def test_wrong_training_options_are_named(name, value):
 def test_wrong_model_options_are_named(name, value):
     sizes = {"features": [2, 2], "kernels": [7, 3], "rotations": 8, "max_ranks": None, "padding": "valid"}
     with pytest.raises(UserError, match=rf"model\.{name}: expected .* found"):
-        _ = DigitalTwinFamily(**({"name": "a", "mask_initialisation": "energy"} | sizes | {name: value})).sizes
+        DigitalTwinModel(**({"name": "a", "mask_initialisation": "energy"} | sizes | {name: value}))
 
 
 def test_precision_of_convolutions(monkeypatch):
@@ -261,8 +261,7 @@ def configured(name):
 
 def test_the_published_configuration_is_the_published_one():
     training = OmegaConf.to_container(configured("digital_twin_published").training)
-    training["adam_betas"] = tuple(training["adam_betas"])
-    assert digital_twin_options(training) == DigitalTwinOptions()
+    assert DigitalTwinOptions(**training) == DigitalTwinOptions()
     penalties = DigitalTwinOptions().penalties
     assert (penalties.smoothness, penalties.sparsity, penalties.readout) == (0.0249692, 0.0152482, 0.0170696)
     assert penalties.smoothness_layers == (1.0, 0.5, 0.5) and penalties.sparsity_layers == (0.0, 1.0, 1.0)
@@ -270,7 +269,7 @@ def test_the_published_configuration_is_the_published_one():
     assert (model.sizes.features, model.sizes.kernels, model.sizes.rotations) == ((16, 16, 16), (13, 5, 5), 8)
     assert model.sizes.padding == "same" and model.sizes.max_ranks == (13, 5, 5)
     assert model.name == "digital_twin_published" and model.mask_initialisation == "random"
-    ours = digital_twin_options(OmegaConf.to_container(configured("digital_twin").training))
+    ours = DigitalTwinOptions(**OmegaConf.to_container(configured("digital_twin").training))
     assert ours.masks == "nonnegative" and ours.patience is None
     model = instantiate(configured("digital_twin").model, _convert_="all")
     assert model.sizes.padding == "valid" and model.sizes.max_ranks is None

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.digital_twin.image_pairs import SMALLEST_SCALE, ImageOptions, image_means, make_pairs
+from calcium_latents.models.digital_twin.image_pairs import SMALLEST_SCALE, image_means, make_pairs
+from calcium_latents.models.digital_twin.parameters import ImageOptions
 from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION
 from calcium_latents.recordings.image_responses import make_image_responses
 from calcium_latents.seeds import generator
 
-SCALED, UNSCALED = ImageOptions(True), ImageOptions(False)
+SCALED, UNSCALED = ImageOptions(scale_responses=True), ImageOptions(scale_responses=False)
 
 
 def box(response=None, training=4, neurons=3, repeats=3, order=None):

@@ -12,14 +12,9 @@ from torch import nn
 
 from calcium_latents.models.lfads.batches import MOST_PATTERNS, TrialStore
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.objective import (
-    Hyperparameters,
-    ObjectiveOptions,
-    step_objective,
-    weight_penalty,
-)
+from calcium_latents.models.lfads.objective import Hyperparameters, step_objective, weight_penalty
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.parameters import LFADSSizes, ObjectiveOptions
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
 
@@ -62,7 +57,7 @@ def make_events(scan="bands", trials=7, time=8, neurons=9, seed=0):
 
 
 def make_model(neurons=9, population=2, loops="compiled", clip=5.0, observation=ZeroInflatedGammaObservation, **sizes):
-    sizes = LFADSSizes(neurons, **{**SMALL, **sizes}, state_clip=clip)
+    sizes = LFADSSizes(neurons=neurons, **{**SMALL, **sizes}, state_clip=clip)
     return LFADS(sizes, observation(neurons, population, 0.1), Streams(range(population)), loops)
 
 
@@ -99,7 +94,7 @@ def test_handwritten_gradients_are_autograds(observation, scan, clip, dropout_ra
 )
 def test_number_of_parameters_is_the_papers(observation, expected):
     with torch.device("meta"):
-        model = LFADS(LFADSSizes(278), observation(278, 1, 0.1), Streams([0]))
+        model = LFADS(LFADSSizes(neurons=278), observation(278, 1, 0.1), Streams([0]))
     assert sum(p.numel() for p in model.parameters()) == expected
 
 
@@ -175,7 +170,7 @@ def test_a_member_equals_a_lone_model_with_its_seed_and_hyperparameters():
                   for f in fields(Hyperparameters)}  # fmt: skip
         observation = ZeroInflatedGammaObservation(9, len(members), 0.1)
         seeds = [[10, 11][m] for m in members]
-        model = LFADS(LFADSSizes(9, **SMALL), observation, Streams(seeds))
+        model = LFADS(LFADSSizes(neurons=9, **SMALL), observation, Streams(seeds))
         streams = Streams([seed + 5 for seed in seeds])
         hyperparameters = Hyperparameters(**values)
         optimizer = PopulationAdam(model.parameters(), hyperparameters.learning_rate, clip=0.5)

@@ -13,9 +13,9 @@ from calcium_latents.models.lfads.family import member_streams
 from calcium_latents.models.lfads.inference import infer_rates, to_inferred
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.observation import PoissonObservation, ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.parameters import LFADSSizes, TrialOptions
 from calcium_latents.models.lfads.snapshots import load_model
-from calcium_latents.models.lfads.trials import TrialOptions, prepare_trials
+from calcium_latents.models.lfads.trials import prepare_trials
 from calcium_latents.recordings import cut_windows, read_inferred, read_recording
 from calcium_latents.recordings.inferred import DISTRIBUTION, training_warnings
 from calcium_latents.training.streams import Streams

@@ -79,7 +79,7 @@ def test_schedules():
     held = LearningRateSchedule(warmup_steps=10, final_fraction=0.1, hold_fraction=0.4)
     assert [held.factor(step, 100) for step in (4, 39, 40, 70, 100)] == pytest.approx([0.5, 1, 1, 0.55, 0.1])
     assert LearningRateSchedule(final_fraction=0.1, hold_fraction=1.0).factor(99, 100) == 1.0
-    ramp = PenaltyRamp(80, "epoch")
+    ramp = PenaltyRamp(length=80, unit="epoch")
     assert [ramp.value(e, 0) for e in (0, 79, 80, 200)] == pytest.approx([1 / 81, 80 / 81, 1, 1])
 
 
@@ -160,9 +160,9 @@ def test_select_keeps_the_weights_of_the_best_validation(events_path, tmp_path):
 
 def test_select_names_its_choices():
     from calcium_latents.errors import UserError
-    from calcium_latents.models.lfads.training import OptimizationOptions
+    from calcium_latents.models.lfads.parameters import OptimizationOptions
 
-    with pytest.raises(UserError, match=r"training\.select: expected last or one of"):
+    with pytest.raises(UserError, match=r"training\.select: expected one of last, reconstruction_nll"):
         OptimizationOptions(steps=1, batch_size=1, select="best")
 
 

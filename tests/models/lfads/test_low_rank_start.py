@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
-from calcium_latents.models.lfads.family import Initialisation, LFADSFamily
+from calcium_latents.models.lfads.family import LFADSFamily
+from calcium_latents.models.lfads.family import start as begin
 from calcium_latents.models.lfads.inference import infer_rates
 from calcium_latents.models.lfads.low_rank_start import (
     FEWEST_LATENTS,
@@ -17,7 +18,7 @@ from calcium_latents.models.lfads.low_rank_start import (
 )
 from calcium_latents.models.lfads.model import LFADS
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.parameters import LFADSSizes, StartOptions
 from calcium_latents.training.streams import Streams
 
 RATE_HZ, TRIALS, BINS, NEURONS = 30.0, 40, 120, 100
@@ -157,7 +158,7 @@ def test_the_bound_holds_and_is_named():
 
 def make_model(observation=ZeroInflatedGammaObservation, seeds=(3, 4), **sizes):
     sizes = {"encoder": 8, "controller": 5, "generator": 12, "initial_condition": 6, "factors": 7, **sizes}
-    return LFADS(LFADSSizes(NEURONS, **sizes), observation(NEURONS, len(seeds), 0.1), Streams(list(seeds)))
+    return LFADS(LFADSSizes(neurons=NEURONS, **sizes), observation(NEURONS, len(seeds), 0.1), Streams(list(seeds)))
 
 
 @pytest.mark.parametrize("observation", [ZeroInflatedGammaObservation, PoissonObservation])
@@ -211,8 +212,10 @@ def test_inputs_of_two_populations_that_look_the_same_along_the_latents_are_the_
 def test_a_model_that_starts_so_is_finite_and_its_rates_are_near_the_means():
     events = lacking(planted(3)[0], "runs")
     model = make_model(inferred_inputs=3)
-    options = Initialisation("root_mean_square", "moments", readout_gain=0.3, generator_gain=1.5, most_latents=16)
-    options.apply(model, Moments(events), start(events))
+    options = StartOptions(
+        input_scale="root_mean_square", readout="moments", readout_gain=0.3, generator_gain=1.5, most_latents=16
+    )
+    begin(model, options, Moments(events), start(events))
     rates = infer_rates(model, TrialStore(events), 4, Streams([1, 2]), keep_distribution=True, keep_spread=True)
     assert all(np.isfinite(value).all() for value in rates.values())
     means = np.nanmean(events.numpy(), axis=(0, 1))

@@ -7,9 +7,9 @@ import torch
 
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
+from calcium_latents.models.lfads.objective import Hyperparameters, step_objective
 from calcium_latents.models.lfads.observation import ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.parameters import LFADSSizes, ObjectiveOptions
 from calcium_latents.training.streams import Streams
 
 SIZES = {"encoder": 4, "controller": 3, "generator": 6, "initial_condition": 3, "inferred_inputs": 2, "factors": 5}
@@ -35,7 +35,9 @@ def make_events(missing):
 
 
 def make_model(neurons=NEURONS):
-    return LFADS(LFADSSizes(neurons, **SIZES), ZeroInflatedGammaObservation(neurons, 2, 0.1), Streams([1, 2])).double()
+    return LFADS(
+        LFADSSizes(neurons=neurons, **SIZES), ZeroInflatedGammaObservation(neurons, 2, 0.1), Streams([1, 2])
+    ).double()
 
 
 def doubled(model):

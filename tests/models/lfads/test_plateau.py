@@ -8,7 +8,7 @@ from lfads_runs import Killed, run_training
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads import family
 from calcium_latents.models.lfads import training as lfads_module
-from calcium_latents.models.lfads.training import OptimizationOptions
+from calcium_latents.models.lfads.parameters import OptimizationOptions
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.schedules import LearningRateSchedule, Plateau
 
@@ -48,7 +48,7 @@ def test_when_a_plateau_is_reached(values, reached):
     plateau = Plateau(patience=3, gain=0.01, least_steps=10)
     steps = range(10, 10 * len(values) + 1, 10)
     assert plateau.reached(steps, values) == reached
-    assert not Plateau(3, 0.01, least_steps=10 * len(values) + 1).reached(steps, values)
+    assert not Plateau(patience=3, gain=0.01, least_steps=10 * len(values) + 1).reached(steps, values)
 
 
 def test_a_plateau_needs_a_metric_and_a_rate_that_is_held():
@@ -57,7 +57,7 @@ def test_a_plateau_needs_a_metric_and_a_rate_that_is_held():
         with pytest.raises(
             UserError, match=r"training\.plateau: expected a metric to select, and a learning rate held"
         ):
-            OptimizationOptions(10, 2, schedule, Plateau(), select=select)
+            OptimizationOptions(steps=10, batch_size=2, learning_rate=schedule, plateau=Plateau(), select=select)
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcium_latents.errors import UserError
+from calcium_latents.models.lfads.parameters import TrialOptions
 from calcium_latents.models.lfads.trials import (
     TRAINING,
     VALIDATION,
     EpochBatches,
-    TrialOptions,
     cast_to_counts,
     prepare_trials,
     split_trials,

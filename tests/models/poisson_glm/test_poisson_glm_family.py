@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from calcium_latents.commands.train import CONFIG
 from calcium_latents.errors import UserError
 from calcium_latents.models.poisson_glm.family import PoissonGlmFamily
+from calcium_latents.models.poisson_glm.parameters import PoissonGlmModel
 from calcium_latents.models.poisson_glm.regression import PoissonRegression
 from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION
 from calcium_latents.recordings.image_predictions import check_image_predictions
@@ -122,11 +123,16 @@ def test_a_checkpoint_is_saved_and_read(tmp_path):
 
 
 def test_bad_options_are_named():
-    for wrong in ([0.0, 1.0], [2.0, 1.0], [1.0]):
-        with pytest.raises(UserError, match="penalty_range: expected two numbers above 0"):
-            PoissonGlmFamily("poisson_glm", penalty_range=wrong)
-    with pytest.raises(UserError, match="penalties: expected 1 or more"):
-        PoissonGlmFamily("poisson_glm", penalties=0)
+    model = {"name": "poisson_glm", "penalty_range": [0.1, 5.0], "penalties": 4, "folds": 3, "tolerance": 1e-4}
+    for field, value, said in (
+        ("penalty_range", [0.0, 1.0], "2 items, each a number above 0"),
+        ("penalty_range", [2.0, 1.0], "the smaller number first"),
+        ("penalty_range", [1.0], "2 items, each a number above 0"),
+        ("penalties", 0, "a whole number of at least 1"),
+        ("folds", 1, "a whole number of at least 2"),
+    ):
+        with pytest.raises(UserError, match=f"model.{field}: expected {said}"):
+            PoissonGlmModel(**model | {field: value})
     with pytest.raises(UserError, match="and 99 folds"):
         fit(recording(training=20)[0], folds=99)
     with pytest.raises(UserError, match="schema"):

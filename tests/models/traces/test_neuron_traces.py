@@ -10,12 +10,12 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.traces.neuron_traces import (
     Member,
     NeuronTraces,
-    TraceOptions,
     assign_parts,
     make_members,
     normalise,
     read_traces,
 )
+from calcium_latents.models.traces.parameters import TraceOptions
 from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.seeds import generator
 
@@ -238,14 +238,14 @@ def test_unusable_traces_are_named():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"grid_differences": 3}, r"data\.grid_differences: expected 0, 1 or 2, found 3"),
-        ({"normalisation": "none"}, r"data\.normalisation: expected one of \('global', 'trace'\), found 'none'"),
-        ({"splits": []}, r"data\.splits: expected some of"),
-        ({"splits": ["neurons"]}, r"data\.splits: expected some of .* found \['neurons'\]"),
-        ({"test_fraction": 0}, r"data\.test_fraction: expected a number between 0 and 1, found 0"),
-        ({"test_fraction": 1.0}, r"data\.test_fraction: expected a number between 0 and 1, found 1\.0"),
-        ({"partitions": 0}, r"data\.partitions: expected a whole number above 0, found 0"),
-        ({"partitions": {"neuron": 3}}, r"data\.partitions: expected a whole number above 0"),
+        ({"grid_differences": 3}, r"data\.grid_differences: expected a whole number from 0 to 2, found 3"),
+        ({"normalisation": "none"}, r"data\.normalisation: expected one of global, trace, found 'none'"),
+        ({"splits": []}, r"data\.splits: expected a list, each one of neuron, culture, at least 1"),
+        ({"splits": ["neurons"]}, r"data\.splits: expected a list, .* found \['neurons'\]"),
+        ({"test_fraction": 0}, r"data\.test_fraction: expected a number above 0 and below 1, found 0"),
+        ({"test_fraction": 1.0}, r"data\.test_fraction: expected a number above 0 and below 1, found 1\.0"),
+        ({"partitions": 0}, r"data\.partitions: expected a whole number of at least 1 or .*, found 0"),
+        ({"partitions": {"neuron": 3}}, r"data\.partitions: expected a number for split 'culture', too"),
     ],
 )
 def test_wrong_options_are_named(options, message):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from synthetic_traces import run_training, trace_recording, write
 
-from calcium_latents.models.traces.neuron_traces import TraceOptions, assign_parts, make_members, normalise, read_traces
+from calcium_latents.models.traces.neuron_traces import assign_parts, make_members, normalise, read_traces
+from calcium_latents.models.traces.parameters import TraceOptions
 from calcium_latents.models.traces.pca_family import PcaFamily, fit_principal_components
 from calcium_latents.recordings import read_embedding
 from calcium_latents.seeds import generator

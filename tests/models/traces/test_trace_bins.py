@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_traces import event_traces
 
-from calcium_latents.models.traces.bins import BinOptions, bin_means, fit_bins
+from calcium_latents.models.traces.bins import bin_means, fit_bins
+from calcium_latents.models.traces.parameters import BinOptions
 from calcium_latents.models.traces.statistics import event_statistics
 from calcium_latents.seeds import generator
 
@@ -82,7 +83,7 @@ def test_constant_traces_come_back_whatever_the_bins():
     ],
 )
 def test_the_width_of_a_bin(rate_hz, samples, width_s, most, factor):
-    bins = fit_bins(noise(9, samples), rate_hz, BinOptions(width_s, most, 1.0), 0)
+    bins = fit_bins(noise(9, samples), rate_hz, BinOptions(width_s=width_s, most=most, decay_time_s=1.0), 0)
     assert bins.factor == factor and bins.bins == -(-samples // factor) <= most
     assert bins.width_s == pytest.approx(factor / rate_hz)
     assert bins.decay == pytest.approx(np.exp(-bins.width_s))
@@ -91,7 +92,7 @@ def test_the_width_of_a_bin(rate_hz, samples, width_s, most, factor):
 @pytest.mark.parametrize("identity", range(5))
 def test_the_identity_code_has_unit_variance_on_training_traces(identity):
     training = measured()
-    bins = fit_bins(training, 10.0, BinOptions(0.1, 600, 1.0), identity)
+    bins = fit_bins(training, 10.0, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), identity)
     code = bins.identity(bins.to_bins(training))
     assert code.shape == (60, identity) and code.dtype == np.float32
     np.testing.assert_allclose(code.mean(0), 0, atol=1e-3)
@@ -102,7 +103,7 @@ def test_the_identity_code_has_unit_variance_on_training_traces(identity):
 
 def test_the_identity_code_is_that_of_the_statistics():
     training = measured()
-    bins = fit_bins(training, 10.0, BinOptions(0.1, 600, 1.0), 2)
+    bins = fit_bins(training, 10.0, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), 2)
     statistics = event_statistics(bins.to_bins(training) - bins.baseline, bins.decay, bins.threshold)[:, :2]
     standardised = (statistics - statistics.mean(0)) / statistics.std(0)
     code = bins.identity(bins.to_bins(training))
@@ -123,7 +124,7 @@ def test_the_threshold_is_three_and_a_half_deviations_of_what_two_bins_add():
 
 def test_the_baseline_is_where_traces_rest():
     training = measured(sigma=0.005)
-    bins = fit_bins(training, 10.0, BinOptions(0.1, 600, 1.0), 1)
+    bins = fit_bins(training, 10.0, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), 1)
     assert bins.baseline * bins.sd + bins.mean == pytest.approx(-0.5, abs=0.02)
 
 
@@ -136,7 +137,7 @@ def test_events_are_found_through_bins():
         for time in times + 7 * row:
             trace[time:] += 0.2 * np.exp(-np.arange(samples - time) / rate)
     training = (truth - 0.5 + 0.02 * noise(20, samples)[:, ::-1] / 0.1).astype(np.float32)
-    bins = fit_bins(training, rate, BinOptions(0.1, 600, 1.0), 1)
+    bins = fit_bins(training, rate, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), 1)
     statistics = event_statistics(bins.to_bins(training) - bins.baseline, bins.decay, bins.threshold)
     np.testing.assert_allclose(np.expm1(statistics[:, 0]), len(times), atol=1.01)
     np.testing.assert_allclose(np.exp(statistics[:, 1]) * bins.sd, 0.2, rtol=0.1)
@@ -144,7 +145,7 @@ def test_events_are_found_through_bins():
 
 def test_the_number_of_events_of_a_part_is_extrapolated():
     """Events at a steady rate: the first half of a trace has the code of the whole."""
-    bins = fit_bins(measured(), 10.0, BinOptions(0.1, 600, 1.0), 2)
+    bins = fit_bins(measured(), 10.0, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), 2)
     trace = np.zeros(300)
     for time in range(10, 300, 30):
         trace[time:] += 0.3 * np.exp(-np.arange(300 - time) / 10)
@@ -160,7 +161,7 @@ def test_statistics_that_do_not_vary_say_nothing_of_other_traces():
     time = np.arange(200)
     sizes = generator(1, "tests", "sizes").uniform(0.2, 1.0, (40, 1))
     training = (sizes * np.exp(-time / 10.0) - 0.5 + 0.01 * (-1.0) ** time).astype(np.float32)
-    bins = fit_bins(training, 10.0, BinOptions(0.1, 600, 1.0), 2)
+    bins = fit_bins(training, 10.0, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), 2)
     silent = event_statistics(bins.to_bins(training) - bins.baseline, bins.decay, bins.threshold)
     assert not np.ptp(silent, 0).any()
     others = measured(10, 200)

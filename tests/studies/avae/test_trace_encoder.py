@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from calcium_latents.errors import UserError
 from calcium_latents.models.avae.family import AvaeFamily
 from calcium_latents.models.avae_plus.family import AvaePlusFamily
-from calcium_latents.models.traces.bins import BinOptions, fit_bins
+from calcium_latents.models.traces.bins import fit_bins
+from calcium_latents.models.traces.parameters import BinOptions
 from calcium_latents.models.traces.pca_family import PcaFamily, PrincipalComponents
 from calcium_latents.models.traces.statistics import FEWEST_BINS
 from calcium_latents.provenance import provenance
@@ -187,7 +188,7 @@ def test_a_part_of_a_trace_is_not_taken_for_one_with_fewer_events():
     at = [range(3, 300, every) for every in (10, 15, 25, 30, 50, 75) * 3]
     events = np.array([np.isin(np.arange(300), list(row)) for row in at]) * np.linspace(1, 2, len(at))[:, None]
     x = np.array([np.convolve(row, np.exp(-0.1 * np.arange(60)))[:300] for row in events], np.float32)
-    bins = fit_bins(x, 10, BinOptions(0.1, 600, 1.0), 2)
+    bins = fit_bins(x, 10, BinOptions(width_s=0.1, most=600, decay_time_s=1.0), 2)
     scaled = bins.to_bins(x)
     whole = bins.identity(scaled)
     assert np.abs(bins.identity(scaled[:, :150]) - whole).max() < 0.02

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.digital_twin import CoreSizes, DigitalTwin
 from calcium_latents.models.digital_twin.checkpoint import described
+from calcium_latents.models.digital_twin.parameters import CoreSizes
+from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.seeds import generator
 from calcium_latents.simulation.visual_cortex.visual_cortex_recording import simulate_visual_cortex
 from calcium_latents.studies.digital_twin import probe
@@ -34,7 +35,7 @@ def images(count, seed=0):
 @pytest.fixture(scope="module")
 def twin():
     random = torch.Generator().manual_seed(1)
-    twin = DigitalTwin(CoreSizes((2, 3), (5, 3), 4, None, "valid"), SHAPE, NEURONS, random)
+    twin = DigitalTwin(CoreSizes(features=(2, 3), kernels=(5, 3), rotations=4, padding="valid"), SHAPE, NEURONS, random)
     with torch.no_grad():
         twin.weights.mul_(100)
         twin.response_scale.copy_(torch.linspace(0.5, 3, NEURONS))

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from calcium_latents.models.avae.network import Avae
-from calcium_latents.models.avae.training import AvaeFit, AvaeOptions
+from calcium_latents.models.avae.parameters import AvaeOptions
+from calcium_latents.models.avae.training import AvaeFit
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
 from calcium_latents.models.traces.member_queue import QueueTraining, batches_of_equals
 from calcium_latents.models.traces.neuron_traces import Member, read_fits
@@ -28,11 +29,7 @@ from calcium_latents.training.streams import Streams
 class AvaeFamily:
     """The published model as the config describes it; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        latent_sizes: numbers of latents, D2; the first is the reported one.
-        hidden_per_latent: D1 / D2; 16 in the paper.
-        betas: weights of the divergence; the first is the reported one.
+    Fields are those of `parameters.AvaeModel`, which checks them.
     """
 
     name: str

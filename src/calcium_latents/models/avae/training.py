@@ -1,43 +1,16 @@
 """Training of the published autoencoder: mini-batches, decaying learning rate, early stopping (facts of its code)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from calcium_latents.models.avae.network import Avae, divergence
+from calcium_latents.models.avae.parameters import AvaeOptions
 from calcium_latents.models.traces.member_queue import Fit
 from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.streams import Streams
-
-
-@dataclass(frozen=True)
-class AvaeOptions:
-    """How to optimise; Hydra group `training`.
-
-    Attributes:
-        epochs: at most.
-        batch_size: traces a step; also what the loss is divided by, the last, smaller batch of an epoch included.
-        learning_rate, learning_rate_decay: at first, and the factor on it after every epoch.
-        adam_betas, adam_epsilon, gradient_clip: of Adam, and the bound on the global norm.
-        patience, smallest_gain: training stops after so many epochs whose loss on the test set (the authors have no
-            third one) was not smaller by `smallest_gain` than the smallest before; the last weights are kept. The loss
-            is that of a trace, divided by the number of training batches.
-        together: members of equal sizes that are trained as one batched program (more on a GPU).
-    """
-
-    epochs: int = 200
-    batch_size: int = 256
-    learning_rate: float = 5e-4
-    learning_rate_decay: float = 0.99
-    adam_betas: tuple[float, float] = (0.9, 0.999)
-    adam_epsilon: float = 1e-6
-    gradient_clip: float = 1.0
-    patience: int = 5
-    smallest_gain: float = 0.005
-    together: int = 1
 
 
 class AvaeFit(Fit):

@@ -12,21 +12,21 @@ import xarray as xr
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from calcium_latents.errors import UserError
 from calcium_latents.models.avae_plus.network import AvaePlus, AvaePlusSizes
-from calcium_latents.models.avae_plus.training import AvaePlusFit, AvaePlusOptions
-from calcium_latents.models.traces.bins import BinOptions, TraceBins, fit_bins, samples_per_bin
+from calcium_latents.models.avae_plus.parameters import AvaePlusOptions
+from calcium_latents.models.avae_plus.training import AvaePlusFit
+from calcium_latents.models.traces.bins import TraceBins, fit_bins
 from calcium_latents.models.traces.embedding import EmbeddingCollector, MemberOutput
 from calcium_latents.models.traces.latent_inference import Posterior, refine_latents
 from calcium_latents.models.traces.member_queue import QueueTraining, batches_of_equals
-from calcium_latents.models.traces.neuron_traces import Member, NeuronTraces, read_fits
-from calcium_latents.models.traces.statistics import FEWEST_BINS, STATISTICS
+from calcium_latents.models.traces.neuron_traces import Member, read_fits
+from calcium_latents.models.traces.parameters import BinOptions
+from calcium_latents.models.traces.statistics import STATISTICS
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.loaders import load_numbers
-from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.streams import Streams
 
 LATENTS_PER_IDENTITY = 4
@@ -38,13 +38,7 @@ INFERRED_AT_ONCE = 512  # neurons; a Jacobian is latents times as large as the t
 class AvaePlusFamily:
     """AVAE+ as the config describes it; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        latent_sizes: numbers of latents; the first is the reported one. A quarter of them, four at most, are identity
-            latents.
-        hidden: units of each hidden layer.
-        betas: weights of the divergence; the first is the reported one, 1 the evidence lower bound.
-        bins: fields of `models.traces.bins.BinOptions`.
+    Fields are those of `parameters.AvaePlusModel`, which checks them.
     """
 
     name: str
@@ -58,12 +52,11 @@ class AvaePlusFamily:
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[QueueTraining, DataLoader, int]:
         """Return the queue of fits and the number of rounds that they last; see `ModelFamily.prepare`."""
-        schedule: Any = LearningRateSchedule(**training["schedule"])
-        how = AvaePlusOptions(**{**training, "schedule": schedule})
+        how = AvaePlusOptions(**training)
         sizes = [(size, self.hidden) for size in self.latent_sizes]
         traces, options, members, parts = read_fits(recording, path, data, sizes, self.betas)
         layout = BinOptions(**self.bins)
-        _check_length(traces, layout, max(self.latent_sizes), path)
+        layout.check_length(traces.values.shape[1], traces.rate_hz, max(self.latent_sizes), path)
 
         def bins_of(number: int) -> TraceBins:
             values = traces.values[parts[number] == TRAINING]
@@ -162,14 +155,3 @@ def reconstruct(member: Member, bins: TraceBins, trained: Mapping, latents: Tens
     """Return normalised reconstructions [n, T] of latents [n, latents]."""
     model = restore(member, bins, trained["state"])
     return bins.to_samples(model.decode(latents[None])[0].numpy())
-
-
-def _check_length(traces: NeuronTraces, layout: BinOptions, latents: int, path: str) -> None:
-    samples = traces.values.shape[1]
-    factor = samples_per_bin(samples, traces.rate_hz, layout)
-    found, needed = -(-samples // factor), max(FEWEST_BINS, latents)
-    if found < needed:
-        raise UserError(
-            f"{path}: time: expected at least {needed} bins of {factor / traces.rate_hz:.3g} s for {latents} latents,"
-            f" found {found}. Record for longer, or set model.bins.width_s or model.latent_sizes lower."
-        )

@@ -1,60 +1,22 @@
 """Training of AVAE+: evidence lower bound with the residual's own variance, on traces joined anew from pieces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from calcium_latents.models.avae_plus.network import AvaePlus, AvaePlusSizes
+from calcium_latents.models.avae_plus.parameters import STEPS_PER_ROUND, AvaePlusOptions
 from calcium_latents.models.traces.augmentation import join_pieces
 from calcium_latents.models.traces.bins import TraceBins
 from calcium_latents.models.traces.member_queue import Fit
 from calcium_latents.models.traces.pca_family import fit_principal_components
 from calcium_latents.seeds import generator
 from calcium_latents.training.optimizer import PopulationAdam
-from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.streams import Streams
 
-STEPS_PER_ROUND = 50
 FORGETTING = 0.98  # of the running mean of squared residuals, a step
-
-
-@dataclass(frozen=True)
-class AvaePlusOptions:
-    """How to optimise; Hydra group `training`.
-
-    Attributes:
-        steps, batch_size: of the optimiser.
-        learning_rate, schedule: its peak and its course.
-        gradient_clip: bound on the global norm.
-        pool: traces to draw batches from.
-        original: part of the pool that is traces as they are; the rest is joined from pieces.
-        joints, joint_probability, shift_sd_s: see `models.traces.augmentation.join_pieces`.
-        identity_sd: standard deviation of the identity latents' prior about their code.
-        refinements: Levenberg-Marquardt steps of inference; 0: the encoder's mean.
-        together: members of equal sizes that are trained as one batched program (more on a GPU).
-    """
-
-    steps: int = 1500
-    batch_size: int = 128
-    learning_rate: float = 3e-3
-    schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
-    gradient_clip: float = 1.0
-    pool: int = 16384
-    original: float = 0.25
-    joints: int = 2
-    joint_probability: float = 0.75
-    shift_sd_s: float = 1.0
-    identity_sd: float = 0.2
-    refinements: int = 15
-    together: int = 1
-
-    @property
-    def rounds(self) -> int:
-        """Rounds of `STEPS_PER_ROUND` steps."""
-        return -(-self.steps // STEPS_PER_ROUND)
 
 
 class AvaePlusFit(Fit):

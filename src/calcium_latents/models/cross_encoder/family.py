@@ -10,47 +10,24 @@ import torch
 import xarray as xr
 from torch.utils.data import DataLoader
 
-from calcium_latents.errors import UserError
-from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
 from calcium_latents.models.cross_encoder.linear_pairs import best_linear, fit_linear
 from calcium_latents.models.cross_encoder.network import CrossEncoder, CrossEncoderSizes, start_from_linear
-from calcium_latents.models.cross_encoder.pairs import TEST, TRAINING, VALIDATION, PairOptions, make_pairs
+from calcium_latents.models.cross_encoder.pairs import TEST, TRAINING, VALIDATION, make_pairs
+from calcium_latents.models.cross_encoder.parameters import CrossEncoderOptions, PairOptions
 from calcium_latents.models.cross_encoder.results import ceiling, final_rows, reported_row, to_inferred
-from calcium_latents.models.cross_encoder.training import (
-    Block,
-    CrossEncoderOptions,
-    CrossEncoderTraining,
-    PairTensors,
-)
+from calcium_latents.models.cross_encoder.training import CrossEncoderTraining, PairTensors
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.loaders import load_numbers
-from calcium_latents.training.schedules import LearningRateSchedule
 from calcium_latents.training.streams import Streams
-
-INITIALISATIONS = ("linear", "kaiming")
 
 
 @dataclass
 class CrossEncoderFamily:
     """A cross-encoder as the config describes it; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        latent_sizes: numbers of latents, each fitted `search.population` times.
-        hidden: units of the encoder's hidden layers; none: a linear encoder.
-        projection: width of a linear layer before the hidden ones, with a way past them; 0: none (published).
-        gain: the readout has a factor for each neuron: r0 + g [u . z + c]_+^p; without (published) a small p cannot
-            scale responses.
-        initialisation: "kaiming" (published) or "linear": every member starts as the best linear model of rank
-            `projection` (without one, of the largest latent size), cut to its own size.
-        lifts: drives start so many of their standard deviations above zero, one a restart, in turn; see
-            `models.cross_encoder.network.start_from_linear`. With "kaiming": the first thresholds c themselves.
-        penalties: ridge penalties of the linear models, of which validation chooses.
-        linear_sizes: ranks of the linear models among which the best is distilled.
-        reported_latent_size: of the fit whose latents are written; null: the smallest size with 95 % of the best
-            validation R2.
+    Fields are those of `parameters.CrossEncoderModel`, which checks them.
     """
 
     name: str
@@ -65,21 +42,11 @@ class CrossEncoderFamily:
     reported_latent_size: int | None = None
     _pairs: Any = field(default=None, init=False, repr=False)
 
-    def __post_init__(self):
-        if self.initialisation not in INITIALISATIONS:
-            found = self.initialisation
-            raise UserError(f"model.initialisation: expected one of {INITIALISATIONS}, found {found!r}.")
-        if not self.latent_sizes or min(self.latent_sizes) < 1:
-            raise UserError(f"model.latent_sizes: expected numbers of 1 or more, found {self.latent_sizes}.")
-        if self.reported_latent_size not in (None, *self.latent_sizes):
-            found = self.reported_latent_size
-            raise UserError(f"model.reported_latent_size: expected one of {self.latent_sizes}, found {found}.")
-
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[CrossEncoderTraining, DataLoader, int]:
         """Return the module, its batches and the number of steps; see `ModelFamily.prepare`."""
-        options = cross_encoder_options(training)
+        options = CrossEncoderOptions(**training)
         pairs = self._pairs = make_pairs(recording, PairOptions(**data), seed, path)
         restarts = int(search["population"])
         members = [(size, restart) for size in self.latent_sizes for restart in range(restarts)]
@@ -145,13 +112,3 @@ class CrossEncoderFamily:
             metrics=pd.concat([pd.DataFrame(module.history), table], ignore_index=True),
             timing=pd.DataFrame(module.timing),
         )
-
-
-def cross_encoder_options(training: Mapping) -> CrossEncoderOptions:
-    """Options from the Hydra group `training`."""
-    parts: dict[str, Any] = {
-        "blocks": tuple(Block(**block) for block in training["blocks"]),
-        "schedule": LearningRateSchedule(**training["schedule"]),
-        "noise": ActivityNoise(**training["noise"]),
-    }
-    return CrossEncoderOptions(**{**training, **parts})

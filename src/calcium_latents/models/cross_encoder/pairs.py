@@ -15,44 +15,13 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.models.cross_encoder.parameters import PairOptions
 from calcium_latents.seeds import generator
 
 TRAINING, VALIDATION, TEST, UNUSED = range(4)
 # Smallest scale of a neuron, as a share of the median one: else a single event of a neuron that was all but silent in
 # training would be hundreds of its standard deviations, and alone decide the pooled R2.
 SMALLEST_SCALE = 0.1
-
-
-@dataclass(frozen=True)
-class PairOptions:
-    """How pairs are made; Hydra group `data`.
-
-    Attributes:
-        sources, targets: neurons of each kind; below 1: a share of all neurons.
-        target_candidates: with stimuli, targets are drawn at random from that many most reliable neurons after the
-            sources; null: from all.
-        fractions: shares of training, validation and test.
-        chunk_s, buffer_s: spontaneous activity is cut into such chunks with such gaps between.
-        window_frames: spontaneous activity: source frames that a latent is computed from, half of them before its own.
-        split_seed: of the split; null: the run's seed.
-    """
-
-    sources: float = 500
-    targets: float = 1000
-    target_candidates: int | None = None
-    fractions: tuple[float, float, float] = (0.5, 0.2, 0.3)
-    chunk_s: float = 10.0
-    buffer_s: float = 2.0
-    window_frames: int = 6
-    split_seed: int | None = None
-
-    def __post_init__(self):
-        shares = np.asarray(self.fractions, float)
-        if shares.shape != (3,) or shares.min() <= 0 or abs(shares.sum() - 1) > 1e-6:
-            raise UserError(f"data.fractions: expected three shares that sum to 1, found {list(self.fractions)}.")
-        for name in ("sources", "targets", "window_frames"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"data.{name}: expected a number above 0, found {getattr(self, name)}.")
 
 
 @dataclass
@@ -178,19 +147,7 @@ def split_chunks(
 ) -> np.ndarray:
     """Return the part of every frame, `[frames]`: chunks with buffers (part 3) between; an incomplete last chunk is
     left out."""
-    chunk, buffer = round(options.chunk_s / frame_s), round(options.buffer_s / frame_s)
-    count = (frames + buffer) // (chunk + buffer) if chunk else 0
-    if count < 3:
-        raise UserError(
-            f"{path}: expected at least 3 chunks of {options.chunk_s:g} s with {options.buffer_s:g} s between, found"
-            f" {count} in {frames * frame_s:g} s. Make chunk_s and buffer_s smaller (of the recording's"
-            " entry, or data.chunk_s and data.buffer_s)."
-        )
-    if buffer < options.window_frames:
-        raise UserError(
-            f"data.buffer_s: expected at least a window ({options.window_frames} frames of {frame_s:g} s), found"
-            f" {options.buffer_s:g} s: windows of different parts would overlap."
-        )
+    chunk, buffer, count = options.chunks(frames, frame_s, path)
     part = np.full(frames, UNUSED, np.int8)
     for number, label in enumerate(_labels(count, options, random)):
         start = number * (chunk + buffer)
@@ -242,13 +199,7 @@ def _ordered_pairs(stimulus: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _choose_neurons(
     count: int, options: PairOptions, reliability: np.ndarray | None, random: np.random.Generator, path: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    sizes = [int(n) if n >= 1 else max(1, int(n * count)) for n in (options.sources, options.targets)]
-    if sum(sizes) > count:
-        advice = "Ask for fewer, or for shares (data.sources=0.4 data.targets=0.6)."
-        raise UserError(
-            f"{path}: expected at least {sum(sizes)} neurons (data.sources {sizes[0]}, data.targets {sizes[1]}), found"
-            f" {count}. {advice if count > 1 else 'One neuron cannot be predicted from others.'}"
-        )
+    sizes = options.neurons(count, path)
     if reliability is None:
         order = random.permutation(count)
         candidates = order[sizes[0] :]
@@ -256,8 +207,4 @@ def _choose_neurons(
         order = np.argsort(-reliability, kind="stable")
         limit = None if options.target_candidates is None else sizes[0] + options.target_candidates
         candidates = random.permutation(order[sizes[0] : limit])
-        if len(candidates) < sizes[1]:
-            raise UserError(
-                f"data.target_candidates: expected at least data.targets ({sizes[1]}), found {len(candidates)}."
-            )
     return np.sort(order[: sizes[0]]), np.sort(candidates[: sizes[1]])

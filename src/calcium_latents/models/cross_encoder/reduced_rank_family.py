@@ -10,7 +10,8 @@ import xarray as xr
 from torch.utils.data import DataLoader
 
 from calcium_latents.models.cross_encoder.linear_pairs import fit_linear, linear_scores
-from calcium_latents.models.cross_encoder.pairs import PairOptions, make_pairs
+from calcium_latents.models.cross_encoder.pairs import make_pairs
+from calcium_latents.models.cross_encoder.parameters import PairOptions
 from calcium_latents.models.cross_encoder.results import ceiling, final_rows, reported_row, to_inferred
 from calcium_latents.training.family import FitResult, NothingToTrain, configured
 from calcium_latents.training.loaders import load_numbers
@@ -20,11 +21,7 @@ from calcium_latents.training.loaders import load_numbers
 class ReducedRankRegressionFamily:
     """Reduced-rank regression as the config describes it; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        latent_sizes: ranks.
-        penalties: ridge penalties, of which validation chooses one for each rank.
-        reported_latent_size: as in `CrossEncoderFamily`.
+    Fields are those of `parameters.ReducedRankRegressionModel`, which checks them.
     """
 
     name: str

@@ -2,87 +2,19 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
-from calcium_latents.errors import UserError
-from calcium_latents.models.cross_encoder.activity_noise import ActivityNoise
+from calcium_latents.models.cross_encoder.activity_noise import add_noise, noisy_training_set
 from calcium_latents.models.cross_encoder.network import CrossEncoder
+from calcium_latents.models.cross_encoder.parameters import CrossEncoderOptions
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.training.optimizer import PopulationAdam, optimizer_of
 from calcium_latents.training.reporting import report_validation
-from calcium_latents.training.schedules import LearningRateSchedule
-
-TARGETS = ("linear_prediction", "activity")
-PARAMETERS = ("readout", "encoder", "all")
-
-
-@dataclass(frozen=True)
-class Block:
-    """Steps during which one group of parameters is optimised.
-
-    Attributes:
-        target: "linear_prediction" (distillation: what the best linear model predicts) or "activity".
-        parameters: "readout", "encoder" or "all".
-        steps: optimiser steps.
-        learning_rate: its peak.
-    """
-
-    target: str
-    parameters: str
-    steps: int
-    learning_rate: float
-
-    def __post_init__(self):
-        for name, choices in (("target", TARGETS), ("parameters", PARAMETERS)):
-            if getattr(self, name) not in choices:
-                found = getattr(self, name)
-                raise UserError(f"training.blocks: {name}: expected one of {choices}, found {found!r}.")
-        if self.steps < 1:
-            raise UserError(f"training.blocks: steps: expected 1 or more, found {self.steps}.")
-
-
-@dataclass(frozen=True)
-class CrossEncoderOptions:
-    """How to optimise; Hydra group `training`.
-
-    Attributes:
-        blocks: see `Block`, in order; at the end of each, every member goes back to its best weights so far.
-        batch_size: pairs a step, the same for all members.
-        schedule: of the learning rate over a block.
-        adam_betas, adam_epsilon: of Adam.
-        l2: weight of half the squared norm of the trained parameters; its gradient is added before Adam.
-        noise: added to the sources.
-        validate_every: steps between validations.
-        checkpoint_every: steps between states from which an interrupted run goes on.
-    """
-
-    blocks: tuple[Block, ...]
-    batch_size: int = 2048
-    schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
-    adam_betas: tuple[float, float] = (0.85, 0.95)
-    adam_epsilon: float = 1e-8
-    l2: float = 1e-5
-    noise: ActivityNoise = field(default_factory=ActivityNoise)
-    validate_every: int = 50
-    checkpoint_every: int = 1000
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of all blocks."""
-        return sum(block.steps for block in self.blocks)
-
-    def block_at(self, step: int) -> tuple[int, Block, int]:
-        """Return the number of the block at `step`, the block, and the step within it."""
-        for number, block in enumerate(self.blocks):
-            if step < block.steps:
-                return number, block, step
-            step -= block.steps
-        raise ValueError("past the last block")
 
 
 @dataclass
@@ -158,7 +90,7 @@ class CrossEncoderTraining(lightning.LightningModule):
         self.best_r2 = self.best_r2.to(self.device)
         self.best = {name: value.to(self.device) for name, value in self.best.items()}
         self.random = torch.Generator(self.device).manual_seed(self.seed)
-        self.inputs = self.options.noise.training_set(self.pairs.inputs[0], self.random)
+        self.inputs = noisy_training_set(self.pairs.inputs[0], self.options.noise, self.random)
         if self._resumed is not None:
             self.random.set_state(self._resumed["random"])
         if not self.best:
@@ -176,7 +108,7 @@ class CrossEncoderTraining(lightning.LightningModule):
         cast(PopulationAdam, optimizer.optimizer).set_learning_rate(rates)
         inputs, pair = self.inputs[rows], rows % len(self.pairs.inputs[0])
         if not options.noise.copies:
-            inputs = options.noise.add(inputs, self.random)
+            inputs = add_noise(inputs, options.noise, self.random)
         distilled = block.target == "linear_prediction"
         outputs = (self.pairs.linear_prediction if distilled else self.pairs.outputs[0])[pair]
         parameters = self._set_trained(block.parameters)

@@ -2,8 +2,3 @@
 
 Ustyuzhaninov et al., Methods; the architecture is that of Ecker et al. 2019.
 """
-
-from calcium_latents.models.digital_twin.core import CoreSizes, RotationEquivariantCore
-from calcium_latents.models.digital_twin.twin import DigitalTwin
-
-__all__ = ["CoreSizes", "DigitalTwin", "RotationEquivariantCore"]

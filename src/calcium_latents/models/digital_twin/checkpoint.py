@@ -1,20 +1,19 @@
 """A trained digital twin on disk, and back."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.digital_twin.core import CoreSizes
+from calcium_latents.models.digital_twin.parameters import CoreSizes
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.training.torch_files import UnreadableFile, read_torch
 
 
 def described(twin: DigitalTwin) -> dict[str, Any]:
     """What is needed to rebuild `twin`."""
-    return {"sizes": asdict(twin.sizes), "image_shape": tuple(twin.image_shape), "state": twin.state_dict()}
+    return {"sizes": twin.sizes.to_dict(), "image_shape": tuple(twin.image_shape), "state": twin.state_dict()}
 
 
 def restore(path: str | Path) -> DigitalTwin:

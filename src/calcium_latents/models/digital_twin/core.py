@@ -1,65 +1,12 @@
 """The rotation-equivariant core: convolutions whose filters stand in every rotation of a group."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.filter_bank import filter_bank
 from calcium_latents.models.digital_twin.normalisation import SharedNormalisation
-
-PADDINGS = ("same", "valid")
-
-
-@dataclass(frozen=True)
-class CoreSizes:
-    """Sizes of the core.
-
-    Attributes:
-        features: features of each layer (paper: 16, 16, 16).
-        kernels: width of each layer's filters, odd (paper: 13, 5, 5).
-        rotations: orientations of every feature, a multiple of 4 (paper: 8).
-        max_ranks: ranks of Hermite functions kept in each layer; null: two thirds of the kernel, see
-            `filter_bank.default_max_rank`; the published model keeps as many as the kernel is wide.
-        padding: of the first layer: "same" (published: zeros around the image, a map as large as the image) or "valid".
-            The others are "same".
-    """
-
-    features: tuple[int, ...] = (16, 16, 16)
-    kernels: tuple[int, ...] = (13, 5, 5)
-    rotations: int = 8
-    max_ranks: tuple[int, ...] | None = None
-    padding: str = "same"
-
-    def __post_init__(self):
-        if len(self.features) != len(self.kernels) or not self.features:
-            raise UserError(f"model.kernels: expected one a layer ({len(self.features)}), found {list(self.kernels)}.")
-        if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
-            raise UserError(f"model.kernels: expected odd widths, found {list(self.kernels)}.")
-        if self.rotations < 4 or self.rotations % 4:
-            raise UserError(f"model.rotations: expected a multiple of 4, found {self.rotations}.")
-        if self.padding not in PADDINGS:
-            raise UserError(f"model.padding: expected one of {PADDINGS}, found {self.padding!r}.")
-        if self.max_ranks is not None and len(self.max_ranks) != len(self.kernels):
-            raise UserError(f"model.max_ranks: expected one a layer ({len(self.kernels)}), found {self.max_ranks}.")
-
-    @property
-    def offset(self) -> int:
-        """Pixel i of the map lies over pixel i + offset of the image."""
-        return self.kernels[0] // 2 if self.padding == "valid" else 0
-
-    def map_shape(self, image_shape: tuple[int, int]) -> tuple[int, int]:
-        """Shape of the map of features of an image.
-
-        Raises:
-            UserError: the image is smaller than the first filter.
-        """
-        height, width = (size - 2 * self.offset for size in image_shape)
-        if min(height, width) < 1:
-            raise UserError(f"images: expected at least {self.kernels[0]} px a side, found {image_shape}.")
-        return height, width
+from calcium_latents.models.digital_twin.parameters import CoreSizes
 
 
 class RotationEquivariantCore(nn.Module):

@@ -12,12 +12,11 @@ from torch.utils.data import DataLoader
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.checkpoint import described
-from calcium_latents.models.digital_twin.core import CoreSizes
 from calcium_latents.models.digital_twin.drive_metric import feature_covariance
 from calcium_latents.models.digital_twin.equivariance import turning_error
-from calcium_latents.models.digital_twin.image_pairs import ImageOptions, ImagePairs, make_pairs
-from calcium_latents.models.digital_twin.penalties import Penalties
-from calcium_latents.models.digital_twin.training import DigitalTwinOptions, DigitalTwinTraining
+from calcium_latents.models.digital_twin.image_pairs import ImagePairs, make_pairs
+from calcium_latents.models.digital_twin.parameters import CoreSizes, DigitalTwinOptions, ImageOptions
+from calcium_latents.models.digital_twin.training import DigitalTwinTraining
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.recordings.fields import TRAINING, VALIDATION
@@ -25,9 +24,7 @@ from calcium_latents.recordings.image_predictions import make_image_predictions
 from calcium_latents.seeds import integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.loaders import load_numbers
-from calcium_latents.training.schedules import LearningRateSchedule
 
-INITIALISATIONS = ("random", "energy")
 ENERGY_BLUR = 5  # px over which squared luminance is averaged
 TURNED = 128  # images that are turned to see how equivariant the trained core is
 ENERGY_POWER = 2  # sharpens the map of correlations
@@ -37,11 +34,7 @@ ENERGY_POWER = 2  # sharpens the map of correlations
 class DigitalTwinFamily:
     """A digital twin as the config describes it; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        features, kernels, rotations, max_ranks, padding: see `models.digital_twin.CoreSizes`.
-        mask_initialisation: "random" (published) or "energy": the correlation of responses with local contrast, which
-            finds complex cells, too.
+    Fields are those of `parameters.DigitalTwinModel`, which checks them.
     """
 
     name: str
@@ -53,33 +46,22 @@ class DigitalTwinFamily:
     mask_initialisation: str
     _pairs: Any = field(default=None, init=False, repr=False)
 
-    def __post_init__(self):
-        if self.mask_initialisation not in INITIALISATIONS:
-            found = self.mask_initialisation
-            raise UserError(f"model.mask_initialisation: expected one of {INITIALISATIONS}, found {found!r}.")
-
     @property
     def sizes(self) -> CoreSizes:
         """Sizes of the core."""
-        ranks = None if self.max_ranks is None else tuple(self.max_ranks)
-        return CoreSizes(tuple(self.features), tuple(self.kernels), self.rotations, ranks, self.padding)
+        return CoreSizes(**{name: getattr(self, name) for name in CoreSizes.model_fields})
 
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
     ) -> tuple[DigitalTwinTraining, DataLoader, int]:
         """Return the module, its batches and the number of steps; see `ModelFamily.prepare`."""
-        options = digital_twin_options(training)
+        options = DigitalTwinOptions(**training)
         pairs = self._pairs = make_pairs(recording, ImageOptions(**data), path)
         rows = pairs.rows(TRAINING)
         if not len(pairs.rows(VALIDATION)):
             raise UserError(
                 f"{path}: part: expected validation images (1), found none. Set some training images aside."
             )
-        for name in ("smoothness_layers", "sparsity_layers"):
-            found = getattr(options.penalties, name)
-            if len(found) != len(self.sizes.kernels):
-                expected = f"one a layer ({len(self.sizes.kernels)})"
-                raise UserError(f"training.penalties.{name}: expected {expected}, found {list(found)}.")
         random = torch.Generator().manual_seed(integer(seed, "initial weights"))
         _, height, width = pairs.images.shape
         twin = DigitalTwin(self.sizes, (height, width), pairs.response.shape[1], random)
@@ -146,11 +128,3 @@ def start_readout(twin: DigitalTwin, pairs: ImagePairs, masks: str) -> None:
         related = (centred.T @ energy).clamp_min(0) ** ENERGY_POWER
         related = related / related.sum(1, keepdim=True).clamp_min(1e-12)
         twin.masks[:] = related.view_as(twin.masks)
-
-
-def digital_twin_options(training: Mapping) -> DigitalTwinOptions:
-    """Options from the Hydra group `training`."""
-    penalties: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in training["penalties"].items()}
-    schedule = LearningRateSchedule(**training["schedule"])
-    parts: dict[str, Any] = {"schedule": schedule, "penalties": Penalties(**penalties)}
-    return DigitalTwinOptions(**{**training, **parts})

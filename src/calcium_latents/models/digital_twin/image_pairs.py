@@ -8,22 +8,11 @@ import xarray as xr
 from torch import Tensor
 
 from calcium_latents.errors import UserError
+from calcium_latents.models.digital_twin.parameters import ImageOptions
 from calcium_latents.recordings.fields import TRAINING, fail
 from calcium_latents.recordings.image_responses import SCHEMA
 
 SMALLEST_SCALE = 0.01
-
-
-@dataclass(frozen=True)
-class ImageOptions:
-    """Hydra group `data`.
-
-    Attributes:
-        scale_responses: divide every neuron's responses by their standard deviation over training images (published);
-            without, neurons with more spikes weigh more.
-    """
-
-    scale_responses: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -14,68 +13,16 @@ from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.image_pairs import ImagePairs
 from calcium_latents.models.digital_twin.normalisation import SharedNormalisation
 from calcium_latents.models.digital_twin.orthogonal_momentum import OrthogonalMomentum
-from calcium_latents.models.digital_twin.penalties import Penalties
-from calcium_latents.models.digital_twin.precision import PRECISIONS, compute_dtype
+from calcium_latents.models.digital_twin.parameters import DigitalTwinOptions
+from calcium_latents.models.digital_twin.penalties import penalty
+from calcium_latents.models.digital_twin.precision import compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.recordings.fields import TRAINING, VALIDATION
 from calcium_latents.training.optimizer import optimizer_of
 from calcium_latents.training.reporting import report_validation
-from calcium_latents.training.schedules import LearningRateSchedule
 
-MASKS = ("signed", "nonnegative")
-OPTIMISERS = ("adam", "orthogonal")
 CALIBRATION_IMAGES = 1024  # over which the statistics of normalisation are taken after training
-
-
-@dataclass(frozen=True)
-class DigitalTwinOptions:
-    """How to optimise; Hydra group `training`.
-
-    Attributes:
-        steps: optimiser steps at most.
-        batch_size: images a step (published: 256).
-        optimiser: of the filters: "adam" (published) or "orthogonal", see `orthogonal_momentum`; all other parameters
-            have Adam.
-        learning_rate: of the filters, at its peak (published: 0.002).
-        readout_factor: learning rate of all other parameters over that of the filters.
-        schedule: of the learning rate.
-        adam_betas: of Adam.
-        gradient_clip: bound on the gradient's norm.
-        penalties: see `Penalties`.
-        masks: "signed" (published) or "nonnegative": only then a bar code's sign means something.
-        validate_every: steps between validations.
-        patience: validations without a new best before the learning rate is cut by 10 and training goes on from the
-            best weights; null: never (published: 5).
-        stages: stages of the learning rate (published: 2); training ends with the last.
-        precision: of convolutions: "float32", "bfloat16", or "auto": bfloat16 on a GPU and on CPUs that multiply
-            matrices of it (AMX), where a step takes a quarter of the time. Results and in-silico experiments: float32.
-        checkpoint_every: steps between states from which an interrupted run goes on.
-    """
-
-    steps: int = 10_000
-    batch_size: int = 256
-    optimiser: str = "adam"
-    learning_rate: float = 2e-3
-    readout_factor: float = 1.0
-    schedule: LearningRateSchedule = field(default_factory=LearningRateSchedule)
-    adam_betas: tuple[float, float] = (0.9, 0.999)
-    gradient_clip: float = float("inf")
-    penalties: Penalties = field(default_factory=Penalties)
-    masks: str = "signed"
-    validate_every: int = 50
-    patience: int | None = 5
-    stages: int = 2
-    precision: str = "auto"
-    checkpoint_every: int = 500
-
-    def __post_init__(self):
-        for name, choices in (("precision", PRECISIONS), ("masks", MASKS), ("optimiser", OPTIMISERS)):
-            if getattr(self, name) not in choices:
-                raise UserError(f"training.{name}: expected one of {choices}, found {getattr(self, name)!r}.")
-        for name in ("steps", "batch_size", "validate_every", "stages"):
-            if getattr(self, name) < 1:
-                raise UserError(f"training.{name}: expected 1 or more, found {getattr(self, name)}.")
 
 
 class DigitalTwinTraining(lightning.LightningModule):
@@ -133,7 +80,7 @@ class DigitalTwinTraining(lightning.LightningModule):
             group["lr"] = rate * factor
         self.twin.train()
         self.twin.compute_dtype = self.dtype_of_steps
-        loss = poisson_loss(self.twin(self.images[rows]), self.response[rows]) + options.penalties.value(self.twin)
+        loss = poisson_loss(self.twin(self.images[rows]), self.response[rows]) + penalty(self.twin, options.penalties)
         optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss)
         if options.gradient_clip < float("inf"):

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calcium_latents.models.digital_twin.core import CoreSizes, RotationEquivariantCore
+from calcium_latents.models.digital_twin.core import RotationEquivariantCore
+from calcium_latents.models.digital_twin.parameters import CoreSizes
 
 LOG_OFFSET = 1e-5  # keeps the logarithm of a rate finite
 

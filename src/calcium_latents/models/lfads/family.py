@@ -11,85 +11,36 @@ import torch
 import xarray as xr
 from torch.utils.data import DataLoader
 
-from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.diagnostics import training_warnings
 from calcium_latents.models.lfads.inference import infer_rates, to_inferred
 from calcium_latents.models.lfads.low_rank_start import LowRankStart, find_low_rank_start, start_from
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions
+from calcium_latents.models.lfads.objective import Hyperparameters
 from calcium_latents.models.lfads.observation import Moments, PoissonObservation, ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.sizes import LFADSSizes
-from calcium_latents.models.lfads.training import LFADSTraining, OptimizationOptions
-from calcium_latents.models.lfads.trials import TRAINING, VALIDATION, EpochBatches, TrialOptions, prepare_trials
+from calcium_latents.models.lfads.parameters import (
+    LFADSSizes,
+    NetworkSizes,
+    ObjectiveOptions,
+    OptimizationOptions,
+    StartOptions,
+    TrialOptions,
+)
+from calcium_latents.models.lfads.training import LFADSTraining
+from calcium_latents.models.lfads.trials import TRAINING, VALIDATION, EpochBatches, prepare_trials
 from calcium_latents.seeds import generator, integer
 from calcium_latents.training.family import FitResult, configured
 from calcium_latents.training.loaders import load_numbers
-from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp, Plateau
 from calcium_latents.training.streams import Streams
 
 OBSERVATIONS = {"zero_inflated_gamma": ZeroInflatedGammaObservation, "poisson": PoissonObservation}
-
-
-@dataclass(frozen=True)
-class Initialisation:
-    """How a model starts.
-
-    Attributes:
-        input_scale: "none" feeds events as they are (published); "root_mean_square" divides them by the training
-            samples' root mean square, without which the encoders start blind on sparse, small events.
-        readout: "zero" biases (published) or "moments", at which the readout starts with each neuron's event
-            fraction, mean and variance.
-        readout_gain: factor on the readout's weights; 1 is published, less starts with rates near their means, so that
-            early noise in the factors costs little.
-        generator_gain: factor on the generator's recurrent weights; 1 is published, more makes it oscillate.
-        most_latents: start from up to so many principal components of the events (see `low_rank_start`), with an
-            inferred input for each; 0: from random weights (published).
-        latent_gain: factor on the encoders' input weights where they start from principal components.
-    """
-
-    input_scale: str = "none"
-    readout: str = "zero"
-    readout_gain: float = 1.0
-    generator_gain: float = 1.0
-    most_latents: int = 0
-    latent_gain: float = 0.3
-
-    def __post_init__(self):
-        for name, choices in (
-            ("input_scale", ("none", "root_mean_square")),
-            ("readout", ("zero", "moments")),
-        ):
-            if getattr(self, name) not in choices:
-                found = getattr(self, name)
-                raise UserError(f"model.initialisation.{name}: expected one of {choices}, found {found!r}.")
-
-    @torch.no_grad()
-    def apply(self, model: LFADS, moments: Moments, low_rank: LowRankStart | None = None) -> None:
-        """Set the model's starting point from the moments and principal components of the training trials' events."""
-        if self.input_scale == "root_mean_square":
-            model.input_scale.fill_(float(1 / moments.root_mean_square))
-        if self.readout == "moments":
-            model.readout_bias[:] = model.observation.biases_from_moments(moments)
-        model.readout_weight.mul_(self.readout_gain)
-        model.generator_gates.mul_(self.generator_gain)
-        model.generator_candidate.mul_(self.generator_gain)
-        if low_rank is not None:
-            start_from(model, low_rank, self.latent_gain)
 
 
 @dataclass
 class LFADSFamily:
     """A member of the LFADS family as the config describes it; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        observation: "zero_inflated_gamma" (RADICaL) or "poisson" (LFADS).
-        sizes: fields of `LFADSSizes` except neurons. Once a recording is loaded, inferred inputs are as many as the
-            principal components that the model starts from, where it does.
-        initialisation: fields of `Initialisation`.
-        objective: fields of `ObjectiveOptions`.
-        hyperparameters: fields of `Hyperparameters`, one value each.
+    Fields are those of `parameters.LFADSModel`, which checks them.
     """
 
     name: str
@@ -105,8 +56,6 @@ class LFADSFamily:
 
     def build(self, neurons: int, event_minimum: float, streams: Streams) -> LFADS:
         """A population of untrained models, their first weights drawn from `streams`."""
-        if self.observation not in OBSERVATIONS:
-            raise UserError(f"model.observation: expected one of {list(OBSERVATIONS)}, found {self.observation!r}.")
         observation = OBSERVATIONS[self.observation](neurons, len(streams), event_minimum)
         return LFADS(LFADSSizes(neurons=neurons, **self.sizes), observation, streams)
 
@@ -115,7 +64,7 @@ class LFADSFamily:
     ) -> tuple[LFADSTraining, DataLoader, int]:
         """Return the module, its batches and the number of steps; see `ModelFamily.prepare`."""
         self.load(recording, path, data)
-        options = optimization_options(training)
+        options = OptimizationOptions(**training)
         module, loader = self.training(options, seed, range(int(search["population"])))
         return module, loader, options.steps
 
@@ -127,7 +76,7 @@ class LFADSFamily:
         training = self._trials.events[self._trials.indices(TRAINING)]
         self._moments = Moments(training)
         # each latent has a direction of its own among the factors
-        most = min(Initialisation(**self.initialisation).most_latents, LFADSSizes(0, **self.sizes).factors)
+        most = min(StartOptions(**self.initialisation).most_latents, NetworkSizes(**self.sizes).factors)
         if most:
             width = float(np.diff(self._trials.time).mean())
             rng = generator(options.split_seed, "shifted neurons")
@@ -152,7 +101,7 @@ class LFADSFamily:
         trials, store = self._trials, self._store
         train = trials.indices(TRAINING)
         model = self.build(store.neurons, trials.event_minimum, member_streams(seed, members, "initial weights"))
-        Initialisation(**self.initialisation).apply(model, self._moments, self._low_rank)
+        start(model, StartOptions(**self.initialisation), self._moments, self._low_rank)
         batches = EpochBatches(train, options.batch_size, seed)
         trained = module(
             model,
@@ -199,17 +148,20 @@ class LFADSFamily:
         )
 
 
+@torch.no_grad()
+def start(model: LFADS, options: StartOptions, moments: Moments, low_rank: LowRankStart | None = None) -> None:
+    """Set the model's starting point from the moments and principal components of the training trials' events."""
+    if options.input_scale == "root_mean_square":
+        model.input_scale.fill_(float(1 / moments.root_mean_square))
+    if options.readout == "moments":
+        model.readout_bias[:] = model.observation.biases_from_moments(moments)
+    model.readout_weight.mul_(options.readout_gain)
+    model.generator_gates.mul_(options.generator_gain)
+    model.generator_candidate.mul_(options.generator_gain)
+    if low_rank is not None:
+        start_from(model, low_rank, options.latent_gain)
+
+
 def member_streams(seed: int, members: Iterable[int], purpose: str) -> Streams:
     """Random streams of some members for one purpose; a member's does not depend on who else is there."""
     return Streams([integer(seed, purpose, member) for member in members])
-
-
-def optimization_options(training: Mapping) -> OptimizationOptions:
-    """Options from the Hydra group `training`."""
-    plateau = training.get("plateau")
-    parts: dict[str, Any] = {
-        "learning_rate": LearningRateSchedule(**training["learning_rate"]),
-        "plateau": None if plateau is None else Plateau(**plateau),
-        "ramp": PenaltyRamp(**training["ramp"]),
-    }
-    return OptimizationOptions(**{**training, **parts})

@@ -15,7 +15,7 @@ from calcium_latents.models.lfads.compiled import decoder as compiled_decoder
 from calcium_latents.models.lfads.compiled import encoder as compiled_encoder
 from calcium_latents.models.lfads.inputs import DIRECTIONS, add_bias, project_events
 from calcium_latents.models.lfads.observation import Observation
-from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.parameters import LFADSSizes
 from calcium_latents.training.streams import Streams
 
 

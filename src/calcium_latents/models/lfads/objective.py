@@ -14,6 +14,7 @@ from torch import Tensor
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.likelihood import Weights, log_likelihood
 from calcium_latents.models.lfads.model import LFADS
+from calcium_latents.models.lfads.parameters import ObjectiveOptions
 from calcium_latents.training.streams import Streams
 
 SIGMOID_PENALTY_WEIGHT = 1e-4  # fixed in the original code
@@ -55,7 +56,7 @@ def step_objective(
     batch: Batch,
     hyperparameters: Hyperparameters,
     divergence_ramp: float,
-    options: "ObjectiveOptions",
+    options: ObjectiveOptions,
     streams: Streams,
 ) -> dict[str, Tensor]:
     """Terms of one training step, `[P]` each: total, reconstruction, initial_condition, inferred_inputs, l2."""
@@ -89,25 +90,6 @@ def step_objective(
         "inferred_inputs": inputs,
         "l2": l2,
     }
-
-
-@dataclass(frozen=True)
-class ObjectiveOptions:
-    """Choices where the published code and ours differ.
-
-    Attributes:
-        normalise_by_sampled: divide by the sampled entries; the published code divides by all, sampled or not.
-        sample_zeros: draw coordinated dropout for zeros too, as published. A zero looks the same to the encoder whether
-            shown or hidden, so weighting zeros by the probability of being hidden has the same expectation and less
-            noise.
-        normalise_divergences: divide the divergences, too, by the number of entries of a trial that the reconstruction
-            is divided by. Their weights are then shares of an evidence lower bound, whatever the number of neurons and
-            the length of trials; without it (published) a weight regularises more the more neurons there are.
-    """
-
-    normalise_by_sampled: bool = True
-    sample_zeros: bool = False
-    normalise_divergences: bool = False
 
 
 def weight_penalty(model: LFADS, hyperparameters: Hyperparameters) -> Tensor:

@@ -9,8 +9,9 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.inference import infer_rates, to_inferred
+from calcium_latents.models.lfads.parameters import TrialOptions
 from calcium_latents.models.lfads.snapshots import load_model
-from calcium_latents.models.lfads.trials import TrialOptions, prepare_trials
+from calcium_latents.models.lfads.trials import prepare_trials
 from calcium_latents.training.torch_files import read_torch
 
 

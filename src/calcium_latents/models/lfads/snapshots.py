@@ -11,7 +11,8 @@ from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.family import LFADSFamily
 from calcium_latents.models.lfads.inference import infer_rates
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.trials import TrialOptions, prepare_trials
+from calcium_latents.models.lfads.parameters import TrialOptions
+from calcium_latents.models.lfads.trials import prepare_trials
 from calcium_latents.training.streams import Streams
 from calcium_latents.training.torch_files import read_torch
 

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any, cast
 
 import pandas as pd
@@ -11,73 +11,18 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
-from calcium_latents.errors import UserError
 from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.metrics import METRICS, REDUCED_RANK
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
+from calcium_latents.models.lfads.objective import Hyperparameters, step_objective
+from calcium_latents.models.lfads.parameters import ObjectiveOptions, OptimizationOptions
 from calcium_latents.models.lfads.reduced_rank_metric import reduced_rank_nll
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.models.lfads.validation import validation_metrics
 from calcium_latents.training.optimizer import PopulationAdam, WeightAverage, optimizer_of
 from calcium_latents.training.reporting import report_validation
-from calcium_latents.training.schedules import LearningRateSchedule, PenaltyRamp, Plateau
+from calcium_latents.training.schedules import Plateau
 from calcium_latents.training.streams import Streams
-
-
-@dataclass(frozen=True)
-class OptimizationOptions:
-    """How to optimise; Hydra group `training`.
-
-    Attributes:
-        steps: optimiser steps; the most of them where there is a `plateau`.
-        batch_size: trials a step; all training trials where there are fewer.
-        learning_rate: schedule of the learning rate over steps.
-        plateau: once `select` has reached it, the learning rate falls as the schedule has it fall after
-            `hold_fraction`, and training ends with that; None: after `steps`.
-        ramp: ramp of divergences and L2.
-        weight_average: decay of the moving average of weights that is evaluated and kept; 0 for none (published).
-        adam_betas: decay rates of Adam's moments.
-        adam_epsilon: Adam's epsilon.
-        loss_scale: factor on the loss before gradients are taken.
-        gradient_clip: bound on the global norm of the scaled gradient.
-        validate_every: steps between validations.
-        snapshot_every: steps between snapshots of the weights.
-        checkpoint_every: steps between states from which an interrupted run goes on.
-        posterior_samples: draws averaged at inference; 0 decodes the posterior means.
-        keep_distribution: write the observation model's parameters too, not only its mean (three more arrays of the
-            size of the event rates).
-        keep_spread: write standard deviations over the draws, too.
-        select: "last" keeps the last weights; the name of a validation metric keeps those at its lowest value
-            (mean over the population).
-    """
-
-    steps: int
-    batch_size: int
-    learning_rate: LearningRateSchedule = field(default_factory=LearningRateSchedule)
-    plateau: Plateau | None = None
-    ramp: PenaltyRamp = field(default_factory=PenaltyRamp)
-    weight_average: float = 0.0
-    adam_betas: tuple[float, float] = (0.9, 0.99)
-    adam_epsilon: float = 1e-8
-    loss_scale: float = 1e4
-    gradient_clip: float = 300.0
-    validate_every: int = 100
-    snapshot_every: int = 100
-    checkpoint_every: int = 500
-    posterior_samples: int = 50
-    keep_distribution: bool = False
-    keep_spread: bool = False
-    select: str = "last"
-
-    def __post_init__(self):
-        if self.select not in ("last", *METRICS):
-            raise UserError(f"training.select: expected last or one of {METRICS}, found {self.select!r}.")
-        if self.plateau is not None and (self.select == "last" or not 0 < self.learning_rate.hold_fraction < 1):
-            found = f"select {self.select!r}, hold_fraction {self.learning_rate.hold_fraction:g}"
-            raise UserError(
-                f"training.plateau: expected a metric to select, and a learning rate held for a while, found {found}."
-            )
 
 
 class LFADSTraining(lightning.LightningModule):

@@ -9,35 +9,12 @@ import xarray as xr
 from torch import Tensor
 
 from calcium_latents.errors import UserError
+from calcium_latents.models.lfads.parameters import TrialOptions
 from calcium_latents.recordings.fields import place
 from calcium_latents.recordings.frames import to_frames
 from calcium_latents.seeds import generator
 
 TRAINING, VALIDATION, UNUSED = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class TrialOptions:
-    """Hydra group `data`.
-
-    Attributes:
-        time_base: "subframe" keeps every sample in its own bin; "frame" treats all samples of an imaging frame as
-            simultaneous, as is standard in two-photon imaging (Zhu 2022, data preparation).
-        cast_to_counts: 0 stays 0, (0, 2] becomes 1, above 2 is rounded down (the paper's casting for AutoLFADS).
-        validation_fraction: share of trials for validation (0.2).
-        split_seed: seed of the split; the same for every method, so that all see the same trials.
-    """
-
-    time_base: str = "subframe"
-    cast_to_counts: bool = False
-    validation_fraction: float = 0.2
-    split_seed: int = 0
-
-    def __post_init__(self):
-        if self.time_base not in ("subframe", "frame"):
-            raise UserError(f"data.time_base: expected 'subframe' or 'frame', found {self.time_base!r}.")
-        if not 0 < self.validation_fraction < 1:
-            raise UserError(f"data.validation_fraction: expected between 0 and 1, found {self.validation_fraction}.")
 
 
 @dataclass
@@ -120,9 +97,7 @@ def split_trials(
     training windows that share samples with a validation window are left out. `starts` are theirs `[trial]`, s, and
     `durations` how long they last, `[trial]` or one for all, s.
     """
-    held_out = max(1, round(fraction * count))
-    if count - held_out < 1:
-        raise UserError(f"{path}: expected at least 2 trials to split, found {count}. Use shorter windows.")
+    held_out = TrialOptions(validation_fraction=fraction).held_out(count, path)
     split = np.zeros(count, np.int8)
     rng = generator(seed, "validation split")
     order = np.arange(count) if starts is None else np.argsort(starts)

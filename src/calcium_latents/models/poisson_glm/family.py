@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 from torch.utils.data import DataLoader
 
-from calcium_latents.errors import UserError
-from calcium_latents.models.digital_twin.image_pairs import ImageOptions, make_pairs
+from calcium_latents.models.digital_twin.image_pairs import make_pairs
+from calcium_latents.models.digital_twin.parameters import ImageOptions
 from calcium_latents.models.poisson_glm.regression import PoissonRegression
 from calcium_latents.recordings.fields import TRAINING
 from calcium_latents.recordings.image_predictions import make_image_predictions
@@ -38,16 +38,6 @@ class PoissonGlmFamily:
     tolerance: float = 1e-4
     single_precision: bool = True
     _fit: Any = field(default=None, init=False, repr=False)
-
-    def __post_init__(self):
-        low, high = self.penalty_range if len(self.penalty_range) == 2 else (0, 0)
-        if not 0 < low <= high:
-            raise UserError(
-                f"model.penalty_range: expected two numbers above 0, rising, found {self.penalty_range}. Correct it in"
-                " the model's configuration."
-            )
-        if self.penalties < 1:
-            raise UserError(f"model.penalties: expected 1 or more, found {self.penalties}. Correct it.")
 
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int

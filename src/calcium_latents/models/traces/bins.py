@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcium_latents.models.traces.parameters import BinOptions
 from calcium_latents.models.traces.statistics import STATISTICS, event_statistics
 
 SMALLEST_EVENT = 3.5  # standard deviations of the noise of what two bins add
@@ -11,21 +12,6 @@ FEWEST_STATISTICS = 2
 SMALLEST_SPREAD = 1e-3
 BASELINE_QUANTILE = 0.02
 COUNT = STATISTICS.index("log(1 + events)")  # the one statistic that grows with a trace's length
-
-
-@dataclass(frozen=True)
-class BinOptions:
-    """Hydra group `model`, section `bins`.
-
-    Attributes:
-        width_s: of a bin; calcium is slow, so narrower bins add work and no information.
-        most: number of bins; longer traces have wider ones.
-        decay_time_s: of the indicator, after an event.
-    """
-
-    width_s: float
-    most: int
-    decay_time_s: float
 
 
 @dataclass(frozen=True)
@@ -97,7 +83,7 @@ def fit_bins(training: np.ndarray, rate_hz: float, options: BinOptions, identity
     are taken as there are identity latents, but two at least.
     """
     samples = training.shape[1]
-    factor = samples_per_bin(samples, rate_hz, options)
+    factor = options.samples_per_bin(samples, rate_hz)
     raw = bin_means(training, factor)
     mean, sd = float(raw.mean()), float(raw.std())
     bins = ((raw - mean) / sd).astype(np.float32)
@@ -124,11 +110,6 @@ def fit_bins(training: np.ndarray, rate_hz: float, options: BinOptions, identity
     sd = np.sqrt(np.maximum(squares[chosen], 0))
     directions = directions / np.where(sd > SMALLEST_SPREAD, sd, np.inf)
     return TraceBins(*common, centre, spread, directions)
-
-
-def samples_per_bin(samples: int, rate_hz: float, options: BinOptions) -> int:
-    """Return how many samples a bin of traces of `samples` at `rate_hz` has."""
-    return max(1, round(options.width_s * rate_hz), -(-samples // options.most))
 
 
 def bin_means(values: np.ndarray, factor: int) -> np.ndarray:

@@ -8,57 +8,10 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.embedding import SPLITS
+from calcium_latents.models.traces.parameters import TraceOptions
 from calcium_latents.recordings.fields import TEST, TRAINING
 from calcium_latents.recordings.traces_matrix import trace_matrix
 from calcium_latents.seeds import generator
-
-NORMALISATIONS = ("global", "trace")
-FEWEST_TRAINING_NEURONS = 8
-
-
-@dataclass(frozen=True)
-class TraceOptions:
-    """Hydra group `data` for models of single neurons.
-
-    Attributes:
-        normalisation: to minus a half and a half, of "global" minimum and maximum (the authors' code) or of each
-            "trace" (the paper's Eq. 4).
-        splits: "neuron" (random neurons are the test set, as published: their culture mates are trained on),
-            "culture" (whole cultures are, one of each group); what a recording has no cultures for is left out.
-        partitions: number of partitions for each split, or a mapping from split to number.
-        test_fraction: of neurons, for the split by neuron.
-        grid_differences: combinations of sizes and weights that are fitted beside the reported one: those that differ
-            from it in at most so many of the two (2: all).
-        grid_partitions: partitions for them.
-    """
-
-    normalisation: str = "global"
-    splits: Sequence[str] = SPLITS
-    partitions: int | Mapping[str, int] = 10
-    test_fraction: float = 0.2
-    grid_differences: int = 2
-    grid_partitions: int = 3
-
-    def __post_init__(self):
-        if self.grid_differences not in (0, 1, 2):
-            raise UserError(f"data.grid_differences: expected 0, 1 or 2, found {self.grid_differences!r}.")
-        if self.normalisation not in NORMALISATIONS:
-            found = self.normalisation
-            raise UserError(f"data.normalisation: expected one of {NORMALISATIONS}, found {found!r}.")
-        if not self.splits or not set(self.splits) <= set(SPLITS):
-            raise UserError(f"data.splits: expected some of {SPLITS}, found {list(self.splits)}.")
-        if not 0 < self.test_fraction < 1:
-            raise UserError(f"data.test_fraction: expected a number between 0 and 1, found {self.test_fraction}.")
-        for split in self.splits:
-            number = self.partitions_of(split)
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                found = f"{number!r} for split '{split}' (of {self.partitions!r})"
-                raise UserError(f"data.partitions: expected a whole number above 0, found {found}.")
-
-    def partitions_of(self, split: str) -> int:
-        """Return the number of partitions of a split; 0 where none is given."""
-        return self.partitions.get(split, 0) if isinstance(self.partitions, Mapping) else self.partitions
 
 
 @dataclass(frozen=True)
@@ -186,13 +139,7 @@ def make_members(
             members += [Member(latents, hidden, float(beta), split, partition) for partition in range(count)]
     for member in members:
         training = int((assign_parts(traces, member, options) == TRAINING).sum())
-        needed = max(FEWEST_TRAINING_NEURONS, member.latent_size + 1)
-        if training < needed or traces.values.shape[1] <= member.latent_size:
-            raise UserError(
-                f"{path}: neuron: expected at least {needed} neurons to train on and more than {member.latent_size}"
-                f" samples for {member.latent_size} latents, found {training} neurons and {traces.values.shape[1]}"
-                " samples. Use a larger recording or model.latent_sizes below."
-            )
+        options.check_sizes(training, traces.values.shape[1], member.latent_size, path)
     return members
 
 
@@ -205,7 +152,7 @@ def assign_parts(traces: NeuronTraces, member: Member, options: TraceOptions) ->
     neurons = len(traces.culture)
     parts = np.full(neurons, TRAINING, np.int8)
     if member.split == "neuron":
-        count = max(1, round(options.test_fraction * neurons))
+        count = neurons - options.training_neurons(neurons)
         parts[generator(0, "partition of neurons", member.partition).permutation(neurons)[:count]] = TEST
         return parts
     for group in sorted(set(traces.group)):

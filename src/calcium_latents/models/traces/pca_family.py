@@ -67,9 +67,7 @@ def fit_principal_components(values: np.ndarray, count: int) -> PrincipalCompone
 class PcaFamily:
     """Principal components as the config describes them; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        latent_sizes: numbers of components; the first is the reported one.
+    Fields are those of `parameters.PcaModel`, which checks them.
     """
 
     name: str

@@ -3,10 +3,10 @@
 import numpy as np
 
 from calcium_latents.errors import UserError
+from calcium_latents.models.traces.parameters import FEWEST_BINS
 
 #: In the order in which identity latents take them.
 STATISTICS = ("log(1 + events)", "log mean size", "log lower fifth of sizes", "log upper fifth of sizes")
-FEWEST_BINS = 16
 REACH = 2  # bins on either side among which an event is the maximum
 LOWER, UPPER = 0.2, 0.8
 

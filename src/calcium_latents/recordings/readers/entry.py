@@ -34,7 +34,7 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         UserError: names the file, the field, what was expected, what was found, and what to do.
     """
     path = find_path(entry.get("file"), "file", base_directory, folders=True)
-    chosen = _format(entry, path)
+    chosen = chosen_format(entry, path)
     rate = number(entry, "sampling_rate_hz", path)
     traces = reader(chosen).read(path, entry)
     if traces.neurons is None:
@@ -95,7 +95,8 @@ def _behaviour(entry: Mapping[str, Any], base_directory: str | Path, time: np.nd
     return signals
 
 
-def _format(entry: Mapping[str, Any], path: Path) -> str:
+def chosen_format(entry: Mapping[str, Any], path: Path) -> str:
+    """Return the format that the entry names, or that the file is known by. Raises UserError for an unknown one."""
     given = entry.get("format")
     if given not in (None, "auto"):
         if given not in FORMATS:

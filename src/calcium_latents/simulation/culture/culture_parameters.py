@@ -164,6 +164,11 @@ class CultureSet(ParameterSection):
                 [Fault((*place, *path), text) for path, text in error.faults], self.SECTION
             ) from error
 
+    def most_neurons(self, group: CultureGroup) -> int:
+        """Return how many neurons are recorded of a culture of `group`, if all of them fire."""
+        grown = self.culture_parameters(group).neurons
+        return grown if self.neurons is None else min(grown, self.neurons)
+
     @property
     def interval_ms(self) -> int:
         """From sample to sample."""

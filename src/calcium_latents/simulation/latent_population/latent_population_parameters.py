@@ -64,7 +64,7 @@ class LatentPopulationParameters(ParameterSection):
 
     neurons: Count = 250
     """Number of neurons."""
-    stimuli: Count = 800
+    stimuli: Annotated[int, Numeric(whole=True), Field(ge=3)] = 800
     """Number of stimuli (paper: 720 gratings, 1866 images)."""
     repeats: Count = 2
     """Of each stimulus, every repeat in a new random order."""

@@ -73,6 +73,8 @@ class Parameters(Study):
 
     @model_validator(mode="after")
     def _check_figures(self):
+        for name, dataset in self.datasets.items():
+            self.require(f"datasets.{name}.set", filter(None, [dataset.set]), self.sets)
         self.require("figures.examples", [self.figures.examples], self.datasets)
         self.require("figures.noise", self.figures.noise, self.datasets)
         return self

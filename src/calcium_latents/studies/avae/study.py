@@ -1,7 +1,9 @@
 """What the workflow needs to know of the study `avae`: sets of simulated cultures, and the user's recordings."""
 
 from calcium_latents.errors import UserError
-from calcium_latents.planning.plan import Plan
+from calcium_latents.models.traces.parameters import BinOptions, TraceOptions
+from calcium_latents.planning.plan import Plan, model_of
+from calcium_latents.simulation.culture.culture_parameters import CultureSet
 
 TRAINED_ON = "traces.nc"
 #: method -> (label, colour, marker), in the order of legends
@@ -65,6 +67,25 @@ def check(plan: Plan) -> None:
         plan.notice(f"avae's figures of simulated cultures leave out what is not run: {', '.join(missing)}.")
 
 
+def check_data(plan: Plan) -> None:
+    """Check that the simulated cultures have neurons and samples enough for every model. Raises UserError."""
+    settings = plan.settings["avae"]
+    for name in groups(plan)["simulated"]:
+        place = f"{plan.chosen_by}, field 'avae.sets.{settings['datasets'][name]['set']}'"
+        cultures = CultureSet.from_mapping(settings["sets"][settings["datasets"][name]["set"]])
+        neurons = sum(cultures.most_neurons(group) * group.cultures for group in cultures.groups)
+        for run in plan.trained("avae", name):
+            config = plan.composed("avae", name, model_of(run)).config
+            data = TraceOptions(**config["data"])
+            if "neuron" not in data.splits and min(group.cultures for group in cultures.groups) < 2:
+                raise UserError(f"{place}: expected two cultures of every group for data.splits={[*data.splits]}.")
+            training = data.training_neurons(neurons)
+            data.check_sizes(training, cultures.samples, max(config["model"]["latent_sizes"]), place)
+            if "bins" in config["model"]:
+                bins = BinOptions(**config["model"]["bins"])
+                bins.check_length(cultures.samples, cultures.rate_hz, max(config["model"]["latent_sizes"]), place)
+
+
 def overrides(plan: Plan, dataset: str) -> list[str]:
     """Return Hydra's overrides of a dataset: its own, or those of recordings by themselves."""
     settings = plan.settings["avae"]
@@ -78,16 +99,9 @@ def label(plan: Plan, dataset: str) -> str:
 
 
 def culture_sets(plan: Plan, datasets: list[str]) -> list[str]:
-    """Return the sets of cultures that datasets are made of. Raises UserError when there is no such set."""
+    """Return the sets of cultures that datasets are made of."""
     settings = plan.settings["avae"]
-    chosen = {name: settings["datasets"][name]["set"] for name in datasets}
-    for dataset, name in chosen.items():
-        if name not in settings["sets"]:
-            raise UserError(
-                f"{plan.chosen_by}, field 'avae.datasets.{dataset}.set': expected one of 'avae.sets'"
-                f" ({', '.join(settings['sets'])}), found {name!r}."
-            )
-    return list(dict.fromkeys(chosen.values()))
+    return list(dict.fromkeys(settings["datasets"][name]["set"] for name in datasets))
 
 
 def joined_recordings(plan: Plan, dataset: str) -> dict[str, list[str]]:

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, get_args
 
 import numpy as np
 
 from calcium_latents.models.avae import family as avae_family
 from calcium_latents.models.avae_plus import family as avae_plus_family
-from calcium_latents.models.avae_plus.training import AvaePlusOptions
+from calcium_latents.models.avae_plus.parameters import AvaePlusOptions
 from calcium_latents.models.traces.bins import TraceBins
-from calcium_latents.models.traces.neuron_traces import NORMALISATIONS, Member, normalise
+from calcium_latents.models.traces.neuron_traces import Member, normalise
+from calcium_latents.models.traces.parameters import Normalisation
 from calcium_latents.models.traces.pca_family import PrincipalComponents
 from calcium_latents.models.traces.statistics import FEWEST_BINS
 from calcium_latents.recordings.fields import fail
@@ -20,6 +21,7 @@ from calcium_latents.recordings.traces_matrix import check_matrix
 from calcium_latents.training.torch_files import UnreadableFile, read_torch
 
 #: fields of every checkpoint, and of each kind's; a kind's first field is the one that no other kind has
+NORMALISATIONS = get_args(Normalisation)
 COMMON = ("family", "normalisation", "minimum", "scale", "rate_hz", "seed")
 KINDS = {
     "pca": ("model", "variance"),

@@ -8,6 +8,7 @@ from calcium_latents.configuration.sections import Name, Structure, Study, Texts
 from calcium_latents.parameter_section import LEFT_OUT, FieldsOf, Flag, Text
 from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import GaborScan, VisualCortexExperiment
 from calcium_latents.studies.digital_twin.bar_codes.bar_code_parameters import StudyOptions
+from calcium_latents.studies.digital_twin.image_recording_parameters import ImageRecording
 from calcium_latents.studies.digital_twin.optimal_stimuli.mei_parameters import MeiStudyParameters
 from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import OptimalStimuliParameters
 from calcium_latents.studies.digital_twin.second_scan.scan_parameters import AgreementParameters, SelectionParameters
@@ -23,8 +24,8 @@ class Dataset(Structure):
     """Of simulated neurons, over those of `simulated`."""
     folder: Text = LEFT_OUT
     """Below the data directory or the repository, or absolute."""
-    recording: dict[str, object] = LEFT_OUT
-    """How to read it; fields: recordings/readers/images/image_responses.py."""
+    recording: ImageRecording = LEFT_OUT
+    """How to read it."""
     optional: Flag = False
     """Left out, with a notice, where the folder is missing."""
     in_silico: Flag = True

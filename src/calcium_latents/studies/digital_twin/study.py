@@ -2,10 +2,19 @@
 
 import os
 
+from calcium_latents.configuration import merge
 from calcium_latents.errors import UserError
 from calcium_latents.files import user_path
+from calcium_latents.models.digital_twin.parameters import CoreSizes
+from calcium_latents.parameter_section import WrongFieldsError
 from calcium_latents.planning.paths import require_no_braces
-from calcium_latents.planning.plan import Plan
+from calcium_latents.planning.plan import Plan, model_of
+from calcium_latents.simulation.visual_cortex.visual_cortex_parameters import VisualCortexExperiment
+from calcium_latents.studies.digital_twin.image_recording_parameters import ImageRecording
+from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import (
+    DifferenceGridParameters,
+    GaborGridParameters,
+)
 
 TRAINED_ON = "responses.nc"
 #: method -> (label, colour, marker), in the order of legends
@@ -40,6 +49,48 @@ def datasets(plan: Plan) -> list[str]:
                 " the files there, or set 'optional: true' to leave the dataset out."
             )
     return names
+
+
+def check(plan: Plan) -> None:
+    """Check that the files of recordings are there. Raises UserError."""
+    for name in datasets(plan):
+        dataset = plan.settings["digital_twin"]["datasets"][name]
+        folder = Path(response_folder(plan, name) or "") if "recording" in dataset else None
+        for file in ImageRecording(**dataset["recording"]).files if folder else ():
+            if not (folder / file).is_file():
+                raise UserError(
+                    f"{plan.chosen_by}, field 'digital_twin.datasets.{name}.recording': expected an existing file,"
+                    f" found {file!r}, which is not in {folder}. Correct the name."
+                )
+
+
+def check_data(plan: Plan) -> None:
+    """Check that simulated images are as large as filters and grids of stimuli need. Raises UserError."""
+    settings = plan.settings["digital_twin"]
+    for name in groups(plan)["simulated"]:
+        said = VisualCortexExperiment.from_mapping(
+            merge(settings["simulated"], settings["datasets"][name]["parameters"])
+        )
+        place = f"{plan.chosen_by}, field 'digital_twin.datasets.{name}'"
+        for run in plan.trained("digital_twin", name):
+            model = plan.composed("digital_twin", name, model_of(run)).config["model"]
+            if "kernels" in model:
+                sizes = CoreSizes(**{field: model[field] for field in CoreSizes.model_fields})
+                try:
+                    sizes.map_shape(said.shape)
+                except UserError as error:
+                    raise UserError(f"{place}: {error}") from None
+            elif model["folds"] > said.training_images:
+                raise UserError(
+                    f"{place}: expected at least {model['folds']} training images (model.folds), found"
+                    f" {said.training_images}."
+                )
+        for kind, field in ((GaborGridParameters, "gabors"), (DifferenceGridParameters, "differences")):
+            grid = settings["optimal_stimuli"].get(field, {})
+            try:
+                kind.from_mapping({**grid, "image_shape": said.shape})
+            except WrongFieldsError as error:
+                raise UserError(f"{place}: its images and digital_twin.optimal_stimuli.{field}: {error}") from None
 
 
 def groups(plan: Plan) -> dict:

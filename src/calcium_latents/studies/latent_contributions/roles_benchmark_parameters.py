@@ -2,9 +2,19 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from calcium_latents.parameter_section import Count, NotNegative, Number, Numbers, ParameterSection, Rule
+from calcium_latents.parameter_section import (
+    DIFFERENT,
+    Count,
+    Fault,
+    NotNegative,
+    Number,
+    Numbers,
+    ParameterSection,
+    Rule,
+    WrongFieldsError,
+)
 from calcium_latents.simulation.lorenz.delayed_lorenz_parameters import DelayedLorenzParameters
 from calcium_latents.simulation.networks.attractor_network_parameters import AttractorNetworkParameters
 
@@ -35,7 +45,7 @@ class RolesBenchmarkParameters(ParameterSection):
     """Of influence, s."""
     attractor_network: AttractorNetworkParameters = AttractorNetworkParameters()
     """Of the networks with transitions."""
-    difficulties: Annotated[dict[str, Numbers], VARIED] = {
+    difficulties: Annotated[dict[str, Annotated[Numbers, DIFFERENT]], VARIED] = {
         "observation_noise": (1.0, 2.0, 3.0, 4.0),
         "pulse_strength": (1.25,),
         "lead_jitter_s": (1.2,),
@@ -53,5 +63,18 @@ class RolesBenchmarkParameters(ParameterSection):
     """Of lagged correlation, s."""
     delayed_lorenz: DelayedLorenzParameters = DelayedLorenzParameters(neurons=150, frames=1500)
     """Of the networks of delays."""
-    delay_noise: Annotated[tuple[NotNegative, ...], Field(min_length=1)] = (0.5, 2.0, 4.0)
+    delay_noise: Annotated[tuple[NotNegative, ...], Field(min_length=1), DIFFERENT] = (0.5, 2.0, 4.0)
     """Values of their `observation_noise`."""
+
+    @model_validator(mode="after")
+    def _check_difficulties(self):
+        faults = []
+        for name, values in self.difficulties.items():
+            for value in values:
+                try:
+                    self.attractor_network.changed(**{name: value})
+                except WrongFieldsError as error:
+                    faults += [Fault(("difficulties", name), fault.text) for fault in error.faults]
+        if faults:
+            raise WrongFieldsError(faults, self.SECTION)
+        return self

@@ -1,7 +1,8 @@
 """What the workflow needs to know of the study `radical`: names in print, groups of datasets, searches."""
 
-from calcium_latents.errors import UserError
+from calcium_latents.models.lfads.parameters import TrialOptions
 from calcium_latents.planning.plan import Plan, model_of
+from calcium_latents.simulation.lorenz.parameters import LorenzRecordingParameters
 
 #: method -> (label, colour, marker), in the order of legends
 LABELS = {
@@ -38,6 +39,16 @@ def groups(plan: Plan) -> dict:
     }
 
 
+def check_data(plan: Plan) -> None:
+    """Check that there are trials to train on and to validate. Raises UserError."""
+    settings = plan.settings["radical"]
+    for name in settings["run"]:
+        said = LorenzRecordingParameters(**{**settings["simulation"], **settings["datasets"][name]["parameters"]})
+        for run in plan.trained("radical", name):
+            data = TrialOptions(**plan.composed("radical", name, model_of(run)).config["data"])
+            data.held_out(said.number_of_trials, f"{plan.chosen_by}, field 'radical.datasets.{name}'")
+
+
 def convergence_files(plan: Plan, file: str) -> list[str]:
     """Return a file of every model whose training is looked at."""
     settings = plan.settings["radical"]["convergence"]
@@ -51,18 +62,10 @@ def search_files(plan: Plan, kind: str, dataset: str, file: str) -> list[str]:
 
 
 def searches(plan: Plan, kind: str) -> dict[str, list[str]]:
-    """Return dataset -> the folders, below it, of the results of models with a search of that kind.
-
-    Raises UserError when a model names a dataset that is none.
-    """
+    """Return dataset -> the folders, below it, of the results of models with a search of that kind."""
     settings, found = plan.settings["radical"], {}
     for model, choice in settings["models"].items():
         for dataset in choice.get("datasets", settings["run"]):
-            if dataset not in settings["datasets"]:
-                raise UserError(
-                    f"{plan.chosen_by}, field 'radical.models.{model}.datasets': expected names of 'radical.datasets'"
-                    f" ({', '.join(settings['datasets'])}), found {dataset!r}."
-                )
             if plan.composed("radical", dataset, model).config["search"].get("kind") != kind:
                 continue
             own = [run for run in plan.trained("radical", dataset) if model_of(run) == model]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from calcium_latents.configuration import merge, named_files
+from calcium_latents.configuration.sections import Windows
 from calcium_latents.deconvolution.options import Options
 from calcium_latents.errors import UserError
 from calcium_latents.files import user_path
@@ -33,14 +34,26 @@ def datasets(plan: Plan) -> list[str]:
 
 
 def check(plan: Plan) -> None:
-    """Check the entries' own options of deconvolution, over those of the scale."""
+    """Check the entries' own options of deconvolution and windows, over those of the scale."""
     for name in datasets(plan):
-        place = f"{plan.settings['recordings_file']}, field 'recordings.{name}.deconvolution"
-        try:
-            Options.from_mapping(deconvolution_options(plan, name))
-        except WrongFieldsError as error:
-            faults = (f"{place}{''.join(f'.{part}' for part in path)}': {text}" for path, text in error.faults)
-            raise UserError("\n".join(faults)) from None
+        checked = {
+            "deconvolution": (Options, deconvolution_options(plan, name)),
+            "windows": (Windows, window_parameters(plan, name)["windows"]),
+        }
+        for field, (kind, value) in checked.items():
+            place = f"{plan.settings['recordings_file']}, field 'recordings.{name}.{field}"
+            try:
+                kind.from_mapping(value)
+            except WrongFieldsError as error:
+                faults = (f"{place}{''.join(f'.{part}' for part in path)}': {text}" for path, text in error.faults)
+                raise UserError("\n".join(faults)) from None
+
+
+def check_data(plan: Plan) -> None:
+    """Check what the recordings' entries say of their files. Raises UserError."""
+    for name, entry in plan.recordings.items():
+        plan.header(name, {**entry, **window_parameters(plan, name)})
+        response_arguments(plan, name)
 
 
 def groups(plan: Plan) -> dict:

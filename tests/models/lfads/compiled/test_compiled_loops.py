@@ -14,9 +14,9 @@ from calcium_latents.models.lfads.batches import TrialStore
 from calcium_latents.models.lfads.compiled import math as fast
 from calcium_latents.models.lfads.likelihood import Weights, log_likelihood, plain_likelihood
 from calcium_latents.models.lfads.model import LFADS
-from calcium_latents.models.lfads.objective import Hyperparameters, ObjectiveOptions, step_objective
+from calcium_latents.models.lfads.objective import Hyperparameters, step_objective
 from calcium_latents.models.lfads.observation import PoissonObservation, ZeroInflatedGammaObservation
-from calcium_latents.models.lfads.sizes import LFADSSizes
+from calcium_latents.models.lfads.parameters import LFADSSizes, ObjectiveOptions
 from calcium_latents.training.streams import Streams
 
 SIZES = {
@@ -128,7 +128,7 @@ def double_precision():
 def test_weighted_likelihood_and_gradients_are_the_plain_ones(observation, scan, sizes, extreme):
     batch = TrialStore(make_events(scan)).batch(torch.tensor([1, 3, 0, 6]))
     random = torch.Generator().manual_seed(3)
-    model = LFADS(LFADSSizes(9, **SIZES), observation(9, 2, 0.1), Streams([0, 1]))
+    model = LFADS(LFADSSizes(neurons=9, **SIZES), observation(9, 2, 0.1), Streams([0, 1]))
     if extreme and observation is ZeroInflatedGammaObservation:  # logits beyond the published clamps
         model.readout_weight.data *= 60
     P, E = 2, len(batch.event_value)
@@ -169,7 +169,7 @@ def training_step(threads, loops="compiled"):
     torch.set_num_threads(threads)
     try:
         batch = TrialStore(make_events("bands", trials=120)).batch(torch.arange(110))
-        model = LFADS(LFADSSizes(9, **SIZES), ZeroInflatedGammaObservation(9, 2, 0.1), Streams([0, 1]), loops)
+        model = LFADS(LFADSSizes(neurons=9, **SIZES), ZeroInflatedGammaObservation(9, 2, 0.1), Streams([0, 1]), loops)
         hyperparameters = Hyperparameters.uniform(VALUES, 2)
         terms = step_objective(model, batch, hyperparameters, 0.7, ObjectiveOptions(), Streams([5, 6]))
         terms["total"].sum().backward()
@@ -196,7 +196,7 @@ def test_single_precision_is_close_to_plain():
 
 def test_what_is_not_a_number_is_not_hidden():
     batch = TrialStore(make_events("bands")).batch(torch.arange(7))
-    model = LFADS(LFADSSizes(9, **SIZES), ZeroInflatedGammaObservation(9, 2, 0.1), Streams([0, 1]))
+    model = LFADS(LFADSSizes(neurons=9, **SIZES), ZeroInflatedGammaObservation(9, 2, 0.1), Streams([0, 1]))
     model.generator_gates.data[1, 0, 0] = torch.nan
     terms = step_objective(model, batch, Hyperparameters.uniform(VALUES, 2), 1.0, ObjectiveOptions(), Streams([5, 6]))
     assert torch.isfinite(terms["total"][0]) and torch.isnan(terms["total"][1])

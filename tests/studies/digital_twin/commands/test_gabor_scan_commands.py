@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from calcium_latents.errors import UserError
-from calcium_latents.models.digital_twin import CoreSizes, DigitalTwin
 from calcium_latents.models.digital_twin.checkpoint import described
+from calcium_latents.models.digital_twin.parameters import CoreSizes
+from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.recordings.image_predictions import make_image_predictions, write_image_predictions
 from calcium_latents.recordings.image_responses import write_image_responses
 from calcium_latents.simulation.visual_cortex.visual_cortex_recording import simulate_visual_cortex

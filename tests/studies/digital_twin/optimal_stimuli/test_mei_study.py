@@ -10,7 +10,7 @@ import xarray as xr
 
 from calcium_latents.errors import UserError
 from calcium_latents.models.digital_twin.checkpoint import described
-from calcium_latents.models.digital_twin.core import CoreSizes
+from calcium_latents.models.digital_twin.parameters import CoreSizes
 from calcium_latents.models.digital_twin.twin import DigitalTwin
 from calcium_latents.provenance import provenance
 from calcium_latents.recordings.image_predictions import make_image_predictions, write_image_predictions

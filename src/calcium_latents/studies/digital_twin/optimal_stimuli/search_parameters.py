@@ -8,15 +8,19 @@ from calcium_latents.parameter_section import (
     INCREASING,
     Count,
     Flag,
+    NotNegative,
     NotNegativeWhole,
     Numbers,
     Numeric,
     ParameterSection,
+    PositiveNumbers,
     Seed,
     Whole,
 )
 
 Values = Annotated[Numbers, INCREASING]
+PositiveValues = Annotated[PositiveNumbers, INCREASING]
+Weights = Annotated[tuple[NotNegative, ...], Field(min_length=1), INCREASING]
 Steps = Annotated[int, Numeric(whole=True), Field(ge=2)]
 Precision = Literal["float32", "bfloat16", "auto"]  # of models.digital_twin.precision
 
@@ -54,11 +58,11 @@ class GaborGridParameters(GridParameters):
 
     SECTION: ClassVar[str] = "gabors"
 
-    sizes_px: Values = geometric(8, 1.25, 8)
+    sizes_px: PositiveValues = geometric(8, 1.25, 8)
     """Sizes (4 SD of the envelope), px."""
-    cycles_per_size: Values = geometric(1 / 1.3, 1.3, 4)
+    cycles_per_size: PositiveValues = geometric(1 / 1.3, 1.3, 4)
     """Frequency times size."""
-    contrasts: Values = geometric(1 / 8, 2, 6)
+    contrasts: PositiveValues = geometric(1 / 8, 2, 6)
     """Michelson contrasts in z-scored units: the carrier's amplitude is half of it."""
     orientations: Steps = 12
     """Number of equal steps over pi."""
@@ -71,11 +75,11 @@ class DifferenceGridParameters(GridParameters):
 
     SECTION: ClassVar[str] = "differences"
 
-    centres_px: Values = geometric(1, 6 ** (1 / 5), 6)
+    centres_px: PositiveValues = geometric(1, 6 ** (1 / 5), 6)
     """SD of the centre, px."""
-    surround_ratios: Values = geometric(1.3, (3 / 1.3) ** (1 / 3), 4)
+    surround_ratios: PositiveValues = geometric(1.3, (3 / 1.3) ** (1 / 3), 4)
     """SD of the surround over that of the centre."""
-    surround_weights: Values = (0.0, 0.25, 0.5, 0.75, 1.0)
+    surround_weights: Weights = (0.0, 0.25, 0.5, 0.75, 1.0)
     """Weight of the surround; 0 is a plain Gaussian."""
     contrasts: Values = (*(-value for value in reversed(geometric(1 / 8, 2, 6))), *geometric(1 / 8, 2, 6))
     """Twice the value at the place in z-scored units, bright or dark; the command takes both signs of the Gabors'."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from calcium_latents.parameter_section import (
+    INCREASING,
     Count,
     Counts,
     NotNegative,
@@ -15,17 +16,19 @@ from calcium_latents.parameter_section import (
 )
 from calcium_latents.studies.digital_twin.optimal_stimuli.search_parameters import geometric
 
+Levels = Annotated[PositiveNumbers, INCREASING]
+
 
 class ScanParameters(ParameterSection):
     """The grid, the choice, and the curves that are shown; defaults are the paper's (Methods; code of its models)."""
 
     SECTION: ClassVar[str] = "digital_twin.gabor_selection"
 
-    sizes_px: PositiveNumbers = geometric(8, 1.25, 8)
+    sizes_px: Levels = geometric(8, 1.25, 8)
     """Sizes (4 SD of the envelope), px."""
-    cycles_per_size: PositiveNumbers = geometric(1 / 1.3, 1.3, 4)
+    cycles_per_size: Levels = geometric(1 / 1.3, 1.3, 4)
     """Frequency times size."""
-    contrasts: PositiveNumbers = geometric(1 / 8, 2, 6)
+    contrasts: Levels = geometric(1 / 8, 2, 6)
     """Michelson contrasts, in z-scored units."""
     orientations: Count = 12
     """Number of equal steps over pi."""
@@ -35,19 +38,19 @@ class ScanParameters(ParameterSection):
     """How many to choose."""
     threshold: Annotated[float, Numeric(), Field(gt=0, le=1)] = 0.5
     """Fraction of the own optimal Gabor's rate from which on a neuron counts as reached."""
-    coverage: Counts = (1, 10, 20)
+    coverage: Annotated[Counts, INCREASING] = (1, 10, 20)
     """Sizes of sets for the coverage curves (Fig. 5D), at most `gabors`."""
     random_draws: Count = 200
     """Of random sets, for the null."""
-    fractions: PositiveNumbers = (0.25, 0.40, 0.55, 0.70, 0.85)
+    fractions: Levels = (0.25, 0.40, 0.55, 0.70, 0.85)
     """Of the own optimum, for the examples of suboptimal Gabors (Fig. 5C)."""
     examples: Count = 5
     """Neurons whose size-contrast curves are shown."""
     compared: Count = 100
     """Neurons (the examples among them) whose size curves are compared."""
-    curve_sizes_px: PositiveNumbers = geometric(8, 1.2, 12)
+    curve_sizes_px: Levels = geometric(8, 1.2, 12)
     """Of the size-contrast curves, px."""
-    curve_contrasts: PositiveNumbers = geometric(2**-3.5, 2**0.5, 12)
+    curve_contrasts: Levels = geometric(2**-3.5, 2**0.5, 12)
     """Of the size-contrast curves."""
     batch: Count = 256
     """Images shown to the model at once."""
@@ -79,7 +82,7 @@ class AgreementParameters(ParameterSection):
 
     SECTION: ClassVar[str] = "digital_twin.scan_agreement"
 
-    thresholds: Annotated[tuple[NotNegative, ...], Field(min_length=1)] = (0.25, 0.5, 0.75)
+    thresholds: Annotated[tuple[NotNegative, ...], Field(min_length=1), INCREASING] = (0.25, 0.5, 0.75)
     """Fractions of the own optimal Gabor's rate."""
     batch: Count = 256
     """Images shown to the model at once."""

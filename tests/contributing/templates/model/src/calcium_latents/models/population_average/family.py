@@ -17,9 +17,7 @@ from calcium_latents.training.family import FitResult, NothingToTrain, configure
 class PopulationAverageFamily:
     """The population average as the config describes it; see `training.family.ModelFamily`.
 
-    Attributes:
-        name: of the model in results.
-        smallest_rate_hz: rates are at least this.
+    Fields are those of `parameters.PopulationAverageModel`, which checks them.
     """
 
     name: str
