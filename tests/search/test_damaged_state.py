@@ -76,4 +76,4 @@ def test_a_group_that_holds_objects_is_trained_again(interrupted, search, tmp_pa
     for path in folder.glob("generation-0002/group-*.pt"):
         torch.save({"members": [print]}, path)
     search(tmp_path / "run")
-    assert "the class __builtin__.print, which could run code" in capsys.readouterr().err
+    assert "the class print, which could run code" in capsys.readouterr().err

@@ -95,11 +95,11 @@ class SearchFolder:
                 outcome = json.loads(path.read_text())
                 if path.parent == self.generation(outcome["generation"]):
                     return outcome
-                self._lose(path, "another generation's")
+                self._lose(path, f"{path}: expected the state of a search, found another generation's.")
             except FileNotFoundError:  # a later one has been closed meanwhile
                 return self.last_closed()
             except (ValueError, TypeError, KeyError) as error:
-                self._lose(path, f"an unreadable one ({error})")
+                self._lose(path, f"{path}: expected the state of a search, found an unreadable one ({error}).")
         return None
 
     def read_group(self, generation: int, number: int) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class SearchFolder:
             return read_torch(path, mapped=True)
         except UnreadableFile as error:
             (self.generation(generation) / CLOSED).unlink(missing_ok=True)
-            self._lose(path, f"an unreadable one ({error})")
+            self._lose(path, str(error))
             raise LostState(str(path)) from error
 
     def read_best(self, generation: int) -> dict[str, Any]:
@@ -132,8 +132,8 @@ class SearchFolder:
             raise LostState(str(self.best(generation))) from error
 
     @staticmethod
-    def _lose(path: Path, found: str) -> None:
-        print(f"{path}: expected the state of a search, found {found}. It counts as none.", file=sys.stderr)
+    def _lose(path: Path, why: str) -> None:
+        print(f"{why} It counts as none.", file=sys.stderr)
         path.unlink(missing_ok=True)
 
     def best(self, generation: int) -> Path:
