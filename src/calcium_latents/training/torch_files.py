@@ -4,6 +4,7 @@ They hold tensors, NumPy arrays, numbers, text, and containers of these. An obje
 when it is read, so none is written, and a file that has one is refused.
 """
 
+import copy
 import errno
 import pickle
 import sys
@@ -42,7 +43,25 @@ def write_torch(value: Any, path: str | Path) -> None:
     _check(value, Path(path).name)
     # to an open file: given a path, PyTorch writes its (temporary) name into the archive
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save(value, file)
+        torch.save(_unshared(value), file)
+
+
+def _unshared(value: Any) -> Any:
+    """Return the same nested value, whose equal texts are one object and whose containers are each their own.
+
+    Pickle writes an object that it meets again as a reference. Which texts are one object depends on what was read from
+    a file, as in a training that goes on, and what was made by this process.
+    """
+    if type(value) is str:
+        return sys.intern(value)
+    if isinstance(value, dict):
+        other = copy.copy(value)  # with the attributes of a state_dict
+        other.clear()
+        other.update((_unshared(key), _unshared(part)) for key, part in value.items())
+        return other
+    if type(value) in (list, tuple):
+        return type(value)(map(_unshared, value))
+    return value
 
 
 def read_torch(path: str | Path, mapped: bool = False) -> Any:

@@ -55,9 +55,9 @@ def check(plan: Plan) -> None:
     """Check that the files of recordings are there. Raises UserError."""
     for name in datasets(plan):
         dataset = plan.settings["digital_twin"]["datasets"][name]
-        folder = Path(response_folder(plan, name) or "") if "recording" in dataset else None
+        folder = response_folder(plan, name) if "recording" in dataset else None
         for file in ImageRecording(**dataset["recording"]).files if folder else ():
-            if not (folder / file).is_file():
+            if not user_path(file, folder).is_file():
                 raise UserError(
                     f"{plan.chosen_by}, field 'digital_twin.datasets.{name}.recording': expected an existing file,"
                     f" found {file!r}, which is not in {folder}. Correct the name."
