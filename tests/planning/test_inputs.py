@@ -162,6 +162,7 @@ def test_paths_below_a_home_are_tracked(repository, tmp_path, monkeypatch):
         "recordings: {one: {file: ~/a.npy, behaviour: ~/b.csv, trials: {starts_s: ~/t.csv}, sampling_rate_hz: 30}}"
     )
     named = {"training_images": "~/a.npy", "training_responses": ["b.csv", {"file": "~/t.csv"}], "image_source": "x"}
+    named |= {"test_images": "~/a.npy", "test_responses": "b.csv"}
     dataset = {"label": "one", "folder": "~/", "recording": named}
     twin = {"run": ["one"], "datasets": {"one": dataset}}
     plan = plan_of(repository, "recordings", "digital_twin", recordings_file="~/mine.yaml", digital_twin=twin)
