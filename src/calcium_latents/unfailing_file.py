@@ -70,6 +70,11 @@ class UnfailingFile(io.RawIOBase):
             self.error = error
         return self._end
 
+    def require_written(self) -> None:
+        """Raise the first error that a write met, before the file is closed."""
+        if self.error is not None:
+            raise self.error
+
     def close(self) -> None:
         """Close the file; raises the first error that a write met."""
         if self.closed:
@@ -77,5 +82,4 @@ class UnfailingFile(io.RawIOBase):
         super().close()
         os.close(self.descriptor)
         self._unwritten.clear()
-        if self.error is not None:
-            raise self.error
+        self.require_written()
