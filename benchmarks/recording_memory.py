@@ -1,15 +1,15 @@
-"""Memory and time of a recording's first steps: peak memory of each command over the size of its traces as float32.
+"""Memory and time of a recording's first steps: peak memory of each command, and how it grows with the input.
 
-    python benchmarks/recording_memory.py [--neurons 400] [--frames 36000] [--processes 1] [--session 2000]
+    python benchmarks/recording_memory.py [--neurons 200] [--frames 108000] [--processes 1] [--session 2000]
 
 The recording is a suite2p folder with neuropil (noise with transients, 30 Hz), made in a temporary folder. Each step is
-the workflow's own command in a process of its own; the peak is that of its largest process. The ratio is that of half
-and whole recordings' difference, without what Python and its modules take; the last column follows from it.
+the workflow's own command in a process of its own; the peak is that of all its processes together. "MB/MB" and "min/MB"
+are what `GROWTH` in planning/sizes.py says: memory by the difference of a recording with half of the neurons, and
+minutes, each by the size of the step's input files. The last column follows from the memory of the two.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 from scipy.signal import lfilter
 
+from calcium_latents.planning.sizes import size_mb
 from calcium_latents.seeds import generator
 
-RATE_HZ, HOUR_FRAMES = 30.0, 108_000
+RATE_HZ = 30.0
 OPTIONS = {"s_min": -1.0, "decay_time_limits_s": [0.3, 0.8], "normalise": True, "event_minimum": 0.1}
+CUT = {"bin_width_s": 0.01, "windows": {"length_s": 1.0, "overlap_s": 0.2}}
 
 
 def write_suite2p(folder: Path, neurons: int, frames: int) -> None:
@@ -42,61 +45,76 @@ def write_suite2p(folder: Path, neurons: int, frames: int) -> None:
         np.save(folder / f"{name}.npy", np.array(values, dtype=object), allow_pickle=True)
 
 
-def measured(command: str, *words: str) -> tuple[float, float, float]:
-    """Run a command; return its peak memory (MB), and the seconds of the clock and of the processor."""
-    code = (
-        "import resource, subprocess, sys; done = subprocess.run([sys.executable, '-m', *sys.argv[1:]], check=True);"
-        " used = resource.getrusage(resource.RUSAGE_CHILDREN);"
-        " print(used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)"
-    )
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, f"calcium_latents.{command}", *words], check=True, capture_output=True, text=True
-    )
-    peak, processor = map(float, done.stdout.split()[-2:])
-    return peak, time.perf_counter() - start, processor
+class Cost(NamedTuple):
+    """Of a command: size of its input (MB), peak memory of its processes (MB), seconds of the clock and processor."""
+
+    input_mb: float
+    peak_mb: float
+    clock: float
+    processor: float
 
 
-class Measured(NamedTuple):
-    """Size of the traces (MB of float32), and step -> peak memory (MB), seconds, seconds of the processor."""
+def measured(source: Path, command: str, *words: str) -> Cost:
+    """Run a command that reads `source`."""
+    start, peak, processor = time.perf_counter(), 0.0, 0.0
+    with tempfile.TemporaryFile() as said:
+        process = psutil.Popen([sys.executable, "-m", f"calcium_latents.{command}", *words], stderr=said)
+        while process.poll() is None:
+            try:
+                processes = [process, *process.children(recursive=True)]
+                peak = max(peak, sum(one.memory_info().rss for one in processes) / 1e6)
+                used = process.cpu_times()
+                processor = used.user + used.system + used.children_user + used.children_system
+            except psutil.NoSuchProcess:
+                pass  # it, or one of its workers, has ended meanwhile
+            time.sleep(0.05)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{command} failed:\n{said.read().decode()}")
+    return Cost(size_mb([str(source)]), peak, time.perf_counter() - start, processor)
 
-    size_mb: float
-    costs: dict[str, tuple[float, float, float]]
 
-
-def sizes_and_costs(neurons: int, frames: int, processes: int) -> Measured:
+def costs(neurons: int, frames: int, processes: int) -> dict[str, Cost]:
     """Make a recording and run the steps."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_suite2p(folder, neurons, frames)
         study, entry = "studies.recordings.commands", json.dumps({"file": name, "format": "suite2p"})
-        recording, events, shown = (str(folder / f"{step}.nc") for step in ("recording", "deconvolved", "shown"))
-        parameters = ["--parameters", json.dumps(OPTIONS), "--processes", str(processes)]
+        files = [folder / f"{step}.nc" for step in ("recording", "deconvolved", "shown", "events")]
         steps = {
-            "import": (f"{study}.import_recording", "--parameters", entry, "--output", recording),
-            "deconvolve": ("commands.deconvolve", "--recording", recording, *parameters, "--output", events),
-            "hide": (f"{study}.hide_samples", "--recording", events, "--fraction", "0.1", "--output", shown),
+            "import_recording": (f"{study}.import_recording", "--parameters", entry),
+            "deconvolve": ("commands.deconvolve", "--parameters", json.dumps(OPTIONS), "--processes", str(processes)),
+            "hide_samples": (f"{study}.hide_samples", "--fraction", "0.1", "--run-s", "0.5"),
+            "cut_windows": (f"{study}.cut_windows", "--parameters", json.dumps(CUT)),
         }
-        return Measured(neurons * frames * 4 / 2**20, {step: measured(*words) for step, words in steps.items()})
+        found, source = {}, folder
+        for (step, words), output in zip(steps.items(), files, strict=True):
+            recording = [] if source is folder else ["--recording", str(source)]
+            found[step] = measured(source, *words, *recording, "--output", str(output))
+            source = output
+        return found
 
 
 def main() -> None:
     """Print a line for every step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--neurons", type=int, default=400)
-    parser.add_argument("--frames", type=int, default=36_000)
+    parser.add_argument("--neurons", type=int, default=200)
+    parser.add_argument("--frames", type=int, default=108_000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--session", type=int, default=2000, help="neurons of the session that is stated")
     options = parser.parse_args()
-    half = sizes_and_costs(options.neurons, options.frames // 2, options.processes)
-    whole = sizes_and_costs(options.neurons, options.frames, options.processes)
-    session_mb = options.session * HOUR_FRAMES * 4 / 2**20
-    print(f"{options.neurons} neurons, {options.frames} frames: {whole.size_mb:.0f} MB of float32")
-    print(f"{'step':12}{'peak MB':>9}{'ratio':>7}{'s':>7}{'CPU s':>7}   an hour of {options.session} neurons")
-    for step, (peak, clock, processor) in whole.costs.items():
-        ratio = (peak - half.costs[step][0]) / (whole.size_mb - half.size_mb)
-        stated = (peak + ratio * (session_mb - whole.size_mb)) / 1024
-        print(f"{step:12}{peak:9.0f}{ratio:7.2f}{clock:7.1f}{processor:7.1f}   {stated:.1f} GB")
+    half = costs(options.neurons // 2, options.frames, options.processes)
+    whole = costs(options.neurons, options.frames, options.processes)
+    minutes = options.frames / RATE_HZ / 60
+    print(f"{options.neurons} neurons, {minutes:g} minutes, {options.processes} processes")
+    names = f"{'step':18}{'input MB':>9}{'peak MB':>9}{'MB/MB':>7}{'s':>7}{'CPU s':>7}{'min/MB':>8}"
+    print(f"{names}   {options.session} neurons")
+    for step, cost in whole.items():
+        more = cost.peak_mb - half[step].peak_mb
+        ratio = more / (cost.input_mb - half[step].input_mb)
+        stated = cost.peak_mb + more * (options.session - options.neurons) / (options.neurons - options.neurons // 2)
+        line = f"{step:18}{cost.input_mb:9.0f}{cost.peak_mb:9.0f}{ratio:7.2f}{cost.clock:7.1f}{cost.processor:7.1f}"
+        print(f"{line}{cost.clock / 60 / cost.input_mb:8.4f}   {stated / 1e3:.1f} GB")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Deconvolve a recording's fluorescence into events."""
 
+from pathlib import Path
+
 from calcium_latents.commands.cli import command, run_command
 
 
@@ -15,15 +17,18 @@ def main(options) -> None:
     """Write the recording with its events."""
     from calcium_latents.deconvolution.interface import deconvolve
     from calcium_latents.provenance import provenance
-    from calcium_latents.recordings import read_recording, write_recording
+    from calcium_latents.recordings import open_recording, write_recording
     from calcium_latents.recordings.fields import place
 
-    recording = read_recording(options.recording)
-    path = place(recording, options.recording)
-    deconvolved = deconvolve(recording, options.method, processes=options.processes, path=path, **options.parameters)
     modules = [__spec__.name, f"calcium_latents.deconvolution.{options.method}"]
-    config = {"method": options.method, **options.parameters, "recording": recording.attrs["config_digest"]}
-    write_recording(deconvolved, options.output, provenance(config, modules, options.seed))
+    with open_recording(options.recording) as recording:
+        config = {"method": options.method, **options.parameters, "recording": recording.attrs["config_digest"]}
+        path, folder = place(recording, options.recording), Path(options.output).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        deconvolved = deconvolve(
+            recording, options.method, processes=options.processes, path=path, folder=folder, **options.parameters
+        )
+        write_recording(deconvolved, options.output, provenance(config, modules, options.seed))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,9 @@ class BlockEvents:
 
 
 def neurons_of_a_block(samples: int, neurons: int, processes: int) -> int:
-    """Return how many neurons of `samples` each a block has, so that each process has several blocks."""
-    return max(1, min(BLOCK_SAMPLES // samples, -(-neurons // (4 * processes))))
+    """Return how many neurons of `samples` each a block has, a power of two; each process has several blocks."""
+    most = max(1, min(BLOCK_SAMPLES // samples, -(-neurons // (4 * processes))))
+    return 2 ** (most.bit_length() - 1)
 
 
 def deconvolve_blocks(blocks: Iterable[Block], method: str, options: Options, processes: int) -> Iterator[BlockEvents]:

@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from calcium_latents.errors import UserError
 from calcium_latents.progress import progress
 from calcium_latents.recordings.behaviour import put_earlier
 from calcium_latents.recordings.fields import named_neurons
-from calcium_latents.recordings.netcdf import attribute
+from calcium_latents.recordings.lazy import LazyArray, neuron_blocks
+from calcium_latents.recordings.netcdf import attribute, unnamed_array
 
 #: Relative excess of the sample interval over the bin that is rounding.
 ROUNDING = 1e-6
@@ -30,6 +32,7 @@ def deconvolve(
     *,
     processes: int = 1,
     path: str | None = None,
+    folder: str | Path | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Add `events` to a recording.
@@ -49,6 +52,8 @@ def deconvolve(
         Worker processes; the result does not depend on it.
     path
         File of the recording, for messages.
+    folder
+        Where events are kept on disk as long as the result is in use; None: in memory.
     options
         Fields of `Options`.
 
@@ -79,7 +84,7 @@ def deconvolve(
         )
     if method == "caiman":
         import_module(METHODS["caiman"]).constrained_foopsi()
-    fluorescence = recording["fluorescence"].transpose("trial", "time", "neuron").values
+    fluorescence = recording["fluorescence"].transpose("trial", "time", "neuron")
     trials, bins, neurons = fluorescence.shape
     interval = 1.0 / float(recording.attrs["imaging_rate_hz"])
     spacing = interval / float(recording.attrs["bin_width_s"])
@@ -89,19 +94,17 @@ def deconvolve(
     count = neurons_of_a_block(trials * bins, neurons, processes)
 
     finer = spacing > 1 + ROUNDING
-    if finer:
-        _check_regular(np.isfinite(fluorescence), spacing, names)
-    firsts = range(0, neurons, count)
-    if any(np.isinf(fluorescence[:, :, first : first + count]).any() for first in firsts):
-        raise UserError(f"{place}: fluorescence: expected finite values or NaN (not sampled), found infinity.")
+    _check_samples(fluorescence, spacing if finer else None, names, place)
 
     def blocks() -> Iterator[Block]:
-        for first in firsts:
-            values = fluorescence[:, :, first : first + count].transpose(2, 0, 1)
+        for several in neuron_blocks(fluorescence.shape):
+            values = fluorescence[..., several].values.transpose(2, 0, 1)
             traces = np.ascontiguousarray(values).reshape(len(values), len(labels), -1)
-            yield Block(first, names[first : first + count], labels, traces, finer, interval)
+            for first in range(0, len(traces), count):
+                part, at = traces[first : first + count], several.start + first
+                yield Block(at, names[at : at + len(part)], labels, part, finer, interval)
 
-    events = np.empty(fluorescence.shape, np.float32)
+    events = np.empty(fluorescence.shape, np.float32) if folder is None else unnamed_array(folder, fluorescence.shape)
     estimates, silent, lost = np.zeros((neurons, 4)), np.zeros(neurons, bool), np.zeros(neurons, int)
     smallest = math.inf
     found = _each(deconvolve_blocks(blocks(), method, chosen, processes))
@@ -115,9 +118,7 @@ def deconvolve(
         lost[neuron] = part.lost[number]
     numbers = recording["neuron"].values
     if lost.any():
-        samples = fluorescence.copy()
-        samples[np.isnan(events)] = np.nan
-        recording = recording.assign(fluorescence=recording["fluorescence"].copy(data=samples))
+        recording = recording.assign(fluorescence=_without_lost(fluorescence, events))
         _say(f"{place}: {lost.sum()} samples between gaps, in pieces too short, are left missing", numbers[lost > 0])
     if silent.all() and chosen.silent_probability is not None:
         raise UserError(
@@ -141,9 +142,20 @@ def _say(what: str, numbers: np.ndarray) -> None:
     print(f"{what}: {named_neurons(numbers, len(numbers))}", file=sys.stderr)
 
 
+def _without_lost(fluorescence: xr.DataArray, events: Any) -> tuple:
+    """Return `fluorescence`, missing where `events` (array, or dataset on disk) are, as xarray takes it."""
+
+    def block(first: int, stop: int) -> np.ndarray:
+        return np.where(np.isnan(events[..., first:stop]), np.float32(np.nan), fluorescence[..., first:stop].values)
+
+    lazy = LazyArray(fluorescence.shape, np.float32, block)
+    values = block(0, events.shape[-1]) if isinstance(events, np.ndarray) else lazy.indexed()
+    return fluorescence.dims, values, fluorescence.attrs
+
+
 def _with_events(
     recording: xr.Dataset,
-    events: np.ndarray,
+    events: Any,
     estimates: np.ndarray,
     silent: np.ndarray,
     method: str,
@@ -156,6 +168,9 @@ def _with_events(
         least = options.s_min
     else:
         least = smallest if math.isfinite(smallest) else options.event_minimum
+    if not isinstance(events, np.ndarray):
+        stored = events
+        events = LazyArray(stored.shape, np.float32, lambda first, stop: stored[..., first:stop]).indexed()
     variables: dict[str, tuple] = {
         "events": (("trial", "time", "neuron"), events, "1", "deconvolved events (NaN: not sampled)")
     }
@@ -181,24 +196,36 @@ def _with_events(
     return put_earlier(result, options.event_delay_s) if options.event_delay_s else result
 
 
-def _check_regular(mask: np.ndarray, spacing: float, names: list[str]) -> None:
-    """Check that each neuron is sampled every `spacing` bins throughout every trial (mask [trial, time,
-    neuron])."""
-    gap = math.ceil(spacing - 1e-6)
-    bins = mask.shape[1]
-    if gap >= bins:
-        return
-    # A window of `gap` bins that holds no sample is a hole.
-    counts = np.cumsum(mask, axis=1, dtype=np.int32)
-    windows = counts[:, gap - 1 :].copy()
-    windows[:, 1:] -= counts[:, :-gap]
-    holes = np.argwhere(windows.transpose(2, 0, 1) == 0)
-    if len(holes):
-        neuron, trial, start = holes[0]
-        others = len(np.unique(holes[:, 0]))
+def _check_samples(fluorescence: xr.DataArray, spacing: float | None, names: list[str], place: str) -> None:
+    """Check that `fluorescence` [trial, time, neuron] is finite where sampled.
+
+    Given `spacing`, also that each neuron is sampled every so many bins throughout every trial.
+    """
+    gap = math.inf if spacing is None else math.ceil(spacing - 1e-6)
+    infinite, first, others = False, None, 0
+    for block in neuron_blocks(fluorescence.shape):
+        values = fluorescence[..., block].values
+        infinite = infinite or bool(np.isinf(values).any())
+        if gap < values.shape[1]:
+            holes = _holes(np.isfinite(values), int(gap))
+            others += len(np.unique(holes[:, 0]))
+            if first is None and len(holes):
+                first = holes[0] + [block.start, 0, 0]
+    if first is not None:
+        neuron, trial, start = first
         raise UserError(
             f"{names[neuron]}: expected a sample in every {gap} bin{'s' if gap > 1 else ''} (imaging frame), "
             f"found only NaN from bin {start} of trial {trial} on; {others} "
             f"neuron{'s have' if others > 1 else ' has'} such holes. Make the recording with a sample a frame, "
             "or leave the neuron out."
         )
+    if infinite:
+        raise UserError(f"{place}: fluorescence: expected finite values or NaN (not sampled), found infinity.")
+
+
+def _holes(mask: np.ndarray, gap: int) -> np.ndarray:
+    """Return (neuron, trial, first bin) of every window of `gap` bins without a sample (mask [trial, time, neuron])."""
+    counts = np.cumsum(mask, axis=1, dtype=np.int32)
+    windows = counts[:, gap - 1 :].copy()
+    windows[:, 1:] -= counts[:, :-gap]
+    return np.argwhere(windows.transpose(2, 0, 1) == 0)

@@ -2,7 +2,13 @@
 
 from calcium_latents.recordings.embedding import check_embedding, make_embedding, read_embedding, write_embedding
 from calcium_latents.recordings.inferred import check_inferred, make_inferred, read_inferred, write_inferred
-from calcium_latents.recordings.schema import check_recording, make_recording, read_recording, write_recording
+from calcium_latents.recordings.schema import (
+    check_recording,
+    make_recording,
+    open_recording,
+    read_recording,
+    write_recording,
+)
 from calcium_latents.recordings.windows import cut_windows, stitch_windows
 
 __all__ = [
@@ -13,6 +19,7 @@ __all__ = [
     "make_embedding",
     "make_inferred",
     "make_recording",
+    "open_recording",
     "read_embedding",
     "read_inferred",
     "read_recording",

@@ -1,6 +1,7 @@
 """What every box on disk shares: a `Box` says what one kind holds, and makes, checks, reads and writes it by that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
-from calcium_latents.recordings.fields import REMAKE, Field, check_time, check_variable, fail, variable
-from calcium_latents.recordings.netcdf import attribute, read_dataset, write_dataset
+from calcium_latents.recordings.fields import REMAKE, Field, ValueCheck, check_time, check_variable, fail, variable
+from calcium_latents.recordings.lazy import is_lazy, lazy_names
+from calcium_latents.recordings.netcdf import PartCheck, attribute, open_dataset, read_dataset, write_dataset
+from calcium_latents.recordings.slabs import slabs
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Box:
         texts: attributes that are text, not empty.
         counts: attributes that are whole numbers, 0 or more.
         checks: what else must hold, each a function of the dataset and the name of its file; variables may be absent.
+        part_checks: what else must hold of large variables of one shape, each made of the dataset and its file's name.
         version: of the schema.
     """
 
@@ -37,6 +41,7 @@ class Box:
     texts: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     checks: tuple[Callable[[xr.Dataset, str | Path], None], ...] = ()
+    part_checks: tuple[Callable[[xr.Dataset, str | Path], PartCheck], ...] = ()
     version: int = 1
 
     @property
@@ -94,6 +99,8 @@ class Box:
     def check(self, dataset: xr.Dataset, path: str | Path, *, partial: bool = False) -> None:
         """Check that `dataset` is such a box; `path` names it in messages; `partial`: some variables only.
 
+        Values that are not in memory are checked when they are written.
+
         Raises:
             UserError: names the file, the field, what was expected, what was found, and what to do.
         """
@@ -123,6 +130,12 @@ class Box:
             check_time(dataset["time"].values, width, path)
         for check in self.checks:
             check(dataset, path)
+        for make in self.part_checks:
+            check = make(dataset, path)
+            if check.names and not any(is_lazy(dataset[name]) for name in check.names):
+                for at in slabs(dataset[check.names[0]].values):
+                    check.add({name: dataset[name].values[at] for name in check.names}, at)
+                check.finish()
 
     def _check_attributes(self, dataset: xr.Dataset, path: str | Path) -> None:
         def is_number(value: Any, kinds: Any) -> bool:
@@ -145,7 +158,8 @@ class Box:
     def write(self, dataset: xr.Dataset, path: str | Path, provenance: Mapping[str, Any]) -> None:
         """Check `dataset` and write it to `path` as netCDF, atomically and with the same bytes each time.
 
-        `provenance` (config_digest, code_digest, seed, versions) becomes attributes.
+        `provenance` (config_digest, code_digest, seed, versions) becomes attributes. Variables that are not in memory
+        are made, checked and written a block of neurons at a time.
 
         Raises:
             UserError: it is no such box, or provenance lacks an entry or has another seed; nothing is written then.
@@ -154,7 +168,24 @@ class Box:
         if "seed" in self.counts and provenance.get("seed", dataset.attrs["seed"]) != dataset.attrs["seed"]:
             expected = f"{provenance['seed']} as in its provenance"
             fail(path, "attribute seed", expected, f"{dataset.attrs['seed']}", "Pass one seed.")
-        write_dataset(dataset, path, provenance)
+        lazy = lazy_names(dataset)
+        checks: list[PartCheck] = []
+        for name in lazy:
+            if name in self.fields and self.fields[name].dtype.startswith("float"):
+                checks.append(ValueCheck(name, self.fields[name], path))
+        checks += [check for make in self.part_checks if set((check := make(dataset, path)).names) & set(lazy)]
+        write_dataset(dataset, path, provenance, checks)
+
+    @contextmanager
+    def open(self, path: str | Path, lazy_dims: tuple[str, ...]) -> Generator[xr.Dataset]:
+        """Yield such a box; variables of `lazy_dims` are read a block of neurons at a time, when they are asked for.
+
+        Raises:
+            UserError: the file is missing, no netCDF, or no such box.
+        """
+        with open_dataset(path, lazy_dims) as dataset:
+            self.check(dataset, path)
+            yield dataset
 
     def read(self, path: str | Path, variables: list[str] | None = None) -> xr.Dataset:
         """Read such a box (or only `variables` and their coordinates) into memory and check it.

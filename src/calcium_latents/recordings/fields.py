@@ -1,5 +1,6 @@
 """What a variable of a box on disk must look like, and checks that say in plain words where it does not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.lazy import LazyArray, is_lazy
 from calcium_latents.recordings.slabs import slabs
 
 
@@ -30,11 +32,13 @@ class Field:
     unique: bool = False
 
 
-def variable(field: Field, values: Any, units: str | None = None) -> tuple[tuple[str, ...], np.ndarray, dict]:
+def variable(field: Field, values: Any, units: str | None = None) -> tuple[tuple[str, ...], Any, dict]:
     """Return `(dims, values, attrs)` for xarray, with values cast to the field's dtype.
 
-    Counts and other integers must survive the cast unchanged.
+    Counts and other integers must survive the cast unchanged. A `LazyArray` has the field's dtype.
     """
+    if isinstance(values, LazyArray):
+        return field.dims, values.indexed(), {"units": units or field.units, "long_name": field.long_name}
     array = np.asarray(values)
     if field.dtype == "str":
         array = array.astype(object)
@@ -77,7 +81,7 @@ REMAKE = "Write it with this package's own functions, or delete the file and let
 
 
 def check_variable(dataset: xr.Dataset, name: str, field: Field, path: str | Path) -> None:
-    """Check dims, dtype, units and values of one variable of `dataset`."""
+    """Check dims, dtype, units and values of one variable of `dataset`; values that are not in memory are left out."""
     array = dataset[name]
     if array.dims != field.dims:
         fail(path, name, f"dims {field.dims}", f"{array.dims}", REMAKE)
@@ -88,8 +92,13 @@ def check_variable(dataset: xr.Dataset, name: str, field: Field, path: str | Pat
     for attribute in ("units", "long_name"):
         if not array.attrs.get(attribute):
             fail(path, name, f"an attribute '{attribute}'", "none", REMAKE)
+    if is_lazy(array):
+        return
     if kind == "f":
-        _check_values(array.values, name, field, path)
+        check = ValueCheck(name, field, path)
+        for at in slabs(array.values):
+            check.add({name: array.values[at]}, at)
+        check.finish()
     elif kind == "i" and field.minimum is not None and array.size and array.values.min() < field.minimum:
         fail(path, name, f"values >= {field.minimum:g}", f"{array.values.min()}", REMAKE)
     elif field.among:
@@ -108,22 +117,39 @@ def _check_among(values: np.ndarray, name: str, field: Field, path: str | Path) 
         fail(path, name, f"{', '.join(first)} or {last}", f"{values.max()}", "Correct the partition.")
 
 
-def _check_values(values: np.ndarray, name: str, field: Field, path: str | Path) -> None:
-    def unlike(part: np.ndarray) -> np.ndarray:
-        return np.isinf(part) if field.missing else ~np.isfinite(part)
+class ValueCheck:
+    """Whether the values of a variable of floats are as its field says, a part after another."""
 
-    if any(unlike(values[at]).any() for at in slabs(values)):
-        wrong = unlike(values)
-        first = tuple(int(i) for i in np.argwhere(wrong)[0])
-        expected = "finite values, or NaN where nothing was sampled" if field.missing else "finite values"
-        place = dict(zip(field.dims, first, strict=True))
-        found = f"{int(wrong.sum())} others, the first ({values[first]}) at {place}"
-        fail(path, name, expected, found, "Mend or leave out these samples in the source.")
-    if field.minimum is not None:
-        smallest = min(float(np.fmin.reduce(values[at], axis=None, initial=np.inf)) for at in slabs(values))
-        if smallest < field.minimum:
+    def __init__(self, name: str, field: Field, path: str | Path):
+        self.names: tuple[str, ...] = (name,)
+        self.field, self.path = field, path
+        self.wrong, self.smallest = 0, np.inf
+        self.first: tuple[tuple[int, ...], Any] = ((), None)
+
+    def add(self, parts: Mapping[str, np.ndarray], at: tuple[slice, ...]) -> None:
+        """Look at the part of the variable (among `parts`) that stands `at` these slices of it."""
+        part = parts[self.names[0]]
+        wrong = np.isinf(part) if self.field.missing else ~np.isfinite(part)
+        if wrong.any():
+            begin = [one.start or 0 for one in at] + [0] * (part.ndim - len(at))
+            where = np.argwhere(wrong)[0]
+            found = tuple(int(start + index) for start, index in zip(begin, where, strict=True)), part[tuple(where)]
+            self.first = min(self.first, found) if self.wrong else found
+            self.wrong += int(wrong.sum())
+        if self.field.minimum is not None:
+            self.smallest = min(self.smallest, float(np.fmin.reduce(part, axis=None, initial=np.inf)))
+
+    def finish(self) -> None:
+        """Raise the UserError for what was found."""
+        (name,), field = self.names, self.field
+        if self.wrong:
+            expected = "finite values, or NaN where nothing was sampled" if field.missing else "finite values"
+            place, value = dict(zip(field.dims, self.first[0], strict=True)), self.first[1]
+            found = f"{self.wrong} others, the first ({value}) at {place}"
+            fail(self.path, name, expected, found, "Mend or leave out these samples in the source.")
+        if field.minimum is not None and self.smallest < field.minimum:
             expected = f"values >= {field.minimum:g}"
-            fail(path, name, expected, f"{smallest:g}", "Correct the source of this variable.")
+            fail(self.path, name, expected, f"{self.smallest:g}", "Correct the source of this variable.")
 
 
 def check_time(time: np.ndarray, bin_width_s: float | None, path: str | Path) -> None:

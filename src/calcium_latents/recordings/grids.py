@@ -12,6 +12,7 @@ from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.rates import ROUNDING
 
 MOST_SHARED = 0.8  # of a window, by its neighbour
+PLACED_VALUES = 2**18  # samples that are put into bins at a time
 
 
 @dataclass(frozen=True)
@@ -161,25 +162,42 @@ def trial_grid(
     return Grid(origin, shift, starts, np.maximum(lengths, 1), n_bins, zero_bins, clock.width)
 
 
-def place(frames: np.ndarray, times: np.ndarray, offsets: np.ndarray, grid: Grid, trial: int) -> np.ndarray:
-    """Return `frames` [frame, neuron], taken at `times` [frame] plus `offsets` [neuron], as a trial [bin, neuron]."""
-    width, origin, shift = grid.width, grid.origin[trial], grid.shift[trial]
-    begin = origin + shift * width
+def place(frames: np.ndarray, times: np.ndarray, offsets: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return `frames` [frame, neuron], taken at `times` [frame] plus `offsets` [neuron], as [trial, bin, neuron].
+
+    Raises:
+        UserError: two samples of a neuron fall into one bin.
+    """
+    width, neurons = grid.width, frames.shape[1]
     # One bin of slack on either side: the exact decision is the floor below.
-    first = np.searchsorted(times, begin - offsets.max() - width)
-    stop = np.searchsorted(times, begin + (grid.n_bins + 1) * width)
-    values = frames[first:stop]
+    first = np.searchsorted(times, grid.begins - offsets.max() - width)
+    counts = np.searchsorted(times, grid.begins + (grid.n_bins + 1) * width) - first
+    block = np.full((grid.starts.size, grid.n_bins, neurons), np.nan, np.float32)
+    step = max(1, PLACED_VALUES // (max(1, int(counts.max(initial=1))) * neurons))
+    for begin in range(0, len(block), step):
+        count = counts[begin : begin + step]
+        trial = np.repeat(np.arange(count.size), count)
+        frame = np.arange(trial.size) - np.repeat(np.cumsum(count) - count, count) + first[begin + trial]
+        _place(frames[frame], times[frame], offsets, grid, begin + trial, block)
+    return block
+
+
+def _place(
+    values: np.ndarray, times: np.ndarray, offsets: np.ndarray, grid: Grid, trial: np.ndarray, block: np.ndarray
+) -> None:
+    """Put `values` [sample, neuron] of the trials `trial` [sample], where they are in them, into `block` [trial, bin,
+    neuron]."""
     # All windows of a recording share one grid: a sample keeps its bin in each.
-    bins = np.floor((times[first:stop, None] + offsets - origin) / width + ROUNDING).astype(int) - shift
-    frame, neuron = np.nonzero((bins >= 0) & (bins < grid.lengths[trial]) & np.isfinite(values))
-    block = np.full((grid.n_bins, frames.shape[1]), np.nan, np.float32)
-    block[bins[frame, neuron], neuron] = values[frame, neuron]
-    if np.isfinite(block).sum() != frame.size:
+    later = times[:, None] + offsets - grid.origin[trial, None]
+    bins = np.floor(later / grid.width + ROUNDING).astype(int) - grid.shift[trial, None]
+    sample, neuron = np.nonzero((bins >= 0) & (bins < grid.lengths[trial, None]) & np.isfinite(values))
+    block[trial[sample], bins[sample, neuron], neuron] = values[sample, neuron]
+    part = block[trial[0] : trial[-1] + 1] if trial.size else block[:0]
+    if np.isfinite(part).sum() != sample.size:
         raise UserError(
-            f"bin_width_s: two samples of one neuron fall into a bin of {width:g} s. Choose narrower bins, "
+            f"bin_width_s: two samples of one neuron fall into a bin of {grid.width:g} s. Choose narrower bins, "
             "or bin_width_s: null for one bin a frame."
         )
-    return block
 
 
 def _window_bins(window_s: float, overlap_s: float, width: float, source: str) -> tuple[int, int]:

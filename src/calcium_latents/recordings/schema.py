@@ -6,6 +6,7 @@ Ground truth (spikes, firing rate, latents, condition) rides along as optional v
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.box import Box
 from calcium_latents.recordings.fields import Field, fail
-from calcium_latents.recordings.slabs import slabs
 
 SCHEMA = "calcium-latents recording"
 GRID = ("trial", "time", "neuron")
@@ -64,7 +64,8 @@ def make_recording(
         consecutive_trials: trials are consecutive pieces of one session, so deconvolution runs through them.
         others: further variables, name -> (dims, values, units, long_name).
         attributes: further attributes; mappings are stored as JSON.
-        variables: fluorescence, events: [trial, time, neuron], NaN = not sampled; at least one, same NaN in both.
+        variables: fluorescence, events: [trial, time, neuron], NaN = not sampled; at least one, same NaN in both; a
+            `LazyArray` of float32 stays one.
             spikes, firing_rate [1/s]: truth on the same grid, everywhere. latents: truth [trial, time, latent].
             condition: [trial], integers. trial_start: [trial], s in the session; default: trials follow each other.
             sample_offset: [trial, neuron] or [neuron], s from the start of the frame; default 0 (unknown).
@@ -116,7 +117,7 @@ def _check_order(dataset: xr.Dataset, path: str | Path) -> None:
 def _check_offsets(dataset: xr.Dataset, path: str | Path) -> None:
     if "sample_offset" not in dataset:
         return
-    period, latest = 1 / dataset.attrs["imaging_rate_hz"], float(dataset["sample_offset"].max())
+    period, latest = 1 / dataset.attrs["imaging_rate_hz"], float(dataset["sample_offset"].values.max())
     # float32 rounds an offset at the very end of the frame up to the period.
     if latest > period * (1 + 1e-6):
         expected = f"times within the imaging frame (0 to {period:g} s)"
@@ -124,34 +125,42 @@ def _check_offsets(dataset: xr.Dataset, path: str | Path) -> None:
         fail(path, "sample_offset", expected, f"{latest:g} s", advice)
 
 
-def _check_samples(dataset: xr.Dataset, path: str | Path) -> None:
-    """Check where samples are missing, and that events keep the promised smallest size."""
-    values = {name: dataset[name].values for name in ("fluorescence", "events") if name in dataset}
-    grid, smallest = next(iter(values.values()), np.zeros(0)), dataset.attrs.get("event_minimum")
-    sampled = {name: np.zeros(grid.shape[-1], bool) for name in values}
-    differ, between, least = 0, 0, np.inf
-    for at in slabs(grid) if values else ():
-        masks = {name: np.isfinite(array[at]) for name, array in values.items()}
+class SampleCheck:
+    """Where samples are missing, and whether events keep the promised smallest size, a part after another."""
+
+    def __init__(self, dataset: xr.Dataset, path: str | Path):
+        self.names = tuple(name for name in ("fluorescence", "events") if name in dataset)
+        self.path, self.smallest = path, dataset.attrs.get("event_minimum")
+        self.neurons = dataset["neuron"].values if self.names else np.zeros(0)
+        self.sampled = {name: np.zeros(self.neurons.size, bool) for name in self.names}
+        self.differ, self.between, self.least = 0, 0, np.inf
+
+    def add(self, parts: Mapping[str, np.ndarray], at: tuple[slice, ...]) -> None:
+        """Look at the parts of the variables (among `parts`) that stand `at` these slices of them."""
+        masks = {name: np.isfinite(parts[name]) for name in self.names}
         for name, mask in masks.items():
-            sampled[name][at[2:] or ...] |= mask.any(axis=(0, 1))
+            self.sampled[name][at[2:] or ...] |= mask.any(axis=(0, 1))
         if len(masks) == 2:
-            differ += int(np.count_nonzero(masks["fluorescence"] != masks["events"]))
-        if "events" in values and smallest is not None:
-            part = values["events"][at]
-            small = part[(part > 0) & (part < smallest * (1 - 1e-4))]
-            between, least = between + small.size, min(least, float(small.min(initial=np.inf)))
-    for name, any_sample in sampled.items():
-        never = np.flatnonzero(~any_sample)
-        if never.size:
-            found = f"{never.size} neurons without, the first: {int(dataset['neuron'].values[never[0]])}"
-            fail(path, name, "at least one sample of every neuron", found, "Leave these neurons out.")
-    if differ:
-        expected = "NaN exactly where fluorescence has it"
-        fail(path, "events", expected, f"{differ} bins that differ", "Deconvolve again.")
-    if between:
-        expected = f"zero or at least event_minimum = {smallest:g}"
-        advice = "Deconvolve with this smallest event size (s_min), or rescale the events to it."
-        fail(path, "events", expected, f"{between} between, down to {least:g}", advice)
+            self.differ += int(np.count_nonzero(masks["fluorescence"] != masks["events"]))
+        if "events" in masks and self.smallest is not None:
+            events = parts["events"]
+            small = events[(events > 0) & (events < self.smallest * (1 - 1e-4))]
+            self.between, self.least = self.between + small.size, min(self.least, float(small.min(initial=np.inf)))
+
+    def finish(self) -> None:
+        """Raise the UserError for what was found."""
+        for name, any_sample in self.sampled.items():
+            never = np.flatnonzero(~any_sample)
+            if never.size:
+                found = f"{never.size} neurons without, the first: {int(self.neurons[never[0]])}"
+                fail(self.path, name, "at least one sample of every neuron", found, "Leave these neurons out.")
+        if self.differ:
+            expected = "NaN exactly where fluorescence has it"
+            fail(self.path, "events", expected, f"{self.differ} bins that differ", "Deconvolve again.")
+        if self.between:
+            expected = f"zero or at least event_minimum = {self.smallest:g}"
+            advice = "Deconvolve with this smallest event size (s_min), or rescale the events to it."
+            fail(self.path, "events", expected, f"{self.between} between, down to {self.least:g}", advice)
 
 
 RECORDING = Box(
@@ -161,6 +170,9 @@ RECORDING = Box(
     either=("fluorescence", "events"),
     numbers=("bin_width_s", "imaging_rate_hz"),
     texts=("source",),
-    checks=(_check_order, _check_samples, _check_offsets),
+    checks=(_check_order, _check_offsets),
+    part_checks=(SampleCheck,),
 )
 check_recording, read_recording, write_recording = RECORDING.check, RECORDING.read, RECORDING.write
+#: A recording whose large variables stay on disk until they are asked for.
+open_recording = partial(RECORDING.open, lazy_dims=GRID)

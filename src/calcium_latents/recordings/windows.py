@@ -9,6 +9,7 @@ floor((time - window start) / bin width), and every other bin of the neuron is N
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +21,9 @@ from calcium_latents.recordings.carried import kept_attributes, neuron_fields, n
 from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.grids import Clock, Grid, frame_clock, place, trial_grid, window_grid
 from calcium_latents.recordings.inferred import SERIES, make_inferred
+from calcium_latents.recordings.lazy import LazyArray, as_lazy_as, neuron_blocks
 from calcium_latents.recordings.rates import ROUNDING
-from calcium_latents.recordings.schema import make_recording
+from calcium_latents.recordings.schema import check_recording, make_recording
 from calcium_latents.recordings.trial_table import (
     ATTRIBUTE,
     checked_trials,
@@ -60,10 +62,11 @@ def cut_windows(
             or else for `window_s` in all. The longest trial sets the length; shorter ones are NaN after their end.
 
     Returns:
-        Recording [trial, time, neuron] of events and fluorescence (those that `recording` has), with
-        `trial_start` in the session, behaviour, `condition` where the table has it, and everything that the recording
-        says about its neurons. Windows and trials without any sample are left out: attribute `left_out` says how
-        many. Attribute `trials` is the table, of the trials that are there where trials are cut.
+        Recording [trial, time, neuron] of events and fluorescence (those that `recording` has; of one on disk, they are
+        cut when they are asked for), with `trial_start` in the session, behaviour, `condition` where the table has it,
+        and everything that the recording says about its neurons. Windows and trials without any sample are left out:
+        attribute `left_out` says how many. Attribute `trials` is the table, of the trials that are there where trials
+        are cut.
 
     Raises:
         UserError: windows longer than the recording, trials outside of it, no
@@ -80,18 +83,16 @@ def cut_windows(
         grid, overlap = window_grid(clock, window_s, overlap_s, source, least_windows)
     else:
         grid = trial_grid(clock, table, before_s, after_s, window_s, source)
-    cut: dict[str, Any] = {}
-    sampled = np.ones(grid.starts.size, bool)
-    for name in ("fluorescence", "events"):
-        if name in recording:
-            frames = recording[name].values[0]
-            blocks = [place(frames, clock.times, clock.offsets, grid, trial) for trial in range(grid.starts.size)]
-            # samples are missing alike in both (see schema)
-            sampled = np.array([bool(np.isfinite(block).any()) for block in blocks])
-            cut[name] = np.stack(
-                [block for block, any_there in zip(blocks, sampled, strict=True) if any_there] or blocks
-            )
-    _check_filled(cut, recording, source)
+    there = [name for name in ("fluorescence", "events") if name in recording]
+    sampled = _sampled(recording[there[-1]], clock, grid)  # samples are missing alike in both (see schema)
+    if not sampled.any():
+        advice = "Are the times those of the same session?"
+        fail(source, there[0], "samples in one trial or more", "none in any", advice)
+    kept = grid[sampled]
+    shape = (kept.starts.size, kept.n_bins, recording.sizes["neuron"])
+    cut: dict[str, Any] = {
+        name: LazyArray(shape, np.float32, partial(_placed, recording[name], clock, kept)) for name in there
+    }
     attributes = (
         kept_attributes(recording)
         | others
@@ -105,7 +106,6 @@ def cut_windows(
         attributes["left_out"] = int((~sampled).sum())
         found = f"{attributes['left_out']} of {sampled.size} {attributes['cut']}"
         print(f"{source}: {found} have no sample (a gap in the recording) and are left out.", file=sys.stderr)
-    kept = grid[sampled]
     if table is not None:
         table = table[sampled]
         attributes[ATTRIBUTE] = trial_attribute(table)
@@ -113,7 +113,7 @@ def cut_windows(
             cut["condition"], names = numbered_conditions(table["condition"].tolist(), source)
             if names is not None:
                 attributes["condition_names"] = json.dumps(names)
-    return make_recording(
+    made = make_recording(
         **cut,
         time=(np.arange(kept.n_bins) - kept.zero_bins) * clock.width,
         bin_width_s=clock.width,
@@ -125,6 +125,25 @@ def cut_windows(
         others=neuron_variables(recording, more_dims=True) | _behaviour(recording, clock, kept),
         attributes=attributes,
     )
+    made = as_lazy_as(recording, made)
+    check_recording(made, source)
+    return made
+
+
+def _placed(frames: xr.DataArray, clock: Clock, grid: Grid, first: int, stop: int) -> np.ndarray:
+    """Return some neurons of `frames` [one trial, frame, neuron] on the grid: [trial, bin, neuron]."""
+    return place(frames[0, :, first:stop].values, clock.times, clock.offsets[first:stop], grid)
+
+
+def _sampled(frames: xr.DataArray, clock: Clock, grid: Grid) -> np.ndarray:
+    """Return which trials of the grid have samples of any neuron, [trial]."""
+    sampled = np.zeros(grid.starts.size, bool)
+    for block in neuron_blocks(frames.shape):
+        if sampled.all():  # but for gaps, after the first neurons
+            break
+        wanted = np.flatnonzero(~sampled)
+        sampled[wanted] = np.isfinite(_placed(frames, clock, grid[wanted], block.start, block.stop)).any(axis=(1, 2))
+    return sampled
 
 
 def _trials_of(recording: xr.Dataset, trials: Any) -> pd.DataFrame | None:
@@ -152,8 +171,7 @@ def _behaviour(recording: xr.Dataset, clock: Clock, grid: Grid) -> dict[str, tup
     for name in behaviour_names(recording):
         values, attrs = recording[name].values[0].astype(float), recording[name].attrs
         if clock.by_frame:
-            blocks = [place(values[:, None], clock.times, np.zeros(1), grid, i)[:, 0] for i in range(grid.starts.size)]
-            cut = np.stack(blocks)
+            cut = place(values[:, None], clock.times, np.zeros(1), grid)[:, :, 0]
         else:
             cut = np.where(inside, at_times(centres, values, bins), np.nan)
         variables[name] = (("trial", "time"), cut.astype(np.float32), attrs["units"], attrs.get("long_name", name))
@@ -169,17 +187,6 @@ def _check_continuous(recording: xr.Dataset) -> None:
         found = f"{recording.attrs['bin_width_s']:g} s"
         expected = f"imaging frames of {period:g} s"
         fail(source, "bin_width_s", expected, found, "It is on a sub-frame grid already.")
-
-
-def _check_filled(cut: dict[str, np.ndarray], recording: xr.Dataset, source: str) -> None:
-    for name, array in cut.items():
-        never = np.flatnonzero(~np.isfinite(array).any(axis=(0, 1)))
-        if never.size == array.shape[2]:
-            advice = "Are the times those of the same session?"
-            fail(source, name, "samples in one trial or more", "none in any", advice)
-        if never.size:
-            found = f"none of neuron {int(recording['neuron'].values[never[0]])}"
-            fail(source, name, "samples of every neuron in the trials", found, "Leave such neurons out.")
 
 
 def crossfade_weights(starts: np.ndarray, n_bins: int, lengths: np.ndarray | None = None) -> np.ndarray:

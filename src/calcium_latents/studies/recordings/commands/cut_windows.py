@@ -13,14 +13,15 @@ from calcium_latents.commands.cli import command, run_command
 def main(options) -> None:
     """Write the recording of trials that models read."""
     from calcium_latents.provenance import provenance
-    from calcium_latents.recordings import read_recording, write_recording
+    from calcium_latents.recordings import open_recording, write_recording
     from calcium_latents.recordings.readers import window_options
     from calcium_latents.recordings.windows import cut_windows
 
-    recording = read_recording(options.recording).drop_vars("fluorescence", errors="ignore")  # no model reads it
-    trials = cut_windows(recording, **window_options(options.parameters, options.base_directory))
-    config = {**options.parameters, "recording": recording.attrs["config_digest"]}
-    write_recording(trials, options.output, provenance(config, [__spec__.name], options.seed))
+    cut = window_options(options.parameters, options.base_directory)
+    with open_recording(options.recording) as recording:
+        config = {**options.parameters, "recording": recording.attrs["config_digest"]}
+        trials = cut_windows(recording.drop_vars("fluorescence", errors="ignore"), **cut)  # no model reads it
+        write_recording(trials, options.output, provenance(config, [__spec__.name], options.seed))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from calcium_latents.commands.cli import command, run_command
 def main(options) -> None:
     """Write the recording without these samples."""
     from calcium_latents.provenance import provenance
-    from calcium_latents.recordings import read_recording, write_recording
+    from calcium_latents.recordings import open_recording, write_recording
     from calcium_latents.recordings.hiding import hide_samples
 
-    recording = read_recording(options.recording)
-    config = {"fraction": options.fraction, "run_s": options.run_s, "recording": recording.attrs["config_digest"]}
-    shown = hide_samples(recording, options.fraction, options.seed, options.run_s, copy=False)
-    write_recording(shown, options.output, provenance(config, [__spec__.name], options.seed))
+    with open_recording(options.recording) as recording:
+        config = {"fraction": options.fraction, "run_s": options.run_s, "recording": recording.attrs["config_digest"]}
+        shown = hide_samples(recording, options.fraction, options.seed, options.run_s)
+        write_recording(shown, options.output, provenance(config, [__spec__.name], options.seed))
 
 
 if __name__ == "__main__":
