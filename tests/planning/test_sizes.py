@@ -41,7 +41,7 @@ def test_large_input_asks_for_more(monkeypatch):
     assert by_size("deconvolve", "mem_mb", 2000)({}, [], attempt=1) == 500 + 4 * 900
     assert by_size("deconvolve", "runtime", 15)({}, [], attempt=2) == 2 * 32
     monkeypatch.setattr("calcium_latents.planning.sizes.size_mb", lambda paths: 1e6)
-    assert by_size("import_recording", "mem_mb", 2000)({}, [], attempt=1) == MOST_MB
+    assert by_size("train", "mem_mb", 2000)({}, [], attempt=1) == MOST_MB
 
 
 def test_a_file_that_is_not_there_yet_is_asked_about_again():

@@ -22,9 +22,10 @@ class Growth(NamedTuple):
 
 #: Rule -> what it takes. The first three are measured by benchmarks/recording_memory.py, the fourth with 240 neurons of
 #: 14,400 frames (17 MB and 0.04 minutes a MB), windows in 10 ms bins at 30 Hz; the others follow from the arrays that
-#: they hold: windows have four times a recording's values, mostly missing and so small on disk.
+#: they hold: windows have four times a recording's values, mostly missing and so small on disk. An import reads parts,
+#: so that its memory does not grow; what it asks for is for files whose images are many, or that are read whole (.mat).
 GROWTH = {
-    "import_recording": Growth(4.0, 0.02),
+    "import_recording": Growth(0.1, 0.01),
     "deconvolve": Growth(4.0, 0.03),
     "hide_samples": Growth(3.0, 0.01),
     "fit_baselines": Growth(20.0, 0.06),

@@ -8,19 +8,15 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from calcium_latents.errors import UserError
+from calcium_latents.recordings.lazy import LazyArray, neuron_blocks
 
 #: Values from which on traces are kept in a file: 16 MiB of float32.
 LARGE = 2**22
-#: Neurons that are copied together.
-AT_ONCE = 32
 _FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 
@@ -47,7 +43,11 @@ class Columns:
     ndim = 2
 
     def __init__(
-        self, shape: tuple[int, int], dtype: Any, read: Callable[[np.ndarray], np.ndarray], order: str = "F"
+        self,
+        shape: tuple[int, int],
+        dtype: Any,
+        read: Callable[[np.ndarray], np.ndarray],
+        order: Literal["C", "F"] = "F",
     ) -> None:
         """`read` returns all frames of the neurons of these numbers: [frame, neuron]."""
         self.shape, self.dtype, self.order, self._read = shape, np.dtype(dtype), order, read
@@ -59,7 +59,7 @@ class Columns:
         """Return a block; `at`: a slice of frames, and what NumPy takes for neurons."""
         frames, neurons = at
         numbers = np.arange(self.shape[1])[neurons]
-        block = np.asarray(self._block(frames, np.atleast_1d(numbers)), self.dtype, order=self.order)
+        block = self._block(frames, np.atleast_1d(numbers)).astype(self.dtype, self.order, copy=False)
         return block if numbers.ndim else block[:, 0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -78,13 +78,13 @@ class Columns:
 class Scratch(Columns):
     """Traces in a temporary file without a name, a neuron after the other, which goes when nothing refers to it."""
 
-    def __init__(self, shape: tuple[int, int], dtype: Any, order: str = "F") -> None:
+    def __init__(self, shape: tuple[int, int], dtype: Any, order: Literal["C", "F"] = "F") -> None:
         """Begin with zeros."""
         super().__init__(shape, dtype, lambda numbers: self[:, numbers], order)
         with _room(self):
             if (folder := _FOLDER.get()) is not None:
                 folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (as long as the traces)
 
     def __setitem__(self, at: tuple[slice, Any], values: Any) -> None:
         """Fill a block."""
@@ -95,7 +95,7 @@ class Scratch(Columns):
         with _room(self):
             for part, number in self._together(numbers, last - first):
                 self._seek(number, first)
-                left = memoryview(rows[part]).cast("B")
+                left = rows[part].reshape(-1).view(np.uint8).data
                 while left:
                     left = left[self._file.write(left) :]
 
@@ -104,7 +104,7 @@ class Scratch(Columns):
         rows = np.zeros((numbers.size, max(0, last - first)), self.dtype)
         for part, number in self._together(numbers, rows.shape[1]):
             self._seek(number, first)
-            left = memoryview(rows[part]).cast("B")
+            left = rows[part].reshape(-1).view(np.uint8).data
             while left and (count := self._file.readinto(left)):  # what was never filled is short, and 0
                 left = left[count:]
         return rows.T[::step]
@@ -120,8 +120,10 @@ class Scratch(Columns):
 
 
 def runs(numbers: np.ndarray) -> list[tuple[slice, int]]:
-    """Return (where, first number) of the runs of consecutive `numbers`."""
-    starts = np.flatnonzero(np.r_[True, np.diff(numbers) != 1])[: numbers.size]
+    """Return (where, first number) of the runs of consecutive `numbers` [neuron]."""
+    if not numbers.size:
+        return []
+    starts = np.flatnonzero(np.r_[True, np.diff(numbers) != 1])
     return [(slice(int(a), int(b)), int(numbers[a])) for a, b in zip(starts, [*starts[1:], numbers.size], strict=True)]
 
 
@@ -138,16 +140,21 @@ def _room(traces: Columns) -> Generator[None]:
         ) from error
 
 
-def empty(frames: int, neurons: int, dtype: Any, order: str = "F") -> Any:
+def is_large(frames: int, neurons: int) -> bool:
+    """Whether traces of this size are kept on disk."""
+    return frames * neurons >= LARGE
+
+
+def empty(frames: int, neurons: int, dtype: Any, order: Literal["C", "F"] = "F") -> Any:
     """Return traces [frame, neuron] to be filled: an array, or, of many, `Scratch`; blocks of either lie by `order`."""
-    if frames * neurons >= LARGE:
+    if is_large(frames, neurons):
         return Scratch((frames, neurons), dtype, order)
-    return np.empty((frames, neurons), dtype, order="C" if order == "C" else "F")
+    return np.empty((frames, neurons), dtype, order)
 
 
 def held(values: Columns) -> np.ndarray | Columns:
     """Return traces in memory where they are small."""
-    return values if values.shape[0] * values.shape[1] >= LARGE else np.asarray(values)
+    return values if is_large(*values.shape) else np.asarray(values)
 
 
 def of_neurons(values: Any, keep: np.ndarray) -> Any:
@@ -156,50 +163,30 @@ def of_neurons(values: Any, keep: np.ndarray) -> Any:
 
 
 def as_type(values: np.ndarray | Columns, dtype: Any) -> np.ndarray | Columns:
-    """Return traces of this type; what is worked out from several files, or cast, is kept in one."""
+    """Return traces [frame, neuron] of this type; what is worked out from files, or cast, is kept in one."""
     if not isinstance(values, Columns):
         return np.asarray(values, dtype)
     if isinstance(values, Scratch) and values.dtype == dtype:
         return values
     kept = Scratch(values.shape, dtype, values.order)
-    for first in range(0, values.shape[1], AT_ONCE):
-        kept[:, first : first + AT_ONCE] = values[:, first : first + AT_ONCE]
+    for block in neuron_blocks(values.shape):
+        kept[:, block] = values[:, block]
     return kept
 
 
 def summed(one: np.ndarray | Columns, other: np.ndarray | Columns) -> np.ndarray | Columns:
-    """Return the sum of traces of one shape."""
+    """Return the sum of traces [frame, neuron] of one shape."""
     kind = np.result_type(one.dtype, other.dtype)
     return held(Columns((len(one), one.shape[1]), kind, lambda numbers: one[:, numbers] + other[:, numbers]))
 
 
 def first_frames(values: Columns, count: int, dtype: Any) -> np.ndarray | Columns:
-    """Return so many frames of traces in another type."""
+    """Return so many frames of traces [frame, neuron] in another type."""
     return held(Columns((count, values.shape[1]), dtype, lambda numbers: values[:count, numbers].astype(dtype)))
 
 
-def grid(values: np.ndarray | Columns) -> np.ndarray | xr.Variable:
-    """Return traces as a variable [trial, time, neuron] of one trial; those on disk stay there."""
+def grid(values: np.ndarray | Columns) -> Any:
+    """Return float32 traces [trial, time, neuron] of one trial, as `make_recording` takes them."""
     if not isinstance(values, Columns):
         return values[None]
-    variable = xr.Variable(("trial", "time", "neuron"), indexing.LazilyIndexedArray(_Grid(values)))
-    variable.encoding["chunksizes"] = (1, len(values), 1)
-    return variable
-
-
-class _Grid(BackendArray):
-    """Traces as xarray reads them, [trial, time, neuron]."""
-
-    def __init__(self, traces: Columns) -> None:
-        self.traces, self.shape, self.dtype = traces, (1, *traces.shape), traces.dtype
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._part)
-
-    def _part(self, key: tuple[Any, ...]) -> np.ndarray:
-        single = [isinstance(one, int | np.integer) for one in key]
-        frames, neurons = (
-            slice(one, one + 1) if alone else one for one, alone in zip(key[1:], single[1:], strict=True)
-        )
-        block = self.traces[frames, neurons][None]
-        return block[(key[0], *(0 if alone else slice(None) for alone in single[1:]))]
+    return LazyArray((1, *values.shape), np.float32, lambda first, stop: values[:, first:stop][None])

@@ -1,9 +1,12 @@
 """From raw fluorescence to dF/F, a step each (RADICaL, Methods, "Two-photon imaging")."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from calcium_latents.errors import UserError
+from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
 from calcium_latents.recordings.on_disk import Columns, empty
@@ -86,7 +89,8 @@ def delta_f_over_f(
     dff = empty(frames, count, np.float32)
     lowest, middle, spread = np.empty((3, count))
     step = max(1, BLOCK_SAMPLES // max(1, frames))
-    for block in (slice(start, start + step) for start in range(0, count, step)):
+    blocks = [slice(start, start + step) for start in range(0, count, step)]
+    for block in progress(blocks, f"dF/F of {Path(source).name}", unit="block"):
         values = np.asarray(fluorescence[:, block], float)
         if neuropil is not None and coefficient:
             values = subtract_neuropil(values, np.asarray(neuropil[:, block], float), coefficient)

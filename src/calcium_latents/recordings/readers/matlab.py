@@ -12,6 +12,7 @@ import numpy as np
 
 from calcium_latents.recordings.readers.stored import Stored, hdf5_matrix
 
+ALL = slice(None)
 NUMBERS = {"double", "single"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 #: Where MATLAB 7.3 keeps the parts of cells and objects.
 INTERNAL = ("#refs#", "#subsystem#")
@@ -22,13 +23,13 @@ class Numbers(NamedTuple):
 
     Attributes:
         shape, dtype: its own.
-        get: reads it, while the file is open.
+        get: reads it, or a slice of its last axis, while the file is open.
         stored: gives the matrix on disk; None where it cannot be read in parts.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    get: Callable[[], np.ndarray]
+    get: Callable[..., np.ndarray]
     stored: Callable[[], Stored] | None = None
 
     def anywhere(self) -> np.ndarray | Stored:
@@ -50,9 +51,9 @@ def variables(items: Mapping[str, Any], folder: str = "") -> Arrays:
             fields = {field: item[field] for field in item.dtype.names}
             found |= variables(fields if item.size != 1 else {n: f.ravel()[0] for n, f in fields.items()}, f"{path}/")
         elif item.dtype.kind in "fiu":
-            found[path] = Numbers(item.shape, item.dtype, lambda item=item: item)
+            found[path] = Numbers(item.shape, item.dtype, lambda last=ALL, item=item: _part(item, last))
         elif item.dtype.kind == "O" and (known := _stackable(item.ravel().tolist())):
-            found[path] = Numbers(*known, lambda item=item: _stacked(item.ravel().tolist()))
+            found[path] = Numbers(*known, lambda last=ALL, item=item: _part(_stacked(item.ravel().tolist()), last))
     return found
 
 
@@ -72,15 +73,22 @@ def hdf5_variables(file: h5py.File, matlab: bool) -> Arrays:
         if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
             parts = [file[reference] for reference in item[()].ravel() if reference]
             if all(_has_numbers(part) for part in parts) and (known := _stackable(parts)):
-                found[name] = Numbers(*known, lambda: _stacked([part[()].T for part in parts]))
+                found[name] = Numbers(*known, lambda last=ALL: _part(_stacked([part[()].T for part in parts]), last))
         elif _has_numbers(item):
             shape = item.shape[::-1] if matlab else item.shape
             at = (file.filename, f"/{name}", matlab)
             stored = (lambda: hdf5_matrix(*at)) if item.ndim == 2 else None
-            found[name] = Numbers(shape, item.dtype, lambda: item[()].T if matlab else item[()], stored)
+            found[name] = Numbers(shape, item.dtype, lambda last=ALL: _part(item, last, matlab), stored)
 
     file.visititems(add)
     return found
+
+
+def _part(item: np.ndarray | h5py.Dataset, last: slice, turned: bool = False) -> np.ndarray:
+    """Return an array, or its transpose if it is `turned`, or a slice of the last axis of that."""
+    if last == ALL:
+        return item[()].T if turned else item[()]
+    return item[last].T if turned else item[..., last]
 
 
 def _has_numbers(item: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calcium_latents.recordings.on_disk import LARGE, Columns, empty, runs
+from calcium_latents.recordings.on_disk import Columns, empty, is_large, runs
 from calcium_latents.recordings.readers.opening import load_npy, open_hdf5
 
 #: So many values are read at once: 64 MiB of float64.
@@ -55,7 +55,7 @@ class Stored:
     def columns(self) -> np.ndarray | Columns:
         """Return the matrix as traces [frame, neuron]: in memory if it is small, else read as it is used."""
         frames, neurons = self.shape
-        if frames * neurons < LARGE:
+        if not is_large(frames, neurons):
             with self._opened() as source:
                 matrix = np.asarray(source[:, :])
             return matrix.T if self._turned else matrix
@@ -96,13 +96,15 @@ def read_rows(tables: Iterable[pd.DataFrame], rows: int) -> np.ndarray | Columns
     return found
 
 
-def npy_matrix(path: Path, **messages: str) -> Stored | np.ndarray:
+def npy_matrix(
+    path: Path, expected: str = "a .npy file of numbers", advice: str = "Save it with numpy.save."
+) -> Stored | np.ndarray:
     """Return the matrix of a .npy file; an array of other dims as it is, mapped.
 
     Raises:
-        UserError: the file cannot be read; see `load_npy` for `messages`.
+        UserError: the file cannot be read.
     """
-    array = load_npy(path, mapped=True, **messages)
+    array = load_npy(path, expected, advice, mapped=True)
     if array.ndim != 2 or 0 in array.shape:
         return array
     # Column by column on disk: its transpose is row by row.
@@ -110,7 +112,7 @@ def npy_matrix(path: Path, **messages: str) -> Stored | np.ndarray:
 
     @contextmanager
     def opened() -> Generator[np.ndarray]:
-        mapped = load_npy(path, mapped=True, **messages)
+        mapped = load_npy(path, expected, advice, mapped=True)
         yield mapped.T if turned else mapped
 
     return Stored(opened, turned)

@@ -17,6 +17,8 @@ from calcium_latents.recordings.readers.formats.arrays import open_variables
 from calcium_latents.recordings.readers.opening import hdf5_has, is_hdf5, load_mat, reading
 from calcium_latents.recordings.readers.traces import Traces, oriented
 
+#: Cells whose images are looked at together.
+IMAGES_AT_ONCE = 32
 STRUCT, TRACES, IMAGES = "output", "temporal_weights", "spatial_weights"
 
 
@@ -58,7 +60,8 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
             if found[images].shape[2] != values.shape[1]:
                 shape = f"{found[images].shape}"
                 fail(path, images, f"images of {values.shape[1]} cells", shape, "Save the struct again.")
-            position = _centres(found[images].get())
+            cells = (slice(at, at + IMAGES_AT_ONCE) for at in range(0, values.shape[1], IMAGES_AT_ONCE))
+            position = np.concatenate([_centres(found[images].get(part)) for part in cells])
     return Traces(
         values=oriented(values, "frames x neurons", str(path), traces), sampling_rate_hz=rate, position=position
     )

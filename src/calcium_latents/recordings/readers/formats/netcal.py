@@ -196,9 +196,9 @@ def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.
         folder, _, last = key.rpartition("/")
         clock = f"{folder}/{TIMES_OF.get(last, 't')}".lstrip("/")
         time = found[clock].get().astype(float).ravel() if clock in found else None
-    if time is not None and np.ndim(matrix) == 2 and orientation is None:
-        if time.size not in np.shape(matrix):
-            expected = f"one time a frame of {key} {np.shape(matrix)}"
+    if time is not None and matrix.ndim == 2 and orientation is None:
+        if time.size not in matrix.shape:
+            expected = f"one time a frame of {key} {matrix.shape}"
             fail(path, clock, expected, f"{time.size}", "Export it again.")
-        orientation = "frames x neurons" if np.shape(matrix)[0] == time.size else "neurons x frames"
+        orientation = "frames x neurons" if matrix.shape[0] == time.size else "neurons x frames"
     return oriented(matrix, orientation, str(path), key), time

@@ -129,7 +129,7 @@ def _sampled(
 
 def _traces(folder: Path, name: str) -> Stored:
     """Return [ROI, frame], on disk."""
-    traces = npy_matrix(folder / name, expected=EXPECTED, advice=AGAIN)
+    traces = npy_matrix(folder / name, EXPECTED, AGAIN)
     if not isinstance(traces, Stored) or traces.dtype.kind != "f":
         found = f"shape {traces.shape} of {traces.dtype}"
         fail(folder / name, name.removesuffix(".npy"), "traces (ROIs, frames)", found, AGAIN)
