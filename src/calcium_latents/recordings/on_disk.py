@@ -180,7 +180,7 @@ def summed(one: np.ndarray | Columns, other: np.ndarray | Columns) -> np.ndarray
     return held(Columns((len(one), one.shape[1]), kind, lambda numbers: one[:, numbers] + other[:, numbers]))
 
 
-def first_frames(values: Columns, count: int, dtype: Any) -> np.ndarray | Columns:
+def first_frames(values: np.ndarray | Columns, count: int, dtype: Any) -> np.ndarray | Columns:
     """Return so many frames of traces [frame, neuron] in another type."""
     return held(Columns((count, values.shape[1]), dtype, lambda numbers: values[:count, numbers].astype(dtype)))
 

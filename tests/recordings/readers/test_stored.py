@@ -113,7 +113,8 @@ def _netcal(folder, dff):
 def _inscopix(folder, dff):
     heads = [["", *(f"C{i:02}" for i in range(NEURONS))], ["Time(s)", "rejected", *["accepted"] * (NEURONS - 1)]]
     rows = np.c_[np.arange(FRAMES) / 30, dff].astype(str).tolist()
-    (folder / "a.csv").write_text("\n".join(", ".join(row) for row in [*heads, *rows]))
+    # Empty lines count for nothing.
+    (folder / "a.csv").write_text("\n".join(", ".join(row) for row in [*heads, *rows]) + "\n\n\n")
     return {"file": "a.csv", "is_dff": True}
 
 

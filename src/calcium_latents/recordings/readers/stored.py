@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calcium_latents.recordings.on_disk import Columns, empty, is_large, runs
+from calcium_latents.recordings.on_disk import Columns, empty, first_frames, is_large, runs
 from calcium_latents.recordings.readers.opening import load_npy, open_hdf5
 
 #: So many values are read at once: 64 MiB of float64.
@@ -83,17 +83,16 @@ class Stored:
             yield (part[1], part[0], block.T) if self._turned else (part[0], part[1], block)
 
 
-def read_rows(tables: Iterable[pd.DataFrame], rows: int) -> np.ndarray | Columns:
-    """Return the numbers [row, column] of tables that follow each other, `rows` in all."""
-    found, at = None, 0
+def read_rows(tables: Iterable[pd.DataFrame], most: int) -> np.ndarray | Columns:
+    """Return the numbers [row, column] of tables that follow each other, of `most` rows at most in all."""
+    found, at = np.empty((0, 0)), 0
     for table in tables:
         values = table.to_numpy()
-        if found is None:
-            found = empty(rows, values.shape[1], values.dtype, "C")
+        if not at:
+            found = empty(most, values.shape[1], values.dtype, "C")
         found[at : at + len(values), :] = values
         at += len(values)
-    assert found is not None and at == rows, f"{at} rows of {rows}"
-    return found
+    return found if at == most else first_frames(found, at, found.dtype)
 
 
 def npy_matrix(

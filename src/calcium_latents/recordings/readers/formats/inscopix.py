@@ -44,10 +44,9 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
         if not names or len(statuses) != len(names) or not set(statuses) <= set(STATUSES):
             found = f"{statuses[:5]}" if statuses else "none"
             fail(path, "line 2", f"a status of each of {len(names)} cells, of {list(STATUSES)}", found, advice)
-        rows = _rows(path)
         options = {"skiprows": 2, "header": None, "skipinitialspace": True, "dtype": np.float64, "na_values": [""]}
         with pd.read_csv(path, chunksize=max(1, CHUNK_VALUES // len(names)), **options) as chunks:
-            table = read_rows(chunks, rows)
+            table = read_rows(chunks, _lines(path))
     if len(table) < 2 or table.shape[1] != len(names) + 1:
         found = f"{len(table)} rows of {table.shape[1]}"
         fail(path, "file", f"two rows or more of {len(names) + 1} numbers", found, advice)
@@ -69,10 +68,10 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     )
 
 
-def _rows(path: Path) -> int:
-    """Return how many lines come after the first two, without empty ones."""
+def _lines(path: Path) -> int:
+    """Return how many lines come after the first two, empty ones among them."""
     with path.open("rb") as file:
-        return sum(bool(line.strip()) for line in file) - 2
+        return sum(1 for _ in file) - 2
 
 
 def _cells(line: str) -> list[str]:
