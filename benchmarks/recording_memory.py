@@ -31,16 +31,20 @@ CUT = {"bin_width_s": 0.01, "windows": {"length_s": 1.0, "overlap_s": 0.2}}
 def write_suite2p(folder: Path, neurons: int, frames: int) -> None:
     """Write F, Fneu, iscell, stat and ops of neurons that fire at 0.5 Hz."""
     random = generator(0, "benchmarks", "recording memory")
-    fluorescence = np.empty((neurons, frames), np.float32)
-    for trace in fluorescence:
-        spikes = random.poisson(0.5 / RATE_HZ, frames)
-        calcium = lfilter([1.0], [1.0, -np.exp(-1 / (0.6 * RATE_HZ))], spikes)
-        trace[:] = 400 * (1 + calcium + 0.2 * random.standard_normal(frames))
-    neuropil = 100 + random.standard_normal((neurons, frames), dtype=np.float32)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (neurons, frames)}
+    # A neuron after the other: an hour of many thousand neurons may be larger than memory.
+    with (folder / "F.npy").open("wb") as fluorescence, (folder / "Fneu.npy").open("wb") as neuropil:
+        for file in (fluorescence, neuropil):
+            np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(neurons):
+            spikes = random.poisson(0.5 / RATE_HZ, frames)
+            calcium = lfilter([1.0], [1.0, -np.exp(-1 / (0.6 * RATE_HZ))], spikes)
+            trace = 400 * (1 + calcium + 0.2 * random.standard_normal(frames))
+            fluorescence.write(trace.astype(np.float32).tobytes())
+            neuropil.write((100 + random.standard_normal(frames, dtype=np.float32)).tobytes())
     stat = [{"med": [number % 512, 10]} for number in range(neurons)]
     ops = {"fs": RATE_HZ, "nplanes": 1, "Ly": 512, "Lx": 512}
-    for name, values in {"F": fluorescence, "Fneu": neuropil, "iscell": np.ones((neurons, 2))}.items():
-        np.save(folder / f"{name}.npy", values)
+    np.save(folder / "iscell.npy", np.ones((neurons, 2)))
     for name, values in {"stat": stat, "ops": ops}.items():
         np.save(folder / f"{name}.npy", np.array(values, dtype=object), allow_pickle=True)
 

@@ -28,7 +28,7 @@ def test_large_input_asks_for_more(monkeypatch):
     assert by_size("train", "mem_mb", 2000)({}, [], attempt=1) == START_MB + 16 * 900
     assert by_size("deconvolve", "runtime", 15)({}, [], attempt=2) == 2 * 32
     monkeypatch.setattr("calcium_latents.planning.sizes.size_mb", lambda paths: 1e6)
-    assert by_size("import_recording", "mem_mb", 2000)({}, [], attempt=1) == MOST_MB
+    assert by_size("train", "mem_mb", 2000)({}, [], attempt=1) == MOST_MB
 
 
 @pytest.mark.parametrize("rule", ["deconvolve", "hide_samples", "cut_windows"])

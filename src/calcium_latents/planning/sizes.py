@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 #: data, minutes.
 START_MB, START_MINUTES = 800, 5
 
+#: Endings of files that readers have no way to read in parts.
+READ_WHOLE = (".mat", ".csv", ".txt")
+
 #: Most that is asked for by size, MB: a file may hold the film beside the traces.
 MOST_MB = 128_000
 
@@ -19,13 +22,15 @@ class Growth(NamedTuple):
     mem_mb: float
     runtime: float
     """Minutes, by one thread."""
+    whole_mem_mb: float = 0.0
+    """What it takes beside that for every MB of files that are read whole (`READ_WHOLE`)."""
 
 
 #: Rule -> what it takes. The first four are measured by benchmarks/recording_memory.py, fit_baselines with 240 neurons
 #: of 14,400 frames (17 MB and 0.04 minutes a MB), windows in 10 ms bins at 30 Hz; others follow from their arrays:
-#: windows have four times a recording's values, mostly missing and so small on disk.
+#: windows have four times a recording's values, mostly missing and so small on disk. An import reads parts of a file.
 GROWTH = {
-    "import_recording": Growth(4.0, 0.02),
+    "import_recording": Growth(0.1, 0.01, 4.0),
     "deconvolve": Growth(0.5, 0.03),
     "hide_samples": Growth(0.2, 0.01),
     "cut_windows": Growth(0.5, 0.03),
@@ -49,6 +54,8 @@ def by_size(rule: str, field: str, floor: int) -> Callable | int:
     def asked(wildcards: Any, input: Iterable[str], attempt: int) -> int:
         amount = floor if growth is None else max(floor, start + getattr(growth, field) * size_mb(input))
         if field == "mem_mb":
+            if growth is not None and growth.whole_mem_mb:
+                amount += growth.whole_mem_mb * size_mb(path for path in input if path.endswith(READ_WHOLE))
             amount = max(floor, min(amount, MOST_MB))
         return math.ceil(amount) * attempt
 

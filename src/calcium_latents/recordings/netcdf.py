@@ -103,7 +103,7 @@ def unnamed_array(folder: str | Path, shape: tuple[int, ...]) -> h5py.Dataset:
     It is gone when nothing refers to it, however the process ends.
     """
     path = Path(folder) / f".{secrets.token_hex(6)}.partial.h5"
-    file = h5py.File(path, "w")
+    file = h5py.File(UnfailingFile(path), "w")
     path.unlink()
     return file.create_dataset("values", shape, np.float32, chunks=_chunks(shape), compression="lzf")
 

@@ -26,7 +26,8 @@ import xarray as xr
 
 from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
-from calcium_latents.recordings.trace_measures import Measured, measure
+from calcium_latents.recordings.on_disk import Columns
+from calcium_latents.recordings.trace_measures import Measured, blocks, measure
 
 COLUMNS = ("check", "found", "expected", "verdict", "advice")
 ATTRIBUTE = "plausibility"
@@ -48,9 +49,9 @@ class Row(NamedTuple):
 
 
 def plausibility(
-    values: np.ndarray,
+    values: np.ndarray | Columns,
     sampling_rate_hz: float,
-    dff: np.ndarray | None = None,
+    dff: np.ndarray | Columns | None = None,
     neurons: np.ndarray | None = None,
     left_out: str = "",
     path: str = "traces",
@@ -217,8 +218,8 @@ def _dff(found: Measured, numbers: np.ndarray) -> list[Row]:
     ]
 
 
-def _raw(found: Measured, dff: np.ndarray, numbers: np.ndarray) -> list[Row]:
-    maximum = np.fmax.reduce(dff, axis=0)
+def _raw(found: Measured, dff: np.ndarray | Columns, numbers: np.ndarray) -> list[Row]:
+    maximum = np.concatenate([np.fmax.reduce(traces, axis=1) for traces in blocks(dff)])
     largest = maximum > LARGEST
     return [
         Row(

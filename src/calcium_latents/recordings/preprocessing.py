@@ -1,11 +1,15 @@
 """From raw fluorescence to dF/F, a step each (RADICaL, Methods, "Two-photon imaging")."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from calcium_latents.errors import UserError
+from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
+from calcium_latents.recordings.on_disk import Columns, empty
 
 NEUROPIL_COEFFICIENT = 0.7
 BASELINE_PERCENTILE = 10.0
@@ -57,17 +61,17 @@ def running_baseline(
 
 
 def delta_f_over_f(
-    fluorescence: np.ndarray,
+    fluorescence: np.ndarray | Columns,
     sampling_rate_hz: float,
     source: str = "fluorescence",
-    neuropil: np.ndarray | None = None,
+    neuropil: np.ndarray | Columns | None = None,
     coefficient: float = NEUROPIL_COEFFICIENT,
     neurons: np.ndarray | None = None,
     leave_out: bool = False,
-) -> np.ndarray:
+) -> np.ndarray | Columns:
     """Return (F - baseline) / baseline [frame, neuron] in float32 with the running baseline, F free of neuropil.
 
-    Neurons are taken a few at a time, so that hours of thousands of neurons need little beside what is returned.
+    Neurons are taken a few at a time, and what is returned is on disk where it is large.
 
     Args:
         fluorescence: [frame, neuron]; NaN = not sampled.
@@ -82,11 +86,11 @@ def delta_f_over_f(
         UserError: a baseline is not positive, as in traces that are dF/F already, or without their background.
     """
     frames, count = fluorescence.shape
-    # Neurons in rows: a recording is read and written one neuron after the other.
-    dff = np.empty((count, frames), np.float32).T
+    dff = empty(frames, count, np.float32)
     lowest, middle, spread = np.empty((3, count))
     step = max(1, BLOCK_SAMPLES // max(1, frames))
-    for block in (slice(start, start + step) for start in range(0, count, step)):
+    blocks = [slice(start, start + step) for start in range(0, count, step)]
+    for block in progress(blocks, f"dF/F of {Path(source).name}", unit="block"):
         values = np.asarray(fluorescence[:, block], float)
         if neuropil is not None and coefficient:
             values = subtract_neuropil(values, np.asarray(neuropil[:, block], float), coefficient)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from calcium_latents.recordings.on_disk import Columns
+
 BLOCK = 32  # neurons that are looked at together
 AVERAGED_S = 0.2
 LOW, QUARTER = 0.05, 0.25
@@ -44,7 +46,7 @@ class Measured:
     repeated: int = 0
 
 
-def measure(values: np.ndarray, rate: float) -> Measured:
+def measure(values: np.ndarray | Columns, rate: float) -> Measured:
     """Measure traces.
 
     Args:
@@ -52,13 +54,13 @@ def measure(values: np.ndarray, rate: float) -> Measured:
         rate: frames per second.
     """
     repeated = np.ones(max(len(values) - 1, 0), bool)
-    parts = [_measure(block, rate, repeated) for block in _blocks(values)]
+    parts = [_measure(block, rate, repeated) for block in blocks(values)]
     names = [one.name for one in fields(Measured) if one.name != "repeated"]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Measured(**joined, repeated=int(repeated.sum()))
 
 
-def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+def blocks(values: np.ndarray | Columns) -> Iterator[np.ndarray]:
     """Yield [neuron, frame] of a few neurons at a time, for memory."""
     for first in range(0, values.shape[1], BLOCK):
         yield np.ascontiguousarray(values[:, first : first + BLOCK].T, np.float32)

@@ -11,6 +11,7 @@ import xarray as xr
 from calcium_latents.recording_formats import FALLBACK, FORMATS
 from calcium_latents.recordings.behaviour import behaviour_variables
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Columns, as_type, grid, of_neurons, scratch_folder
 from calcium_latents.recordings.plausibility import plausibility, stored
 from calcium_latents.recordings.preprocessing import NEUROPIL_COEFFICIENT, delta_f_over_f
 from calcium_latents.recordings.readers.behaviour_table import read_behaviour
@@ -20,19 +21,26 @@ from calcium_latents.recordings.readers.sample_offsets import sample_offsets
 from calcium_latents.recordings.readers.selection import USABLE, check_traces, select_neurons, without
 from calcium_latents.recordings.readers.traces import Behaviour, Traces, regular_frames
 from calcium_latents.recordings.schema import make_recording
+from calcium_latents.recordings.trace_measures import blocks
 from calcium_latents.recordings.trial_table import ATTRIBUTE, trial_attribute
 
 
-def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.Dataset:
+def read_user_file(entry: Mapping[str, Any], base_directory: str | Path, scratch: Path | None = None) -> xr.Dataset:
     """Return the recording that `entry` describes as a Recording: one trial of imaging frames, dF/F.
 
     Args:
         entry: see the package's docstring.
         base_directory: what relative paths are relative to.
+        scratch: where to keep large traces, which stay on disk until they are used; default: the system's folder.
 
     Raises:
         UserError: names the file, the field, what was expected, what was found, and what to do.
     """
+    with scratch_folder(scratch):
+        return _recording(entry, base_directory)
+
+
+def _recording(entry: Mapping[str, Any], base_directory: str | Path) -> xr.Dataset:
     path = find_path(entry.get("file"), "file", base_directory, folders=True)
     chosen = chosen_format(entry, path)
     rate = number(entry, "sampling_rate_hz", path)
@@ -41,11 +49,10 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
         traces.neurons = np.arange(traces.values.shape[1])
     time, n_in_file = None, int(np.max(traces.neurons)) + 1
     traces = select_neurons(traces, entry.get("neurons"), str(path))
-    if traces.values.dtype.kind != "f":
-        traces.values = np.asarray(traces.values, np.float32 if traces.values.itemsize < 4 else float)
+    if (kind := traces.values.dtype).kind != "f":
+        traces.values = as_type(traces.values, np.float32 if kind.itemsize < 4 else float)
     if traces.timestamps is not None:
-        raw = traces.values
-        traces.values, time, actual = regular_frames(raw, traces.timestamps, str(path))
+        traces.values, time, actual = regular_frames(traces.values, traces.timestamps, str(path))
         if traces.neuropil is not None:
             traces.neuropil = regular_frames(traces.neuropil, traces.timestamps, str(path))[0]
         if rate is not None and abs(actual / rate - 1) > 0.01:
@@ -57,17 +64,17 @@ def read_user_file(entry: Mapping[str, Any], base_directory: str | Path) -> xr.D
     if time is None:
         time = traces.start_s + np.arange(traces.values.shape[0]) / rate
     behaviour = traces.behaviour | _behaviour(entry, base_directory, time)
-    traces, dff = as_dff(traces, entry, path)
-    made = None if dff is traces.values else dff
+    traces, made = made_dff(traces, entry, path)
     left_out = traces.attributes.get("left_out", "")
     plausible = plausibility(traces.values, rate, made, traces.neurons, left_out, str(path))
+    dff = as_type(traces.values, np.float32) if made is None else made
     attributes = {**traces.attributes, **stored(plausible), "source_format": chosen}
     if traces.notes:
         attributes["reader_notes"] = json.dumps(list(traces.notes))
     if traces.trials is not None:
         attributes[ATTRIBUTE] = trial_attribute(traces.trials)
     return make_recording(
-        fluorescence=dff[None],
+        fluorescence=grid(dff),
         time=time,
         bin_width_s=1 / rate,
         imaging_rate_hz=rate,
@@ -105,8 +112,8 @@ def chosen_format(entry: Mapping[str, Any], path: Path) -> str:
     return next((name for name in FORMATS if reader(name).recognises(path)), FALLBACK)
 
 
-def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> tuple[Traces, np.ndarray]:
-    """Return dF/F [frame, neuron] of `traces`, made so where they are not, as `is_dff` and `neuropil` of `entry` say.
+def made_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> tuple[Traces, np.ndarray | Columns | None]:
+    """Return dF/F [frame, neuron] made of `traces` as `is_dff` and `neuropil` of `entry` say; None where they are dF/F.
 
     Where only usable neurons are asked for, those whose baseline is not above 0 are left out of both.
 
@@ -117,7 +124,7 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> tuple[Traces
     if is_dff is None:
         fail(path, "is_dff", "true or false", "none, and this format does not say", "Add `is_dff` to the entry.")
     if is_dff:
-        return traces, traces.values
+        return traces, None
     own = NEUROPIL_COEFFICIENT if traces.neuropil_coefficient is None else traces.neuropil_coefficient
     setting = entry.get("neuropil")
     setting = setting.get("coefficient") if isinstance(setting, Mapping) else setting
@@ -130,5 +137,7 @@ def as_dff(traces: Traces, entry: Mapping[str, Any], path: Path) -> tuple[Traces
     dff = delta_f_over_f(
         traces.values, traces.sampling_rate_hz, str(path), traces.neuropil, coefficient, traces.neurons, usable
     )
-    dark = np.isnan(dff[np.argmax(np.isfinite(traces.values), axis=0), np.arange(dff.shape[1])])
-    return without(traces, np.where(dark, "a baseline that is not above 0", ""), str(path)), dff[:, ~dark]
+    dark = np.concatenate([np.isnan(part).all(axis=1) for part in blocks(dff)]) if usable else np.zeros(1, bool)
+    if not dark.any():
+        return traces, dff
+    return without(traces, np.where(dark, "a baseline that is not above 0", ""), str(path)), of_neurons(dff, ~dark)

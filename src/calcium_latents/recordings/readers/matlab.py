@@ -5,20 +5,43 @@ A cell array, or a field of a struct array, whose parts are vectors of one lengt
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
+from calcium_latents.recordings.readers.stored import Stored, hdf5_matrix
+
+ALL = slice(None)
 NUMBERS = {"double", "single"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 #: Where MATLAB 7.3 keeps the parts of cells and objects.
 INTERNAL = ("#refs#", "#subsystem#")
 
-Arrays = dict[str, tuple[tuple[int, ...], np.dtype, Callable[[], np.ndarray]]]
+
+class Numbers(NamedTuple):
+    """An array of a file.
+
+    Attributes:
+        shape, dtype: its own.
+        get: reads it, or a slice of its last axis, while the file is open.
+        stored: gives the matrix on disk; None where it cannot be read in parts.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    get: Callable[..., np.ndarray]
+    stored: Callable[[], Stored] | None = None
+
+    def anywhere(self) -> np.ndarray | Stored:
+        """Return it on disk where that can be, else in memory."""
+        return self.get() if self.stored is None else self.stored()
+
+
+Arrays = dict[str, Numbers]
 
 
 def variables(items: Mapping[str, Any], folder: str = "") -> Arrays:
-    """Return path -> (shape, type, how to get it) of all numbers in variables as `opening.load_mat` returns them."""
+    """Return path -> all numbers in variables as `opening.load_mat` returns them."""
     found: Arrays = {}
     for name, item in items.items():
         if not isinstance(item, np.ndarray):
@@ -28,14 +51,14 @@ def variables(items: Mapping[str, Any], folder: str = "") -> Arrays:
             fields = {field: item[field] for field in item.dtype.names}
             found |= variables(fields if item.size != 1 else {n: f.ravel()[0] for n, f in fields.items()}, f"{path}/")
         elif item.dtype.kind in "fiu":
-            found[path] = (item.shape, item.dtype, lambda item=item: item)
+            found[path] = Numbers(item.shape, item.dtype, lambda last=ALL, item=item: _part(item, last))
         elif item.dtype.kind == "O" and (known := _stackable(item.ravel().tolist())):
-            found[path] = (known[0], known[1], lambda item=item: _stacked(item.ravel().tolist()))
+            found[path] = Numbers(*known, lambda last=ALL, item=item: _part(_stacked(item.ravel().tolist()), last))
     return found
 
 
 def hdf5_variables(file: h5py.File, matlab: bool) -> Arrays:
-    """Return path -> (shape, type, how to get it) of all numbers in an HDF5 file, while it is open.
+    """Return path -> all numbers in an HDF5 file, while it is open.
 
     Args:
         file: any HDF5 file.
@@ -50,13 +73,22 @@ def hdf5_variables(file: h5py.File, matlab: bool) -> Arrays:
         if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
             parts = [file[reference] for reference in item[()].ravel() if reference]
             if all(_has_numbers(part) for part in parts) and (known := _stackable(parts)):
-                found[name] = (known[0], known[1], lambda: _stacked([part[()].T for part in parts]))
+                found[name] = Numbers(*known, lambda last=ALL: _part(_stacked([part[()].T for part in parts]), last))
         elif _has_numbers(item):
             shape = item.shape[::-1] if matlab else item.shape
-            found[name] = (shape, item.dtype, lambda: item[()].T if matlab else item[()])
+            at = (file.filename, f"/{name}", matlab)
+            stored = (lambda: hdf5_matrix(*at)) if item.ndim == 2 else None
+            found[name] = Numbers(shape, item.dtype, lambda last=ALL: _part(item, last, matlab), stored)
 
     file.visititems(add)
     return found
+
+
+def _part(item: np.ndarray | h5py.Dataset, last: slice, turned: bool = False) -> np.ndarray:
+    """Return an array, or its transpose if it is `turned`, or a slice of the last axis of that."""
+    if last == ALL:
+        return item[()].T if turned else item[()]
+    return item[last].T if turned else item[..., last]
 
 
 def _has_numbers(item: Any) -> bool:

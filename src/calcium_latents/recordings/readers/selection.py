@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Columns, of_neurons
 from calcium_latents.recordings.readers.traces import Traces, check_rate
 
 #: Deconvolution takes no fewer samples of a neuron; other studies do.
@@ -40,7 +41,7 @@ def select_neurons(traces: Traces, wanted: Any, path: str) -> Traces:
         fail(path, "neurons", "all, usable, or a list of numbers", f"{wanted!r}", "Correct it in the entry.")
     if not keep.any():
         fail(path, "neurons", "at least one neuron", "none left", "Choose others.")
-    return of_neurons(traces, keep)
+    return _kept(traces, keep)
 
 
 def check_traces(traces: Traces, path: str) -> float:
@@ -66,7 +67,7 @@ def check_traces(traces: Traces, path: str) -> float:
     return rate
 
 
-def faults(values: np.ndarray, least: int = 2) -> np.ndarray:
+def faults(values: np.ndarray | Columns, least: int = 2) -> np.ndarray:
     """Return why a trace of `values` [frame, neuron] cannot be analysed, in words [neuron]; "" where it can.
 
     `least`: samples that are needed.
@@ -83,7 +84,7 @@ def faults(values: np.ndarray, least: int = 2) -> np.ndarray:
     return found
 
 
-def copies(values: np.ndarray) -> np.ndarray:
+def copies(values: np.ndarray | Columns) -> np.ndarray:
     """Return [neuron], true where a trace of `values` [frame, neuron] is the same as one before, sample by sample."""
     seen: dict[int, list[int]] = {}
     found = np.zeros(values.shape[1], bool)
@@ -94,7 +95,7 @@ def copies(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _each(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _each(values: np.ndarray | Columns) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the number and the trace [frame] of each neuron; a few are copied at a time."""
     for start in range(0, values.shape[1], BLOCK):
         yield from enumerate(np.ascontiguousarray(values[:, start : start + BLOCK].T), start)
@@ -115,18 +116,18 @@ def without(traces: Traces, reasons: np.ndarray, path: str) -> Traces:
     said = "; ".join([*before, *(f"{why}: {ranges(numbers)}" for why, numbers in groups)])
     if not keep.any():
         fail(path, "neurons", "at least one usable neuron", f"none left ({said})", "Look at the traces in the file.")
-    return replace(of_neurons(traces, keep), attributes={**traces.attributes, "left_out": said})
+    return replace(_kept(traces, keep), attributes={**traces.attributes, "left_out": said})
 
 
-def of_neurons(traces: Traces, keep: np.ndarray) -> Traces:
+def _kept(traces: Traces, keep: np.ndarray) -> Traces:
     """Return the traces of the neurons where `keep` [neuron]."""
     if keep.all():
         return traces
     chosen: dict[str, Any] = {}
-    for name in ("values", "neuropil", "frame_fraction"):
+    for name in ("values", "neuropil"):
         values = getattr(traces, name)
-        chosen[name] = None if values is None else np.asarray(values)[..., keep]
-    for name in ("position", "neurons"):
+        chosen[name] = None if values is None else of_neurons(values, keep)
+    for name in ("frame_fraction", "position", "neurons"):
         values = getattr(traces, name)
         chosen[name] = None if values is None else np.asarray(values)[keep]
     return replace(traces, **chosen)

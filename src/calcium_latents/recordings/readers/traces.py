@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Columns
+from calcium_latents.recordings.readers.stored import Stored
 
 #: Imaging frames per second that a recording may have; others are times in another unit.
 RATES_HZ = (0.3, 2000.0)
@@ -40,7 +42,7 @@ class Traces:
     """Traces of one continuous recording.
 
     Attributes:
-        values: [frame, neuron]; NaN = not sampled.
+        values: [frame, neuron]; NaN = not sampled. They and the neuropil may be on disk.
         sampling_rate_hz: imaging frames per second; None if the file does not say.
         is_dff: whether values are dF/F (else raw fluorescence); None if the file does not say.
         timestamps: [frame], s in the session; None for frames at the sampling rate from `start_s`.
@@ -56,12 +58,12 @@ class Traces:
         notes: sentences for the user: what the reader took for granted, or could not tell.
     """
 
-    values: np.ndarray
+    values: np.ndarray | Columns
     sampling_rate_hz: float | None
     is_dff: bool | None = None
     timestamps: np.ndarray | None = None
     start_s: float = 0.0
-    neuropil: np.ndarray | None = None
+    neuropil: np.ndarray | Columns | None = None
     neuropil_coefficient: float | None = None
     position: np.ndarray | None = None
     position_units: str = "pixel"
@@ -74,11 +76,11 @@ class Traces:
     notes: tuple[str, ...] = ()
 
 
-def oriented(array: np.ndarray, orientation: str | None, path: str, name: str) -> np.ndarray:
+def oriented(array: np.ndarray | Stored, orientation: str | None, path: str, name: str) -> np.ndarray | Columns:
     """Return `array` as [frame, neuron].
 
     Args:
-        array: a matrix of traces.
+        array: a matrix of traces, which may be on disk.
         orientation: "neurons x frames", "frames x neurons", or None to take the longer side for frames. That
             is done only if it is ten times the other and if neighbours along it resemble each other more than
             along the other, as those in time do: a wrong guess would go unnoticed.
@@ -86,7 +88,7 @@ def oriented(array: np.ndarray, orientation: str | None, path: str, name: str) -
     Raises:
         UserError: not a matrix of numbers, an unknown orientation, or one that cannot be told.
     """
-    array = np.asarray(array)
+    array = array if isinstance(array, Stored) else np.asarray(array)
     if array.ndim != 2 or array.dtype.kind not in "fiu" or 0 in array.shape:
         fail(
             path,
@@ -99,7 +101,7 @@ def oriented(array: np.ndarray, orientation: str | None, path: str, name: str) -
     if orientation is not None:
         if orientation not in known:
             fail(path, "orientation", f"one of {list(known)}", f"{orientation!r}", "Correct it in the entry.")
-        return array.T if known[orientation] else array
+        return _read(array.T if known[orientation] else array)
     rows, columns = array.shape
     longer = array.T if columns > rows else array
     if max(rows, columns) < 10 * min(rows, columns) or not _smoothness(longer) > _smoothness(longer.T):
@@ -110,20 +112,33 @@ def oriented(array: np.ndarray, orientation: str | None, path: str, name: str) -
             f"none, and {rows} x {columns}, which may be either",
             f"Add `orientation: {next(iter(known))}`, say, to the entry.",
         )
-    return array.T if columns > rows else array
+    return _read(array.T if columns > rows else array)
 
 
-def _smoothness(array: np.ndarray) -> float:
-    """Return the mean correlation of neighbours along the first axis, over at most 200 columns."""
-    part = np.asarray(array[:, :: max(1, array.shape[1] // 200)], float)
-    part = part - np.nansum(part, axis=0) / np.maximum(np.isfinite(part).sum(axis=0), 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = np.nansum(part[1:] * part[:-1], axis=0) / np.nansum(part**2, axis=0)
+def _read(array: np.ndarray | Stored) -> np.ndarray | Columns:
+    return array.columns() if isinstance(array, Stored) else array
+
+
+def _smoothness(array: np.ndarray | Stored) -> float:
+    """Return the mean correlation of neighbours along the first axis, over about 200 columns."""
+    step = max(1, array.shape[1] // 200)
+    sample = array.every(step) if isinstance(array, Stored) else array[:, ::step]
+    correlation = np.concatenate([_correlations(sample[:, at : at + 16]) for at in range(0, sample.shape[1], 16)])
     finite = correlation[np.isfinite(correlation)]
     return float(finite.mean()) if finite.size else -np.inf
 
 
-def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarray, float]:
+def _correlations(columns: np.ndarray) -> np.ndarray:
+    """Return the correlation of neighbours in each of some columns; NaN or infinite where there is none."""
+    part = np.asarray(columns, float)
+    part = part - np.nansum(part, axis=0) / np.maximum(np.isfinite(part).sum(axis=0), 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nansum(part[1:] * part[:-1], axis=0) / np.nansum(part**2, axis=0)
+
+
+def regular_frames(
+    values: np.ndarray | Columns, timestamps: np.ndarray, path: str
+) -> tuple[np.ndarray | Columns, np.ndarray, float]:
     """Return frames [frame, neuron], their times [frame] in s and the rate in Hz, with frames not taken filled with
     NaN.
 
@@ -154,9 +169,16 @@ def regular_frames(values: np.ndarray, timestamps: np.ndarray, path: str) -> tup
         found = f"{times[at : at + 2].tolist()} from frame {at} on"
         fail(path, "timestamps", "two or more finite, increasing times in s", found, "Correct the source file.")
     index, period = _numbered_frames(times, path)
-    filled = np.full((index[-1] + 1, values.shape[1]), np.nan, np.result_type(values, np.float32))
-    filled[index] = values
-    return filled, np.interp(np.arange(index[-1] + 1), index, times), 1 / period
+    count, kind = int(index[-1]) + 1, np.result_type(values.dtype, np.float32)
+
+    def filled(numbers: np.ndarray) -> np.ndarray:
+        block = np.full((count, numbers.size), np.nan, kind)
+        block[index] = values[:, numbers]
+        return block
+
+    regular = Columns((count, values.shape[1]), kind, filled, "C")
+    when = np.interp(np.arange(count), index, times)
+    return regular if isinstance(values, Columns) else np.asarray(regular), when, 1 / period
 
 
 def _numbered_frames(times: np.ndarray, path: str) -> tuple[np.ndarray, float]:

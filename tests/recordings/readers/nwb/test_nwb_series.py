@@ -13,7 +13,6 @@ from nwb_files import NwbWriter, dots, raw_traces
 from calcium_latents.errors import UserError
 from calcium_latents.recordings.readers import read_user_file
 from calcium_latents.recordings.readers.formats import nwb
-from calcium_latents.recordings.readers.nwb import series
 
 
 def test_turned_data_are_refused_and_read_where_the_entry_says_so(tmp_path):
@@ -74,7 +73,7 @@ def test_conversion_and_offset_whatever_the_chunks(chunks, tmp_path, monkeypatch
     writer.series(counts, table, "traces", "Neuropil", conversion=2.0)
     path = writer.write(tmp_path / "a.nwb")
     for block in (8, 100, 2**23):
-        monkeypatch.setattr(series, "BLOCK", block)
+        monkeypatch.setattr("calcium_latents.recordings.readers.stored.BLOCK", block)
         traces = nwb.read(path, {"neurons": [1, 4]})
         np.testing.assert_array_equal(traces.values, counts[:, [1, 4]] * 0.25 - 10)
         np.testing.assert_array_equal(traces.neuropil, counts[:, [1, 4]] * 2.0)
@@ -82,7 +81,7 @@ def test_conversion_and_offset_whatever_the_chunks(chunks, tmp_path, monkeypatch
 
 
 def test_samples_are_held_once_in_single_precision(tmp_path, monkeypatch):
-    monkeypatch.setattr(series, "BLOCK", 2**16)
+    monkeypatch.setattr("calcium_latents.recordings.readers.stored.BLOCK", 2**16)
     writer = NwbWriter()
     data = np.random.default_rng(3).random((40000, 50))
     writer.series(H5DataIO(data, chunks=(1000, 10)), writer.table(dots(50)), conversion=2.0)

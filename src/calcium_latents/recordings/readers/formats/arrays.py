@@ -12,6 +12,7 @@ from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.matlab import Arrays, hdf5_variables, variables
 from calcium_latents.recordings.readers.opening import is_hdf5, load_mat, load_npy, open_hdf5, reading
+from calcium_latents.recordings.readers.stored import Stored, npy_matrix
 from calcium_latents.recordings.readers.traces import Traces, oriented
 
 
@@ -37,11 +38,11 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     sampling_rate_hz, orientation = number(entry, "sampling_rate_hz", path), entry.get("orientation")
     neuropil_setting = entry.get("neuropil")
     neuropil_key = neuropil_setting.get("key") if isinstance(neuropil_setting, Mapping) else None
-    matrix, name = read_matrix(path, entry.get("key"))
+    matrix, name = _stored_matrix(path, entry.get("key"))
     values = oriented(matrix, orientation, str(path), name)
     neuropil = None
     if neuropil_key is not None:
-        neuropil = oriented(read_matrix(path, neuropil_key)[0], orientation, str(path), neuropil_key)
+        neuropil = oriented(_stored_matrix(path, neuropil_key)[0], orientation, str(path), neuropil_key)
         if neuropil.shape != values.shape:
             expected, found = f"the shape of {name} {values.shape}", f"{neuropil.shape}"
             fail(path, neuropil_key, expected, found, "Both must list the same frames and neurons.")
@@ -54,12 +55,21 @@ def read_matrix(path: Path, key: str | None) -> tuple[np.ndarray, str]:
         return load_npy(path, mapped=True), path.name
     with open_variables(path, key) as found:
         name = choose_matrix(path, key, found)
-        return found[name][2](), name
+        return found[name].get(), name
+
+
+def _stored_matrix(path: Path, key: str | None) -> tuple[np.ndarray | Stored, str]:
+    """Return a numeric matrix of the file, on disk where that can be, and its name."""
+    if path.suffix.lower() == ".npy":
+        return npy_matrix(path), path.name
+    with open_variables(path, key) as found:
+        name = choose_matrix(path, key, found)
+        return found[name].anywhere(), name
 
 
 @contextmanager
 def open_variables(path: Path, key: str | None = None, matlab: bool | None = None) -> Generator[Arrays]:
-    """Yield path -> (shape, type, how to get it) of the arrays in an HDF5 or MATLAB file.
+    """Yield path -> what is known of the arrays in an HDF5 or MATLAB file.
 
     Args:
         path: the file.

@@ -9,9 +9,11 @@ import numpy as np
 import scipy.sparse
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Columns, held, summed
 from calcium_latents.recordings.readers.caiman_background import background_under
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.opening import hdf5_has, open_hdf5
+from calcium_latents.recordings.readers.stored import hdf5_matrix
 from calcium_latents.recordings.readers.traces import Traces
 
 #: CaImAn's own default, which it stores whether or not the user set it.
@@ -46,19 +48,17 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
             if rate == DEFAULT_RATE_HZ:
                 notes.append("30 Hz is what CaImAn stores by default, too: is it the imaging rate?")
         chosen, measured = _traces(estimates, entry.get("key"), path)
-        keep = _accepted(estimates.get("idx_components"), len(chosen), path)
-        values = chosen[keep]
-        if measured is not None and measured.shape == chosen.shape:
-            values = np.where(before_found(measured[keep]), np.nan, values)
+        frames, count = chosen.shape
+        keep = _accepted(estimates.get("idx_components"), count, path)
         footprints, dims = _matrix(estimates.get("A")), _dims(file)
-        fits = footprints is not None and footprints.shape[1] == len(chosen)
+        fits = footprints is not None and footprints.shape[1] == count
         given = entry.get("key") is not None
         dff = None if given else _has_matrix(estimates, "F_dff")
         background = None
         if given and entry["key"] == "F_dff":
             dff = True
         elif dff is False and not entry.get("is_dff"):
-            background = _background(estimates, footprints, keep, values.shape[1]) if fits else None
+            background = _background(estimates, footprints, keep, frames) if fits else None
             if background is None:
                 found = "neither, but C in units of fluorescence"
                 advice = "Run estimates.detrend_df_f before saving; or add `is_dff: true` to take C + YrA as it is."
@@ -67,12 +67,21 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     if fits and footprints is not None and dims is not None and footprints.shape[0] == dims[0] * dims[1]:
         position = _centres(footprints[:, keep], dims)
         fraction = np.clip(position[:, 1] / dims[0], 0, 1 - 1e-6)
-    return Traces(
+    if measured is not None and measured.shape != chosen.shape:
+        measured = None
+
+    def samples(numbers: np.ndarray) -> np.ndarray:
+        block = np.asarray(chosen[:, keep[numbers]])
+        if measured is not None:
+            block = np.where(before_found(measured[:, keep[numbers]].T).T, np.nan, block)
         # The background is added, and its changes are taken off again as neuropil: its mean is the baseline.
-        values=values.T if background is None else (values + background).T,
+        return block if background is None else block + background[:, numbers]
+
+    return Traces(
+        values=held(Columns((frames, keep.size), samples(np.arange(1)).dtype, samples)),
         sampling_rate_hz=rate,
         is_dff=dff,
-        neuropil=None if background is None else background.T,
+        neuropil=None if background is None else held(background),
         neuropil_coefficient=None if background is None else 1.0,
         position=position,
         frame_fraction=fraction,
@@ -98,25 +107,30 @@ def _has_matrix(estimates: h5py.Group, name: str) -> bool:
     return isinstance(item, h5py.Dataset) and item.ndim == 2 and item.dtype.kind in "fiu" and 0 not in item.shape
 
 
-def _traces(estimates: h5py.Group, key: str | None, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the traces wanted and C + YrA, or None, both [component, frame]."""
+def _traces(
+    estimates: h5py.Group, key: str | None, path: Path
+) -> tuple[np.ndarray | Columns, np.ndarray | Columns | None]:
+    """Return the traces wanted and C + YrA, or None, both [frame, component]."""
     matrices = sorted(name for name in estimates if _has_matrix(estimates, name))
     if key is not None and key not in matrices:
         fail(path, "key", f"one of {matrices} in estimates", f"{key!r}", "Correct `key` in the entry.")
     if key is None and "F_dff" not in matrices and "C" not in matrices:
         fail(path, "estimates/C", "a matrix of traces", f"only {matrices}", "Run CNMF.fit before saving.")
-    measured = estimates["C"][()] if "C" in matrices else None
-    if measured is not None and "YrA" in matrices:
-        residual = estimates["YrA"]
-        if residual.shape != measured.shape:
-            fail(path, "estimates/YrA", f"the shape of C {measured.shape}", f"{residual.shape}", "Fit again.")
-        measured = measured + residual[()]
+
+    def stored(name: str) -> np.ndarray | Columns:
+        return hdf5_matrix(path, f"estimates/{name}", turned=True).columns()
+
+    shape = estimates["C"].shape if "C" in matrices else None
+    if shape is not None and "YrA" in matrices and (found := estimates["YrA"].shape) != shape:
+        fail(path, "estimates/YrA", f"the shape of C {shape}", f"{found}", "Fit again.")
     name = key or ("F_dff" if "F_dff" in matrices else None)
-    if name is None:
-        return np.asarray(measured), measured
-    chosen = estimates[name][()]
-    if key is None and measured is not None and chosen.shape != measured.shape:
-        fail(path, "estimates/F_dff", f"the shape of C {measured.shape}", f"{chosen.shape}", "Compute it again.")
+    if key is None and name is not None and shape is not None and (found := estimates[name].shape) != shape:
+        fail(path, "estimates/F_dff", f"the shape of C {shape}", f"{found}", "Compute it again.")
+    measured = stored("C") if shape is not None else None
+    if measured is not None and "YrA" in matrices:
+        measured = summed(measured, stored("YrA"))
+    chosen = measured if name is None else stored(name)
+    assert chosen is not None
     return chosen, measured
 
 
@@ -137,8 +151,8 @@ def _accepted(item: Any, count: int, path: Path) -> np.ndarray:
 
 def _background(
     estimates: h5py.Group, footprints: scipy.sparse.csc_matrix | None, keep: np.ndarray, frames: int
-) -> np.ndarray | None:
-    """Return the background under each component [component, frame] in the units of C; None where there is none."""
+) -> Columns | None:
+    """Return the background under each component [frame, component] in the units of C; None where there is none."""
     if footprints is None:
         return None
     part = footprints[:, keep]

@@ -15,8 +15,10 @@ from calcium_latents.recordings.fields import fail
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.formats.arrays import open_variables
 from calcium_latents.recordings.readers.opening import hdf5_has, is_hdf5, load_mat, reading
-from calcium_latents.recordings.readers.traces import Traces
+from calcium_latents.recordings.readers.traces import Traces, oriented
 
+#: Cells whose images are looked at together.
+IMAGES_AT_ONCE = 32
 STRUCT, TRACES, IMAGES = "output", "temporal_weights", "spatial_weights"
 
 
@@ -51,15 +53,18 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     with open_variables(path, struct, matlab=True) as found:
         if traces not in found:
             fail(path, traces, "EXTRACT's traces", f"only {sorted(found)[:12]}", "Name the struct by `key`.")
-        values = found[traces][2]()
+        values = found[traces].anywhere()
         if values.ndim != 2 or 0 in values.shape:
             fail(path, traces, "frames x cells", f"shape {values.shape}", "Save the struct again.")
-        if images in found and len(found[images][0]) == 3:
-            if found[images][0][2] != values.shape[1]:
-                shape = f"{found[images][0]}"
+        if images in found and len(found[images].shape) == 3:
+            if found[images].shape[2] != values.shape[1]:
+                shape = f"{found[images].shape}"
                 fail(path, images, f"images of {values.shape[1]} cells", shape, "Save the struct again.")
-            position = _centres(found[images][2]())
-    return Traces(values=values, sampling_rate_hz=rate, position=position)
+            cells = (slice(at, at + IMAGES_AT_ONCE) for at in range(0, values.shape[1], IMAGES_AT_ONCE))
+            position = np.concatenate([_centres(found[images].get(part)) for part in cells])
+    return Traces(
+        values=oriented(values, "frames x neurons", str(path), traces), sampling_rate_hz=rate, position=position
+    )
 
 
 def _centres(images: np.ndarray) -> np.ndarray:

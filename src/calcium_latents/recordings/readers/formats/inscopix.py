@@ -14,10 +14,14 @@ import numpy as np
 import pandas as pd
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import of_neurons
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.opening import reading, text_start
+from calcium_latents.recordings.readers.stored import read_rows
 from calcium_latents.recordings.readers.traces import Traces
 
+#: Values that are read at once.
+CHUNK_VALUES = 2**21
 STATUSES = ("accepted", "undecided", "rejected")
 
 
@@ -40,7 +44,9 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
         if not names or len(statuses) != len(names) or not set(statuses) <= set(STATUSES):
             found = f"{statuses[:5]}" if statuses else "none"
             fail(path, "line 2", f"a status of each of {len(names)} cells, of {list(STATUSES)}", found, advice)
-        table = pd.read_csv(path, skiprows=2, header=None, skipinitialspace=True, dtype=np.float64, na_values=[""])
+        options = {"skiprows": 2, "header": None, "skipinitialspace": True, "dtype": np.float64, "na_values": [""]}
+        with pd.read_csv(path, chunksize=max(1, CHUNK_VALUES // len(names)), **options) as chunks:
+            table = read_rows(chunks, _lines(path))
     if len(table) < 2 or table.shape[1] != len(names) + 1:
         found = f"{len(table)} rows of {table.shape[1]}"
         fail(path, "file", f"two rows or more of {len(names) + 1} numbers", found, advice)
@@ -53,13 +59,19 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     numbers = np.array([int(match.group()) if match else -1 for match in digits])
     named = len(set(numbers.tolist())) == len(names) and numbers.min() >= 0 and numbers.max() < 2**31
     return Traces(
-        values=table.to_numpy()[:, 1 + kept],
+        values=of_neurons(table, 1 + kept),
         sampling_rate_hz=rate,
-        timestamps=table[0].to_numpy(),
+        timestamps=table[:, 0],
         neurons=numbers[kept] if named else kept,
         attributes={"roi_names": json.dumps([names[i] for i in kept])},
         notes=told,
     )
+
+
+def _lines(path: Path) -> int:
+    """Return how many lines come after the first two, empty ones among them."""
+    with path.open("rb") as file:
+        return sum(1 for _ in file) - 2
 
 
 def _cells(line: str) -> list[str]:

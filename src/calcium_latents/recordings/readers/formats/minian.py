@@ -16,8 +16,10 @@ import xarray as xr
 from calcium_latents.errors import UserError
 from calcium_latents.recording_formats import is_zarr, zarr_group
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Columns, empty
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.opening import hdf5_has, reading, refuse_pickles
+from calcium_latents.recordings.readers.stored import parts
 from calcium_latents.recordings.readers.traces import Traces
 
 
@@ -49,7 +51,7 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
         traces = found[key].squeeze(drop=True)
         if set(traces.dims) != {"unit_id", "frame"}:
             fail(path, key, "dimensions unit_id and frame", f"{traces.dims}", "Name another variable by `key`.")
-        values = traces.transpose("frame", "unit_id").values
+        values = _samples(traces)
         units, frames = (np.asarray(traces[name].values) for name in ("unit_id", "frame"))
     with _opened(path, "A") as found:
         position = _centres(found["A"].squeeze(drop=True), units) if "A" in found else None
@@ -64,6 +66,17 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
         position=position,
         neurons=units.astype(int),
     )
+
+
+def _samples(traces: xr.DataArray) -> np.ndarray | Columns:
+    """Return traces over frame and unit_id [frame, unit], a part at a time."""
+    turned, array = traces.dims[0] == "unit_id", traces.variable
+    values = empty(traces.sizes["frame"], traces.sizes["unit_id"], traces.dtype)
+    chunks = array.encoding.get("preferred_chunks", {})
+    for part in parts(array.shape, [chunks.get(dim, 1) for dim in array.dims]):
+        block = np.asarray(array[part])
+        values[part[::-1] if turned else part] = block.T if turned else block
+    return values
 
 
 @contextmanager

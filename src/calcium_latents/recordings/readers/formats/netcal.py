@@ -15,14 +15,16 @@ import pandas as pd
 
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Columns, of_neurons
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.formats.arrays import choose_matrix, open_variables
 from calcium_latents.recordings.readers.opening import reading, text_start
+from calcium_latents.recordings.readers.stored import read_rows
 from calcium_latents.recordings.readers.traces import Traces, oriented, regular_frames
 
 TIME = "time (s)"
-# Rows that are read at once.
-CHUNK_ROWS = 2000
+#: Values that are read at once.
+CHUNK_VALUES = 2**21
 #: What other programs put around a cell: blanks, quotes, a byte order mark.
 WRAPPING = ' \t\r\n"\ufeff'
 MISSING = ["NaN", "nan", "NAN", "-NaN", "-nan"]
@@ -65,7 +67,7 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
         table, header = _read_table(path, comma=path.suffix.lower() == ".csv")
         neurons, attributes = _numbers(header, path)
         has_time = header is not None or _is_increasing(table[:, 0])
-        time, values = (table[:, 0], table[:, 1:]) if has_time else (None, table)
+        time, values = (table[:, 0], of_neurons(table, np.arange(1, table.shape[1]))) if has_time else (None, table)
         if values.shape[1] == 0:
             fail(path, "columns", "at least one ROI beside the time", "none", "Export the traces of all ROIs.")
     else:
@@ -85,10 +87,10 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     )
 
 
-def _read_table(path: Path, comma: bool) -> tuple[np.ndarray, list[str] | None]:
+def _read_table(path: Path, comma: bool) -> tuple[np.ndarray | Columns, list[str] | None]:
     """Return the numbers [row, column] of a text file, and the names in its header (CSV only)."""
     with reading(path, "rows of numbers", "Export it again."):
-        header, skipped, rows = _check_lines(path, comma)
+        header, skipped, rows, width = _check_lines(path, comma)
     options = {
         "sep": "," if comma else r"\s+",
         "header": None,
@@ -99,18 +101,19 @@ def _read_table(path: Path, comma: bool) -> tuple[np.ndarray, list[str] | None]:
         "na_values": MISSING,
     }
     try:
-        with pd.read_csv(path, dtype=np.float64, chunksize=CHUNK_ROWS, **options) as chunks:
-            number = -(-rows // CHUNK_ROWS)
+        chunk = max(1, CHUNK_VALUES // width)
+        with pd.read_csv(path, dtype=np.float64, chunksize=chunk, **options) as chunks:
+            number = -(-rows // chunk)
             steps = progress(chunks, f"reading {path.name}", total=number, unit="part")
-            table = np.concatenate([chunk.to_numpy() for chunk in steps])
+            table = read_rows(steps, rows)
     except (ValueError, OSError) as error:
         _fail_at_cell(path, header, error)
     return table, header
 
 
-def _check_lines(path: Path, comma: bool) -> tuple[list[str] | None, int, int]:
+def _check_lines(path: Path, comma: bool) -> tuple[list[str] | None, int, int, int]:
     """Check the header (CSV) and that all rows are of one length; return the header, the lines before
-    the rows, and the number of rows.
+    the rows, and the numbers of rows and of columns.
 
     pandas would fill up short rows with missing samples.
     """
@@ -134,7 +137,7 @@ def _check_lines(path: Path, comma: bool) -> tuple[list[str] | None, int, int]:
             rows += 1
     if rows < 2:
         fail(path, "file", "rows of numbers, two frames or more", f"{rows}", "Is this an export of NETCAL?")
-    return header, first - 1 + comma, rows
+    return header, first - 1 + comma, rows, width
 
 
 def _fail_at_cell(path: Path, header: list[str] | None, error: Exception) -> NoReturn:
@@ -180,7 +183,7 @@ def _is_increasing(column: np.ndarray) -> bool:
     return column.size > 2 and bool(np.isfinite(column).all() and (np.diff(column) > 0).all())
 
 
-def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.ndarray | Columns, np.ndarray | None]:
     """Return traces [frame, ROI] and their times [frame], None where the file has none."""
     with open_variables(path) as found:
         if key is None:
@@ -189,13 +192,13 @@ def _read_mat(path: Path, key: str | None, orientation: str | None) -> tuple[np.
             own = [name for name in known if name.rsplit("/", 1)[-1] == "traces"]
             key = next(iter(own or known), None)
         key = choose_matrix(path, key, found)
-        matrix = found[key][2]()
+        matrix = found[key].anywhere()
         folder, _, last = key.rpartition("/")
         clock = f"{folder}/{TIMES_OF.get(last, 't')}".lstrip("/")
-        time = found[clock][2]().astype(float).ravel() if clock in found else None
-    if time is not None and np.ndim(matrix) == 2 and orientation is None:
-        if time.size not in np.shape(matrix):
-            expected = f"one time a frame of {key} {np.shape(matrix)}"
+        time = found[clock].get().astype(float).ravel() if clock in found else None
+    if time is not None and matrix.ndim == 2 and orientation is None:
+        if time.size not in matrix.shape:
+            expected = f"one time a frame of {key} {matrix.shape}"
             fail(path, clock, expected, f"{time.size}", "Export it again.")
-        orientation = "frames x neurons" if np.shape(matrix)[0] == time.size else "neurons x frames"
+        orientation = "frames x neurons" if matrix.shape[0] == time.size else "neurons x frames"
     return oriented(matrix, orientation, str(path), key), time

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from calcium_latents.recordings.on_disk import Columns, empty, first_frames, summed
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.nwb import caiman
 from calcium_latents.recordings.readers.nwb.behaviour import behaviour_signals
@@ -67,14 +68,14 @@ def _read(file: Any, path: Path, entry: Mapping[str, Any], sampling_rate_hz: flo
     is_dff: bool | None = any(item.is_dff for item in planes)
     residuals, neuropil, coefficient = caiman.residuals(planes), None, None
     if residuals is not None:
-        values += _samples([residuals], columns, turned, frames.count)
+        values = summed(values, _samples([residuals], columns, turned, frames.count))
         # CaImAn's fluorescence is free of background. It is added, and its changes are taken off again as neuropil:
         # its mean is the baseline. Without a background only the user knows.
         background = None if entry.get("is_dff") else caiman.background(planes[0], found, columns[0])
         is_dff = None
         if background is not None:
-            is_dff, neuropil, coefficient = False, background[: frames.count].astype(np.float32), 1.0
-            values += neuropil
+            is_dff, neuropil, coefficient = False, first_frames(background, frames.count, np.float32), 1.0
+            values = summed(values, neuropil)
     elif not is_dff:
         others = [other for other in (neuropil_of(item, found) for item in planes) if other is not None]
         attributes["nwb_neuropil"] = "none"
@@ -116,11 +117,13 @@ def _columns(planes: Sequence[RoiSeries], keep: np.ndarray) -> list[np.ndarray]:
     return [np.flatnonzero(part) for part in np.split(keep, ends[:-1])]
 
 
-def _samples(series: Sequence[RoiSeries], columns: Sequence[np.ndarray], turned: bool, count: int) -> np.ndarray:
+def _samples(
+    series: Sequence[RoiSeries], columns: Sequence[np.ndarray], turned: bool, count: int
+) -> np.ndarray | Columns:
     """Return samples of the kept ROIs of several series [frame, neuron], float32."""
-    values, filled = np.empty((count, sum(chosen.size for chosen in columns)), np.float32), 0
+    values, filled = empty(count, sum(chosen.size for chosen in columns), np.float32, "C"), 0
     for item, chosen in zip(series, columns, strict=True):
-        read_samples(item, chosen, turned, values[:, filled : filled + chosen.size])
+        read_samples(item, chosen, turned, values, filled)
         filled += chosen.size
     return values
 

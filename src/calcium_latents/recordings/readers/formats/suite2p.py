@@ -9,8 +9,10 @@ import numpy as np
 
 from calcium_latents.recording_formats import SUITE2P_RUN, is_zarr, suite2p_folder
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Columns, held, of_neurons
 from calcium_latents.recordings.readers.entry_fields import number
 from calcium_latents.recordings.readers.opening import load_npy, reading
+from calcium_latents.recordings.readers.stored import Stored, npy_matrix
 from calcium_latents.recordings.readers.traces import Traces
 
 EXPECTED, AGAIN = "a NumPy file of suite2p", "Run suite2p again."
@@ -60,15 +62,13 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     med, plane_of = _stat(folder, n_neurons)
     planes = _planes(folder, plane_of)
     run = _run(folder) if folder.name != "combined" else _run(folder.parent / "plane0") | _run(folder)
-    # Only the cells' rows are read from the disk.
-    values = np.asarray(fluorescence[cells]).T
-    background = None if neuropil is None else np.asarray(neuropil[cells]).T
-    for name, plane in planes.items():
-        inside = np.ones(cells.sum(), bool) if len(planes) == 1 else plane_of[cells] == name
-        missing = _missing(folder, plane, n_frames)
-        for array in (values, background):
-            if array is not None and missing.any():
-                array[np.ix_(missing, inside)] = np.nan
+    missing = {name: _missing(folder, plane, n_frames) for name, plane in planes.items()}
+    plane_of_cell = np.full(cells.sum(), next(iter(planes))) if len(planes) == 1 else plane_of[cells]
+    values, background = (
+        None if traces is None else _sampled(of_neurons(traces.T.columns(), cells), plane_of_cell, missing)
+        for traces in (fluorescence, neuropil)
+    )
+    assert values is not None
     position = fraction = None
     if med is not None:
         position = med[cells, ::-1]
@@ -94,10 +94,26 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     )
 
 
-def _traces(folder: Path, name: str) -> np.ndarray:
+def _sampled(
+    traces: np.ndarray | Columns, plane_of: np.ndarray, missing: Mapping[int, np.ndarray]
+) -> np.ndarray | Columns:
+    """Return traces [frame, cell] without the samples that are `missing` [frame] in a cell's plane."""
+    if not any(frames.any() for frames in missing.values()):
+        return traces
+
+    def read(numbers: np.ndarray) -> np.ndarray:
+        block = np.array(traces[:, numbers], order="F")
+        for at, plane in enumerate(plane_of[numbers]):
+            block[missing[int(plane)], at] = np.nan
+        return block
+
+    return held(Columns((traces.shape[0], traces.shape[1]), traces.dtype, read))
+
+
+def _traces(folder: Path, name: str) -> Stored:
     """Return [ROI, frame], on disk."""
-    traces = load_npy(folder / name, EXPECTED, AGAIN, mapped=True)
-    if traces.ndim != 2 or traces.dtype.kind != "f" or 0 in traces.shape:
+    traces = npy_matrix(folder / name, EXPECTED, AGAIN)
+    if not isinstance(traces, Stored) or traces.dtype.kind != "f":
         found = f"shape {traces.shape} of {traces.dtype}"
         fail(folder / name, name.removesuffix(".npy"), "traces (ROIs, frames)", found, AGAIN)
     return traces

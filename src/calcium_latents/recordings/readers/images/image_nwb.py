@@ -151,4 +151,4 @@ def _activity(path: Path, entry: Mapping[str, Any]) -> tuple[np.ndarray, np.ndar
         times = traces.start_s + np.arange(len(values)) / traces.sampling_rate_hz
     if len(times) != len(values) or (np.diff(times) <= 0).any():
         fail(path, "timestamps", "one rising time a frame", "others", "Correct the file.")
-    return times, values, traces.neurons
+    return times, np.asarray(values), traces.neurons

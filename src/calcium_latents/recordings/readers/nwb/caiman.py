@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from calcium_latents.recordings.on_disk import Columns
 from calcium_latents.recordings.readers.caiman_background import background_under
 from calcium_latents.recordings.readers.nwb.masks import is_caiman
 from calcium_latents.recordings.readers.nwb.series import RoiSeries, full_name
@@ -21,7 +22,7 @@ def residuals(planes: list[RoiSeries]) -> RoiSeries | None:
     return replace(item, name=full_name(beside), series=beside)
 
 
-def background(item: RoiSeries, found: list[RoiSeries], chosen: np.ndarray) -> np.ndarray | None:
+def background(item: RoiSeries, found: list[RoiSeries], chosen: np.ndarray) -> Columns | None:
     """Return the background under components [frame, ROI chosen] in the units of C; None where the file has none.
 
     Args:
@@ -37,8 +38,7 @@ def background(item: RoiSeries, found: list[RoiSeries], chosen: np.ndarray) -> n
     if temporal.shape != (item.series.data.shape[0], others[0].rows.size):
         return None
     footprints, spatial = (_flat(item.table, rows) for rows in (item.rows[chosen], others[0].rows))
-    under = background_under(footprints, spatial, temporal.T)
-    return None if under is None else under.T
+    return background_under(footprints, spatial, temporal.T)
 
 
 def _flat(table: Any, rows: np.ndarray) -> scipy.sparse.csc_matrix:

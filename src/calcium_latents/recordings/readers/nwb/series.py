@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.on_disk import Scratch
+from calcium_latents.recordings.readers.stored import parts
 
 # Series of these names are no fluorescence of the neurons; they are read only when `key` asks for them.
 OTHERS = ("neuropil", "deconv", "denoise", "event", "spike", "spks", "background", "baseline")
@@ -16,8 +18,6 @@ REGIONS = ("rois", "table_region")
 # Words of names that say what a series holds and not of which ROIs.
 KINDS = re.compile(r"fluorescence|neuropil|roi_?response_?series|traces?|corrected|raw|dff|df_?over_?f|[\W_]")
 TRANSPOSED = "neurons x frames"
-# So many samples are read at once: 64 MiB of float64.
-BLOCK = 2**23
 
 
 @dataclass(frozen=True)
@@ -149,19 +149,22 @@ def frame_count(item: RoiSeries, turned: bool) -> int:
     return int(item.series.data.shape[1 if turned else 0])
 
 
-def read_samples(item: RoiSeries, columns: np.ndarray, turned: bool, into: np.ndarray) -> None:
+def read_samples(
+    item: RoiSeries, columns: np.ndarray, turned: bool, into: np.ndarray | Scratch, first: int = 0
+) -> None:
     """Read ROIs into float32 samples in units (conversion and offset applied), block by block.
 
     Args:
         item: the series.
         columns: [ROI chosen], which of the series' ROIs.
         turned: see `is_transposed`.
-        into: [frame, ROI chosen], filled; frames beyond its end are left out.
+        into: [frame, neuron], filled; frames beyond its end are left out.
+        first: which of its neurons is the first of the ROIs chosen.
     """
     data = item.series.data
     # float64 scalars: integers keep their bits until they are in units.
     scale, zero = np.float64(item.series.conversion or 1.0), np.float64(item.series.offset or 0.0)
-    for part in _blocks(data):
+    for part in parts(data.shape, getattr(data, "chunks", None)):
         block = np.asarray(data[part])
         if block.ndim == 1:
             block, part = block[:, None], (*part, slice(0, 1))
@@ -172,22 +175,9 @@ def read_samples(item: RoiSeries, columns: np.ndarray, turned: bool, into: np.nd
         inside = (columns >= rois.start) & (columns < rois.stop)
         stop = min(frames.stop, into.shape[0])
         if inside.any() and stop > frames.start:
-            into[frames.start : stop, inside] = block[: stop - frames.start, columns[inside] - rois.start]
-
-
-def _blocks(data: Any) -> list[tuple[slice, ...]]:
-    """Return parts of a dataset that hold whole chunks, so that none is unpacked twice."""
-    shape = tuple(data.shape)
-    chunks = getattr(data, "chunks", None) or (1,) * len(shape)
-    others = int(np.prod(shape[1:]))
-    axis = 0 if len(shape) == 1 or chunks[0] * others <= BLOCK else 1
-    across = max(1, int(np.prod(shape)) // max(1, shape[axis]))
-    step = chunks[axis] * max(1, BLOCK // (chunks[axis] * across))
-    whole = [slice(0, length) for length in shape]
-    return [
-        (*whole[:axis], slice(start, min(start + step, shape[axis])), *whole[axis + 1 :])
-        for start in range(0, shape[axis], step)
-    ]
+            into[frames.start : stop, first + np.flatnonzero(inside)] = block[
+                : stop - frames.start, columns[inside] - rois.start
+            ]
 
 
 def _are_planes(pool: list[RoiSeries], container_named: bool) -> bool:

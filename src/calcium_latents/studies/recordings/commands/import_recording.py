@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 from calcium_latents.commands.cli import command, run_command
 
@@ -19,7 +20,7 @@ def main(options) -> None:
     from calcium_latents.recordings.plausibility import in_words, plausibility_table
     from calcium_latents.recordings.readers import read_user_file
 
-    recording = read_user_file(options.parameters, options.base_directory)
+    recording = read_user_file(options.parameters, options.base_directory, Path(options.output).parent)
     for note in json.loads(recording.attrs.get("reader_notes", "[]")):
         print(f"{options.parameters['file']}: {note}", file=sys.stderr)
     print(in_words(plausibility_table(recording)), file=sys.stderr)

@@ -1,0 +1,43 @@
+"""What an import takes of memory and time, by the workflow's own command, and what is asked for it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from calcium_latents.planning.sizes import START_MB, by_size
+
+
+def asked(field, paths=()):
+    return by_size("import_recording", field, 0)({}, list(paths), attempt=1)
+
+
+def test_it_takes_less_than_is_asked_for(tmp_path):
+    """38 neurons over an hour: their traces are kept on disk."""
+    random, shape = np.random.default_rng(1), (38, 111_000)
+    for name, level in {"F": 400, "Fneu": 100}.items():
+        np.save(tmp_path / f"{name}.npy", level * (1 + 0.1 * random.standard_normal(shape, np.float32)))
+    np.save(tmp_path / "ops.npy", np.array({"fs": 30.0}, object))
+    said, output = tmp_path / "said.txt", tmp_path / "out" / "recording.nc"
+    module = "calcium_latents.studies.recordings.commands.import_recording"
+    entry = json.dumps({"file": str(tmp_path), "format": "suite2p"})
+    with said.open("w") as log:
+        command = [sys.executable, "-m", module, "--parameters", entry, "--output", str(output)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, said.read_text()
+    assert os.listdir(output.parent) == [output.name]
+    peak_mb = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    assert peak_mb < asked("mem_mb", [tmp_path]) < START_MB + 10
+    assert (used.ru_utime + used.ru_stime) / 60 < asked("runtime", [tmp_path])
+
+
+@pytest.mark.parametrize(("neurons", "most_mb"), [(2000, 2000), (10_000, 6000)])
+def test_an_hour_of_many_neurons_asks_for_little(neurons, most_mb, monkeypatch):
+    """F and Fneu at 30 Hz, of which 2,000 neurons were measured to take 320 MB."""
+    monkeypatch.setattr("calcium_latents.planning.sizes.size_mb", lambda paths: 2 * 4 * neurons * 108_000 / 1e6)
+    assert 320 < asked("mem_mb") < most_mb
