@@ -211,7 +211,7 @@ def faults_of(error: ValidationError, section: type[ParameterSection], value: An
                 path = path[:1]
             found |= {(*path, *fault.path): fault.text for fault in inner.faults}
     within = {path[0] for path in found if path}  # what is wrong there is said more closely
-    missing = [str(one["loc"][0]) for one in errors if one["type"] == "missing"]
+    missing = [str(one["loc"][0]) for one in errors if one["type"] == "missing" and len(one["loc"]) == 1]
     unknown = [str(one["loc"][0]) for one in errors if one["type"] in ("extra_forbidden", "invalid_key")]
     if unknown:
         found[()] = " ".join(unknown_field(name, list(section.model_fields)) for name in unknown)

@@ -111,7 +111,7 @@ def test_wrong_words_are_explained(words, said):
 @pytest.mark.parametrize(
     "words",
     [
-        [*ENCODER, "data.sources=0.4", "data.target_candidates=null", "model.hidden=[]"],
+        [*ENCODER, "data.sources=0.4", "data.target_candidates=null", "model.hidden=[8]"],
         ["model=avae", "data=traces", "training=avae", "search=none", "data.partitions={neuron: 5, culture: 10}"],
         ["model=poisson_glm", "data=images", "training=closed_form", "search=none", "++training.steps=100"],
         [*RADICAL, "search=pbt", "~search.hyperparameters.dropout_rate", "search.workers=2"],
@@ -151,7 +151,7 @@ def test_digests_follow_the_files_and_the_code_of_a_run_and_no_others(copied):
     assert other == encoder
     radical = after
     family = "src/calcium_latents/models/lfads/family.py"
-    after, other = copied(family, "readout_gain: float = 1", "readout_gain: float = 2")
+    after, other = copied(family, "mul_(options.readout_gain)", "mul_(2 * options.readout_gain)")
     assert after.code_digest != radical.code_digest and after.config_digest == radical.config_digest
     assert other == encoder
     radical = after
@@ -164,5 +164,7 @@ def test_digests_follow_the_files_and_the_code_of_a_run_and_no_others(copied):
 
 
 def test_a_target_that_is_not_there_is_explained(copied):
-    with pytest.raises(UserError, match="_target_: expected names of classes .* calcium_latents.models.lfad.family"):
+    with pytest.raises(
+        UserError, match="_target_: expected the class of a family .* 'calcium_latents.models.lfad.family"
+    ):
         copied("config/model/radical_published.yaml", "models.lfads.family", "models.lfad.family")

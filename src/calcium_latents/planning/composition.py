@@ -78,7 +78,9 @@ def _compose(root: Path, words: tuple[str, ...]) -> ComposedRun:
         if "_target_" in name:
             raise UserError(f"{word!r}: expected a choice of files, model=NAME or search=NAME, which say what runs.")
         if not (override.is_add() or override.is_force_add() or name.startswith(f"{OPEN}.")):
-            _require_field(before, name, word)
+            there, value = _require_field(before, name, word), override.value()
+            for key in value if isinstance(value, Mapping) and isinstance(there, Mapping) else ():
+                _require_field(before, f"{name}.{key}", word)
         try:
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
         except (HydraException, OmegaConfBaseException) as error:
@@ -124,8 +126,8 @@ def _require_file(directory: Path, group: str, word: str, choice: Any) -> None:
         raise UserError(f"{word!r}: no file config/{group}/{choice}.yaml; {suggestion(str(choice), known)}")
 
 
-def _require_field(config: Any, name: str, word: str) -> None:
-    """Raise a UserError where there is no such field."""
+def _require_field(config: Any, name: str, word: str) -> Any:
+    """Return the value of a field. Raises UserError where there is none."""
     value, above = config, ""
     for part in name.replace("[", ".").replace("]", "").split("."):
         items = dict(enumerate(value)) if isinstance(value, list) else value if isinstance(value, Mapping) else {}
@@ -134,6 +136,7 @@ def _require_field(config: Any, name: str, word: str) -> None:
             where = f" of {above!r}" if above else ""
             raise UserError(f"{word!r}: unknown field {part!r}{where}; {suggestion(part, list(known))}")
         value, above = known[part], f"{above}.{part}" if above else part
+    return value
 
 
 def _explained(error: WrongFieldsError, words: Sequence[str]) -> str:

@@ -45,8 +45,8 @@ def check_run(config: Mapping[str, Any]) -> dict[str, Any]:
     (target, model), (search_target, search) = (_without_target(config.get(group)) for group in ("model", "search"))
     searched = search_target is not None
     said = {"population": search.get("population")} if searched else search
-    run = declared_run(target).from_mapping({**config, "model": model, "search": said}).given()
-    checked = {**run, "model": {"_target_": target, **run["model"]}}
+    run = declared_run(target).from_mapping({**config, "model": model, "search": said})
+    checked = {**run.given(), "model": {"_target_": target, **run.model.to_dict()}}  # the family has no defaults
     if searched:
         checked["search"] = dict(config["search"])
         SearchSettings.from_config(checked)

@@ -2,17 +2,21 @@
 
 from typing import ClassVar
 
+from pydantic import model_validator
+
 from calcium_latents.models.traces.parameters import BinOptions, NotNegatives, TraceOptions
 from calcium_latents.parameter_section import (
     Bound,
     Count,
     Counts,
+    Fault,
     NotNegative,
     NotNegativeWhole,
     ParameterSection,
     Positive,
     Share,
     Text,
+    WrongFieldsError,
 )
 from calcium_latents.training.parameters import Run
 from calcium_latents.training.schedules import LearningRateSchedule
@@ -84,3 +88,11 @@ class AvaePlusRun(Run):
     """A file of config/data."""
     training: AvaePlusOptions
     """A file of config/training."""
+
+    @model_validator(mode="after")
+    def _check_pool(self):
+        most = max(self.model.latent_sizes)
+        if self.training.pool <= most:  # it starts from that many principal components of the pool
+            text = f"expected more than {most} (the largest latent size), found {self.training.pool}."
+            raise WrongFieldsError([Fault(("training", "pool"), text)], self.SECTION)
+        return self
