@@ -72,7 +72,7 @@ def test_minian_frames_that_are_left_out_are_missing(traces, tmp_path):
 def test_minian_zarr_is_asked_for_where_it_is_missing(traces, tmp_path, monkeypatch):
     (tmp_path / "minian/C.zarr").mkdir(parents=True)
     monkeypatch.setattr(minian, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"minian: file: .*zarr.*pip install calcium-latents\[minian\]"):
+    with pytest.raises(UserError, match=r"minian: file: .*zarr.*run install minian"):
         read_user_file({"file": "minian", "sampling_rate_hz": 20, "is_dff": True}, tmp_path)
 
 
