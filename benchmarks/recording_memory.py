@@ -1,11 +1,12 @@
 """Memory and time of a recording's first steps: peak memory of each command, and how it grows with the input.
 
-    python benchmarks/recording_memory.py [--neurons 200] [--frames 108000] [--processes 1] [--session 2000]
+    python benchmarks/recording_memory.py [--neurons 512] [--frames 108000] [--processes 1] [--session 2000]
 
 The recording is a suite2p folder with neuropil (noise with transients, 30 Hz), made in a temporary folder. Each step is
 the workflow's own command in a process of its own; the peak is that of all its processes together. "MB/MB" and "min/MB"
 are what `GROWTH` in planning/sizes.py says: memory by the difference of a recording with half of the neurons, and
-minutes, each by the size of the step's input files. The last column follows from the memory of the two.
+minutes, each by the size of the step's input files. The last column follows from the memory of the two; it overstates
+where half of the neurons are fewer than the blocks that are held at a time (64 each).
 """
 
 import argparse
@@ -102,7 +103,7 @@ def costs(neurons: int, frames: int, processes: int) -> dict[str, Cost]:
 def main() -> None:
     """Print a line for every step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--neurons", type=int, default=200)
+    parser.add_argument("--neurons", type=int, default=512)
     parser.add_argument("--frames", type=int, default=108_000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--session", type=int, default=2000, help="neurons of the session that is stated")

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from calcium_latents.commands import deconvolve as deconvolve_command
 from calcium_latents.deconvolution import neuron as one_neuron
 from calcium_latents.deconvolution import oasis
 from calcium_latents.deconvolution.interface import deconvolve
 from calcium_latents.errors import UserError
-from calcium_latents.recordings import make_recording, read_recording, write_recording
+from calcium_latents.recordings import lazy, make_recording, read_recording, write_recording
 from calcium_latents.simulation.lorenz.lorenz_recording import simulate_lorenz_recording
 
 SMALL = {"conditions": 2, "trials_per_condition": 20, "neurons": 5}
@@ -89,6 +90,26 @@ def test_it_survives_the_disk(deconvolved, tmp_path):
 def test_processes_do_not_change_the_result(recording, deconvolved):
     parallel = deconvolve(recording, processes=2)
     assert parallel["events"].values.tobytes() == deconvolved["events"].values.tobytes()
+
+
+def test_a_recording_on_disk_gives_the_same_with_any_processes(tmp_path, monkeypatch):
+    recording = continuous(samples=600, neurons=11)
+    recording["fluorescence"].values[:, 100:140, ::3] = np.nan
+    recording["fluorescence"].values[:, 120:124, ::3] = 1.0  # a piece too short for events
+    write_recording(
+        recording, tmp_path / "cells.nc", {"config_digest": "a", "code_digest": "b", "versions": "{}", "seed": 1}
+    )
+    monkeypatch.setattr(lazy, "BLOCK_NEURONS", 4)
+    for processes in ("1", "3"):
+        words = ["--recording", f"{tmp_path}/cells.nc", "--output", f"{tmp_path}/out/{processes}.nc"]
+        deconvolve_command.main([*words, "--parameters", "{}", "--processes", processes])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.nc", "3.nc"]
+    assert (tmp_path / "out/1.nc").read_bytes() == (tmp_path / "out/3.nc").read_bytes()
+    written, in_memory = read_recording(tmp_path / "out/1.nc"), deconvolve(recording)
+    assert np.isnan(written["fluorescence"].values[0, 120:124, 0]).all()
+    for name, array in in_memory.variables.items():
+        np.testing.assert_array_equal(written[name].values, array.values)
+    assert written.attrs["event_minimum"] == in_memory.attrs["event_minimum"]
 
 
 @pytest.mark.parametrize("s_min", [None, 0.0, -1.0, 0.3])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calcium_latents.planning.sizes import MOST_MB, by_size, size_mb
+from calcium_latents.planning.sizes import MOST_MB, START_MB, by_size, size_mb
 
 
 @pytest.fixture
@@ -38,10 +38,17 @@ def test_what_the_scale_grants_is_the_least(files):
 
 def test_large_input_asks_for_more(monkeypatch):
     monkeypatch.setattr("calcium_latents.planning.sizes.size_mb", lambda paths: 900.0)
-    assert by_size("deconvolve", "mem_mb", 2000)({}, [], attempt=1) == 500 + 4 * 900
+    assert by_size("train", "mem_mb", 2000)({}, [], attempt=1) == START_MB + 16 * 900
     assert by_size("deconvolve", "runtime", 15)({}, [], attempt=2) == 2 * 32
     monkeypatch.setattr("calcium_latents.planning.sizes.size_mb", lambda paths: 1e6)
     assert by_size("train", "mem_mb", 2000)({}, [], attempt=1) == MOST_MB
+
+
+@pytest.mark.parametrize("rule", ["deconvolve", "hide_samples", "cut_windows"])
+@pytest.mark.parametrize(("session_mb", "most_mb"), [(850.0, 2000), (4300.0, 6000)])
+def test_sessions_of_2000_and_10000_neurons_fit_a_small_machine(monkeypatch, rule, session_mb, most_mb):
+    monkeypatch.setattr("calcium_latents.planning.sizes.size_mb", lambda paths: session_mb)
+    assert by_size(rule, "mem_mb", 1000)({}, [], attempt=1) <= most_mb
 
 
 def test_a_file_that_is_not_there_yet_is_asked_about_again():

@@ -154,7 +154,7 @@ def test_windows_of_a_recording_on_disk_are_those_of_one_in_memory(tmp_path, mon
 
 
 def run_commands(folder, neurons, frames, overlap_s):
-    """Run the three commands; return the peak of what each holds, in values of a block."""
+    """Run the three commands; return the peak of what each holds, in bytes."""
     random = np.random.default_rng(0)
     spikes = random.random((1, frames, neurons)) < 0.05
     fluorescence = np.array(spikes + 0.1 * random.standard_normal(spikes.shape), np.float32)
@@ -189,7 +189,8 @@ def test_memory_does_not_grow_with_neurons_nor_windows(tmp_path, monkeypatch):
     monkeypatch.setattr(lazy, "BLOCK_NEURONS", 16)
     monkeypatch.setattr(lazy, "BLOCK_VALUES", 16 * 6000)
     monkeypatch.setattr("calcium_latents.recordings.grids.PLACED_VALUES", 2**12)
+    run_commands(tmp_path, 16, 300, 0.2)  # what is imported and cached
     few = run_commands(tmp_path, 32, 1500, 0.2)
-    whole = 4 * 1500 * 128
-    assert (run_commands(tmp_path, 160, 1500, 0.2) - few < 0.3 * whole).all()  # of a fivefold recording's own size
-    assert run_commands(tmp_path, 32, 1500, 0.8)[2] - few[2] < 0.3 * 4 * (6000 * 5) * 32  # of its windows' size
+    many, shared = run_commands(tmp_path, 128, 1500, 0.2), run_commands(tmp_path, 32, 1500, 0.8)
+    assert (many - few < 0.3 * 4 * (128 - 32) * 1500).all()  # of what the recording has more
+    assert shared[2] - few[2] < 0.1 * 4 * 32 * 1500 / 30 * (500 - 125)  # of what the windows have more

@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-#: What Python and its modules take, MB, and what a rule takes beside its data, minutes.
-START_MB, START_MINUTES = 500, 5
+#: What Python, its modules and a few blocks of neurons of a long recording take, MB, and what a rule takes beside its
+#: data, minutes.
+START_MB, START_MINUTES = 800, 5
 
 #: Most that is asked for by size, MB: a file may hold the film beside the traces.
 MOST_MB = 128_000
@@ -20,16 +21,16 @@ class Growth(NamedTuple):
     """Minutes, by one thread."""
 
 
-#: Rule -> what it takes. The first three are measured by benchmarks/recording_memory.py, the fourth with 240 neurons of
-#: 14,400 frames (17 MB and 0.04 minutes a MB), windows in 10 ms bins at 30 Hz; the others follow from the arrays that
-#: they hold: windows have four times a recording's values, mostly missing and so small on disk. An import reads parts,
-#: so that its memory does not grow; what it asks for is for files whose images are many, or that are read whole (.mat).
+#: Rule -> what it takes. The first four are measured by benchmarks/recording_memory.py, fit_baselines with 240 neurons
+#: of 14,400 frames (17 MB and 0.04 minutes a MB), windows in 10 ms bins at 30 Hz; others follow from their arrays:
+#: windows have four times a recording's values, mostly missing and so small on disk. An import's memory does not grow:
+#: what it asks for by size is for files of many images, or that are read whole (MATLAB before 7.3).
 GROWTH = {
     "import_recording": Growth(0.1, 0.01),
-    "deconvolve": Growth(4.0, 0.03),
-    "hide_samples": Growth(3.0, 0.01),
+    "deconvolve": Growth(0.5, 0.03),
+    "hide_samples": Growth(0.2, 0.01),
+    "cut_windows": Growth(0.5, 0.03),
     "fit_baselines": Growth(20.0, 0.06),
-    "cut_windows": Growth(20.0, 0.03),
     "train": Growth(16.0, 0.5),
     "score_recording": Growth(12.0, 0.05),
     "write_event_rates": Growth(4.0, 0.03),

@@ -127,7 +127,7 @@ class ValueCheck:
         self.first: tuple[tuple[int, ...], Any] = ((), None)
 
     def add(self, parts: Mapping[str, np.ndarray], at: tuple[slice, ...]) -> None:
-        """Look at the part of the variable (among `parts`) that stands `at` these slices of it."""
+        """Look at the part of the variable, among `parts` (any shape), that stands `at` these slices of it."""
         part = parts[self.names[0]]
         wrong = np.isinf(part) if self.field.missing else ~np.isfinite(part)
         if wrong.any():

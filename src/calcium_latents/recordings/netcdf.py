@@ -31,7 +31,7 @@ class PartCheck(Protocol):
     names: tuple[str, ...]
 
     def add(self, parts: Mapping[str, np.ndarray], at: tuple[slice, ...]) -> None:
-        """Look at `parts`: variable -> its values `at` these slices."""
+        """Look at `parts`: variable -> its values (any shape) `at` these slices."""
 
     def finish(self) -> None:
         """Raise the UserError for what was found."""

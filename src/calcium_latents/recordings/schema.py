@@ -136,7 +136,7 @@ class SampleCheck:
         self.differ, self.between, self.least = 0, 0, np.inf
 
     def add(self, parts: Mapping[str, np.ndarray], at: tuple[slice, ...]) -> None:
-        """Look at the parts of the variables (among `parts`) that stand `at` these slices of them."""
+        """Look at the variables' `parts`, each [trial, time, neuron], that stand `at` these slices of them."""
         masks = {name: np.isfinite(parts[name]) for name in self.names}
         for name, mask in masks.items():
             self.sampled[name][at[2:] or ...] |= mask.any(axis=(0, 1))

@@ -138,7 +138,7 @@ def _placed(frames: xr.DataArray, clock: Clock, grid: Grid, first: int, stop: in
 def _sampled(frames: xr.DataArray, clock: Clock, grid: Grid) -> np.ndarray:
     """Return which trials of the grid have samples of any neuron, [trial]."""
     sampled = np.zeros(grid.starts.size, bool)
-    for block in neuron_blocks(frames.shape):
+    for block in neuron_blocks((grid.starts.size, grid.n_bins, frames.shape[-1])):
         if sampled.all():  # but for gaps, after the first neurons
             break
         wanted = np.flatnonzero(~sampled)
