@@ -28,16 +28,9 @@ class Growth(NamedTuple):
 
 #: Rule -> what it takes. The first four are measured by benchmarks/recording_memory.py, fit_baselines with 240 neurons
 #: of 14,400 frames (17 MB and 0.04 minutes a MB), windows in 10 ms bins at 30 Hz; others follow from their arrays:
-<<<<<<< HEAD
 #: windows have four times a recording's values, mostly missing and so small on disk. An import reads parts of a file.
 GROWTH = {
     "import_recording": Growth(0.1, 0.01, 4.0),
-=======
-#: windows have four times a recording's values, mostly missing and so small on disk. An import's memory does not grow:
-#: what it asks for by size is for files of many images, or that are read whole (MATLAB before 7.3).
-GROWTH = {
-    "import_recording": Growth(0.1, 0.01),
->>>>>>> stream-import
     "deconvolve": Growth(0.5, 0.03),
     "hide_samples": Growth(0.2, 0.01),
     "cut_windows": Growth(0.5, 0.03),
