@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.signal import resample_poly
 from scipy.sparse import csr_array
 
 from calcium_latents.recordings.fields import fail
@@ -115,6 +114,8 @@ def resample_traces(
 
 
 def _lowered(block: np.ndarray, ratio: float, count: int) -> np.ndarray:
+    from scipy.signal import resample_poly  # a slow import that planning, and most steps, need not wait for
+
     fraction = _fraction(ratio, count)
     # The filter's gain at zero frequency is one only up to its ripple: the mean is kept out of it.
     mean = block.mean(axis=1, keepdims=True)
