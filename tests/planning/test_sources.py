@@ -17,7 +17,7 @@ def files_of(*paths, **named):
         return [path.format(**wildcards) for path in paths], {}, {}, False
 
     workflow = SimpleNamespace(get_rule=lambda rule: SimpleNamespace(expand_input=expand_input))
-    found = files_parameter(workflow, said, "read").get("files")
+    found = files_parameter(workflow, said, "read").get("user_files")
     return found and found(SimpleNamespace(items=lambda: [("one", "a")]))
 
 

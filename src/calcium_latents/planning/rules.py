@@ -118,7 +118,10 @@ class RuleDefaults:
         ran = re.search(rf"python -m {PACKAGE}\.([\w.]+)", said.shellcmd)
         if ran and "code" not in params:
             params = params | {"code": code(ran[1])}
-        said.params = (positional, params | files_parameter(self.workflow, said.input, rule))
+        own_files = files_parameter(self.workflow, said.input, rule)
+        if taken := set(own_files) & set(params):
+            raise UserError(f"rule {rule}, params: expected other names than {', '.join(taken)}, which every rule has.")
+        said.params = (positional, params | own_files)
         begin = f"begin_job {rule} {{resources.gpu}} {{resources.mem_mb}} {{resources.runtime}} {{log:q}}; "
         numeric = " ".join(f"{name}={self.granted(rule, 'threads')}" for name in THREADS)
         _put_before(said, f"{begin}export {numeric}; ")

@@ -15,7 +15,7 @@ MADE = "results/"  # where rules write
 
 
 def files_parameter(workflow: Any, said: Any, rule: str) -> dict[str, Callable]:
-    """Return the parameter `files` of a rule, {} where all its input is made by rules.
+    """Return the parameter `user_files` of a rule, {} where all its input is made by rules.
 
     Its value, for a job's wildcards, is the digest of the input that no rule makes. It asks Snakemake for the input
     anew, since a parameter that takes `input` would not trigger reruns.
@@ -30,7 +30,7 @@ def files_parameter(workflow: Any, said: Any, rule: str) -> dict[str, Callable]:
             )
         return files_digest(given) if given else "none"
 
-    return {} if _made_by_rules(said) else {"files": digest}
+    return {} if _made_by_rules(said) else {"user_files": digest}
 
 
 def _made_by_rules(said: Any) -> bool:
