@@ -25,6 +25,7 @@ FILES = {
     "lab/constants.py": "RATE = 2\n",
     "lab/decay.py": "def shrink(x):\n    return x / 2\n",
     "plots.py": "import calcium_latents.lab.decay\n\ndef draw():\n    pass\n",
+    "typed.py": "if TYPE_CHECKING:\n    from .plots import draw\nelse:\n    from .lab import constants\n",
     "busy/__init__.py": "print('at work')\n",
     "busy/inner.py": "x = 1\n",
 }
@@ -49,6 +50,10 @@ def test_closure_looks_through_re_exports(source):
 
 def test_closure_sees_imports_inside_functions_and_relative_ones(source):
     assert closure(source, "commands.figure") == {"commands.figure", "plots", "lab.decay"}
+
+
+def test_imports_for_types_alone_do_not_count(source):
+    assert closure(source, "typed") == {"typed", "lab.constants"}
 
 
 def test_a_package_that_does_something_on_import_counts(source):

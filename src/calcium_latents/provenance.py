@@ -149,7 +149,13 @@ def _scan(path: Path, _modified: int, _size: int) -> tuple[str, tuple[tuple[str,
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
-    for node in ast.walk(tree):
+    """Yield what is imported, anywhere; not what is for readers of types alone, which no run imports."""
+    found = [tree]
+    for node in found:  # which grows
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            found += node.orelse
+            continue
+        found += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, None

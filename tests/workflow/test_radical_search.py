@@ -29,7 +29,7 @@ def test_random_searches_are_scored_at_each_level_of_noise(tmp_path):
     assert done.returncode == 0, done.stdout
     for dataset in ("lorenz-10hz", "lorenz-10hz-noise2"):
         assert f"Score the members of random searches on radical/{dataset}" in done.stdout
-        assert f"--input recovery=results/smoke/radical/{dataset}/population_recovery.csv" in done.stdout
+        assert f"--input=recovery=results/smoke/radical/{dataset}/population_recovery.csv" in done.stdout
 
 
 def test_a_search_on_an_unknown_dataset_is_named(tmp_path):

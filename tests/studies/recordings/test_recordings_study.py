@@ -10,8 +10,12 @@ from calcium_latents.studies.recordings import study
 
 def plan(**own):
     options = {"s_min": -1.0, "baseline_nonnegative": False, "silent_probability": 0.01}
+    cut = {"windows": {"length_s": 1.0, "overlap_s": 0.4, "least": 1000}}
     return SimpleNamespace(
-        settings={"recordings": {"deconvolution": {"options": options}}, "recordings_file": "recordings.yaml"},
+        settings={
+            "recordings": {"deconvolution": {"options": options}, "cut": cut},
+            "recordings_file": "recordings.yaml",
+        },
         recordings={"mine": {"file": "a.npy", "deconvolution": own}, "other": {"file": "b.npy"}},
         recordings_of=lambda _: ["mine", "other"],
     )

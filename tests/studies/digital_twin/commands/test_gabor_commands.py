@@ -69,7 +69,7 @@ def files(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def known_probes(files, monkeypatch):
     probe = files[1]
-    monkeypatch.setattr(probes.ModelProbe, "from_checkpoint", classmethod(lambda cls, path: probe))
+    monkeypatch.setattr(probes.ModelProbe, "from_checkpoint", classmethod(lambda cls, path, accelerator: probe))
     monkeypatch.setattr(probes, "TruthProbe", lambda responses: probe)
 
 
@@ -95,7 +95,7 @@ def experiment(folder, gabors, out, responses="simulated", parameters=EXPERIMENT
 def found(files, tmp_path_factory):
     out = tmp_path_factory.mktemp("found")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probes.ModelProbe, "from_checkpoint", classmethod(lambda cls, path: files[1]))
+        patch.setattr(probes.ModelProbe, "from_checkpoint", classmethod(lambda cls, path, accelerator: files[1]))
         patch.setattr(probes, "TruthProbe", lambda responses: files[1])
         outputs = find(files[0], out)
         return outputs, experiment(files[0], outputs["gabors"], out)

@@ -86,7 +86,7 @@ def record(folder):
 
 def test_a_perfect_model_agrees_as_the_truth_does(study, monkeypatch):
     folder, responses = study
-    monkeypatch.setattr(ModelProbe, "from_checkpoint", lambda _: TruthProbe(responses))
+    monkeypatch.setattr(ModelProbe, "from_checkpoint", lambda *_: TruthProbe(responses))
     gabors, coverage, curves = choose(folder)
     assert len(gabors) == 6 and gabors["neurons_reached"].is_monotonic_increasing
     # optima are of the same grid at the same place: nothing is driven above its own
