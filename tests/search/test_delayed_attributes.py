@@ -48,7 +48,7 @@ def late(delay_s: float) -> None:
 
 def work(folder: Path, delay_s: float, host: str, rounds: int) -> None:
     """Do `rounds` pieces of work together with others; each piece leaves a line by whoever did it."""
-    claims.socket.gethostname = lambda: host
+    claims.processes.socket.gethostname = lambda: host
     claims.BEAT_S = 0.05
     late(delay_s)
     for number in range(rounds):
