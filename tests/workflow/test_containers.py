@@ -92,7 +92,7 @@ def files(folder):
 @pytest.mark.slow
 def test_another_user_runs_it_from_sources_that_cannot_be_changed(container):
     sources, work = container / "calcium latents", container / "work"
-    traces = 1 + generator(1, "tests", "containers").random((400, 5))
+    traces = 1 + generator(1, "tests", "containers").random((1200, 5))  # 40 s: three chunks of the cross-encoder
     np.save(container / "my recording's traces.npy", traces)
     entry = {
         "file": "my recording's traces.npy",

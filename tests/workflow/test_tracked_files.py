@@ -22,8 +22,10 @@ YEAR_S = 365 * 24 * 3600
 
 
 def older(path: Path) -> None:
-    """Replace a file by one of the same size with an older time stamp, as rsync -a and cp -p do."""
-    path.write_bytes(bytes(reversed(path.read_bytes())))
+    """Replace a file by one of the same size, another value at its end, with an older time stamp, as rsync -a and cp -p
+    do."""
+    *before, last = path.read_bytes()
+    path.write_bytes(bytes([*before, last ^ 1]))
     made_older(path)
 
 
@@ -66,7 +68,12 @@ ENTRIES = {
     "offsets": ONE | {"sample_offsets": "~/own/offsets.npy"},
     "trials": ONE | {"trials": "~/own/trials.csv", "studies": ["recordings"]},
 }
-IMAGES = {"training_images": "untouched/plane0/F.npy", "test_images": {"file": "~/own/images.npy"}}
+IMAGES = {
+    "training_images": "untouched/plane0/F.npy",
+    "training_responses": ["untouched/plane0/F.npy"],
+    "test_images": {"file": "~/own/images.npy"},
+    "test_responses": {"file": "untouched/plane0/F.npy"},
+}
 STUDIES = {
     "studies": ["recordings", "spike_ground_truth", "digital_twin"],
     "digital_twin": {
@@ -87,6 +94,11 @@ def workflow(tmp_path):
     for path in (home / "a.npy", *own, *truth):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"123")
+    for path in (home / "a.npy", own[0]):
+        np.save(path, smooth_traces())
+    own[1].write_text("time_s,running_speed_cm_s\n0,1\n13,1")
+    np.save(own[2], np.zeros(7))
+    own[3].write_text("start_s,condition\n1,1\n3,1")
     programs.mkdir()
     (programs / "python").write_text(NOTHING)
     (programs / "python").chmod(0o755)
