@@ -46,8 +46,10 @@ def main(arguments: list[str] | None = None) -> None:
     command += [*arguments[:end], *machine.share(parsed), *arguments[end:]]
     with only_run(parsed, results):
         status = subprocess.run(command).returncode
+    if status < 0:
+        print(f"run: Snakemake was stopped by signal {-status}. What is done stays: start again.", file=sys.stderr)
     if status != 0:
-        sys.exit(status)
+        sys.exit(status if status > 0 else 128 - status)
     if report.is_file() and report.stat().st_mtime >= started:
         results, report = Path(os.path.relpath(results)), Path(os.path.relpath(report))
         figures = sorted(results.glob("*/figures/*.png"))

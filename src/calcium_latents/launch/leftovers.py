@@ -124,14 +124,14 @@ def _clear(note: TextIO, notes: Path, results: Path, unlock: bool) -> None:
                 )
         else:
             if stopped := _stop(before["process"], before["session"]):
-                _say(f"stopped {stopped} processes {whose}")
+                _say(f"stopped {_counted(stopped, 'process', 'processes')} {whose}")
             if _locks(notes):
                 shutil.rmtree(notes / "locks")
                 _say(f"removed the lock {whose}")
         if cancelled := cancel_jobs(notes.parent):
-            _say(f"cancelled {cancelled} jobs on the cluster {whose}")
+            _say(f"cancelled {_counted(cancelled, 'job', 'jobs')} on the cluster {whose}")
     if removed := remove_partials(results):
-        _say(f"removed {removed} half-written files of processes that were killed")
+        _say(f"removed {_counted(removed, 'half-written file', 'half-written files')} of processes that were killed")
 
 
 def _read(note: TextIO) -> dict[str, Any]:
@@ -215,6 +215,10 @@ def _processes(run: str, session: int) -> Iterator[psutil.Process]:
             marked = process.pid != os.getpid() and process.environ().get(MARK) == run
             if marked and os.getsid(process.pid) == session:
                 yield process
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _say(text: str) -> None:

@@ -47,16 +47,15 @@ def checked_trials(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
             begin; it names `path`.
     """
     table = table.rename(columns={old: new for old, new in ALIASES.items() if new not in table})
+    if "start_s" not in table:
+        fail(path, "start_s", "a column of times in s", f"the columns {list(table)}", "Add or rename the column.")
+    if table.empty:
+        fail(path, "start_s", "at least one trial", "none", "Add rows, or leave `trials` out.")
     for name in ("start_s", "stop_s"):
-        if name == "start_s" and name not in table:
-            found = f"the columns {list(table)}"
-            fail(path, name, "a column of times in s", found, "Add or rename the column.")
         if name in table and not pd.api.types.is_numeric_dtype(table[name]):
             fail(path, name, "a column of times in s", f"{table[name].dtype}", "Correct the column.")
         if name in table and not np.isfinite(table[name].to_numpy(float)).all():
             fail(path, name, "a time in s in every row", "missing ones", "Fill them in, or leave these trials out.")
-    if table.empty:
-        fail(path, "start_s", "at least one trial", "none", "Add rows, or leave `trials` out.")
     table = table.sort_values("start_s", kind="stable", ignore_index=True)
     twice = table["start_s"].duplicated()
     if twice.any():

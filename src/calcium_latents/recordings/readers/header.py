@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.io
 
 from calcium_latents.files import user_path
@@ -14,12 +15,13 @@ from calcium_latents.recordings.readers.behaviour_table import read_behaviour
 from calcium_latents.recordings.readers.cutting import window_options
 from calcium_latents.recordings.readers.entry import chosen_format
 from calcium_latents.recordings.readers.entry_fields import find_path
+from calcium_latents.recordings.readers.formats import suite2p
 from calcium_latents.recordings.readers.formats.arrays import choose_matrix, open_variables
 from calcium_latents.recordings.readers.opening import is_hdf5, load_npy, reading
 
 
 class Header(NamedTuple):
-    """Of a matrix of traces."""
+    """Of the traces in a file, all that it has."""
 
     frames: int
     neurons: int
@@ -39,7 +41,7 @@ def check_files(entry: Mapping[str, Any], base_directory: str | Path) -> Header 
         base_directory: what relative paths are relative to.
 
     Returns:
-        None for formats other than plain matrices, which are looked into when they are imported.
+        None for formats other than plain matrices and suite2p's folders: they are looked into when they are imported.
 
     Raises:
         UserError: a field is missing or does not fit the file.
@@ -53,7 +55,7 @@ def check_files(entry: Mapping[str, Any], base_directory: str | Path) -> Header 
     path = user_path(entry["file"], base_directory)
     if isinstance(wanted := entry.get("neurons"), list | tuple) and max(wanted) >= header.neurons:
         fail(path, "neurons", f"numbers below {header.neurons}", f"{max(wanted)}", "Correct the entry.")
-    if entry.get("sample_offsets") not in (None, "none", "from_positions"):
+    if not path.is_dir() and entry.get("sample_offsets") not in (None, "none", "from_positions"):
         file = find_path(entry["sample_offsets"], "sample_offsets", base_directory)
         count = load_npy(file, mapped=True).size
         if count < (header.neurons if not isinstance(wanted, list | tuple) else len(wanted)):
@@ -62,10 +64,29 @@ def check_files(entry: Mapping[str, Any], base_directory: str | Path) -> Header 
     if not cut and options["window_s"] > header.duration_s:
         expected = f"at most the recording's {header.duration_s:g} s"
         fail(path, "windows length_s", expected, f"{options['window_s']:g} s", "Shorten the windows.")
+    if cut and len(outside := _outside(options, header)):
+        expected = f"trials within the recording (0 to {header.duration_s:g} s)"
+        found = f"{len(outside)} others, the first from {outside[0][0]:g} to {outside[0][1]:g} s"
+        fail(path, "trials starts_s", expected, found, "Give times in s from the first frame, of this session.")
     return header
 
 
+def _outside(options: Mapping[str, Any], header: Header) -> list[tuple[float, float]]:
+    """Return from when to when the trials are that do not lie in the recording by more than a frame; s."""
+    trials = options["trials"]
+    if isinstance(trials, str):  # a table in the file, which the import reads
+        return []
+    table = trials if isinstance(trials, pd.DataFrame) else pd.DataFrame({"start_s": trials})
+    begin, after = table["start_s"] - options["before_s"], options["after_s"]
+    end = table["start_s"] + after if after is not None else table.get("stop_s", table["start_s"])
+    frame = 1 / header.rate_hz
+    return [(a, b) for a, b in zip(begin, end, strict=True) if a < -frame or b > header.duration_s + frame]
+
+
 def _header(entry: Mapping[str, Any], path: Path) -> Header | None:
+    if path.is_dir() and chosen_format(entry, path) == "suite2p":
+        frames, rois, rate = suite2p.size(path, entry)
+        return None if rate is None else Header(frames, rois, rate)
     if path.is_dir() or chosen_format(entry, path) != FALLBACK:
         return None
     for field, expected in (("sampling_rate_hz", "imaging frames per second"), ("is_dff", "true or false")):

@@ -94,6 +94,21 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     )
 
 
+def size(path: Path, entry: Mapping[str, Any]) -> tuple[int, int, float | None]:
+    """Return how many frames and ROIs a suite2p folder has, and the imaging rate (Hz), None where nothing says it.
+
+    Raises UserError where `read` would.
+    """
+    with reading(path, "a suite2p folder with F.npy", "Ask for the right to read it."):
+        folder = suite2p_folder(path)
+    n_neurons, n_frames = _traces(folder, "F.npy").shape
+    rate = number(entry, "sampling_rate_hz", path)
+    if rate is None and (fs := _run(folder).get("fs")) is not None:
+        with reading(folder, "a number for fs in suite2p's settings", AGAIN):
+            rate = float(fs)
+    return n_frames, n_neurons, rate
+
+
 def _sampled(
     traces: np.ndarray | Columns, plane_of: np.ndarray, missing: Mapping[int, np.ndarray]
 ) -> np.ndarray | Columns:
