@@ -112,7 +112,7 @@ def test_after_a_kill_its_jobs_are_stopped_and_its_locks_removed(start, tmp_path
         assert not runs(job) and not (tmp_path / ".snakemake/locks").exists() and not partial.exists()
     said = capsys.readouterr().err
     assert "stopped 1 process of a ./run that was killed" in said and f"process {run.pid}" in said
-    assert "removed the lock" in said and "removed 1 half-written files" in said
+    assert "removed the lock" in said and "removed 1 half-written file " in said
     assert note(tmp_path) == ""
 
 
