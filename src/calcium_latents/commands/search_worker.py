@@ -30,10 +30,10 @@ def work(config: DictConfig, directory: Path) -> None:
     from calcium_latents.search.launch import use_one_thread, work_together
     from calcium_latents.search.worker import Worker
 
-    device_of(config.accelerator)  # before anything is read
     settings: Any = OmegaConf.to_container(config, resolve=True)
     parent = settings.pop("parent", None)
     settings = check_run(settings)
+    device_of(settings["accelerator"])  # before anything is read
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     if "_target_" not in settings["search"]:

@@ -8,6 +8,8 @@ Every result is compared byte by byte but those of `LEFT_OUT`.
 import argparse
 import json
 import os
+import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
         print(f"The runs: {folder}")
         sys.exit(1)
     if not options.keep:
-        _remove(folder)
+        shutil.rmtree(folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -267,12 +269,4 @@ def _origin(configuration: Sequence[str]) -> dict[str, str | int]:
 
 
 def _platform() -> str:
-    import platform
-
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder)

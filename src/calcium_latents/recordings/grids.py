@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -215,7 +216,18 @@ def _window_bins(window_s: float, overlap_s: float, width: float, source: str) -
 def _check_covered(clock: Clock, begin: np.ndarray, end: np.ndarray, source: str) -> None:
     first, last = clock.recorded[0], clock.recorded[-1] + clock.offsets.max() + clock.period + max(clock.delay, 0)
     # Stamps of frames jitter by up to half a frame.
-    outside = (begin < first - clock.period / 2) | (end > last + clock.period / 2)
+    check_within(begin, end, (first, last), clock.period / 2, source)
+
+
+def check_within(
+    begin: np.ndarray, end: np.ndarray, recorded: tuple[float, float], slack: float, source: str | Path
+) -> None:
+    """Check that trials from `begin` to `end` [trial] lie in the `recorded` time, but for `slack`; all in s.
+
+    Raises UserError where any do not.
+    """
+    first, last = recorded
+    outside = (begin < first - slack) | (end > last + slack)
     if outside.any():
         at = np.argmax(outside)
         expected = f"trials within the recording ({first:g} to {last:g} s)"

@@ -11,6 +11,7 @@ import scipy.io
 from calcium_latents.files import user_path
 from calcium_latents.recording_formats import FALLBACK
 from calcium_latents.recordings.fields import fail
+from calcium_latents.recordings.grids import check_within
 from calcium_latents.recordings.readers.behaviour_table import read_behaviour
 from calcium_latents.recordings.readers.cutting import window_options
 from calcium_latents.recordings.readers.entry import chosen_format
@@ -64,23 +65,18 @@ def check_files(entry: Mapping[str, Any], base_directory: str | Path) -> Header 
     if not cut and options["window_s"] > header.duration_s:
         expected = f"at most the recording's {header.duration_s:g} s"
         fail(path, "windows length_s", expected, f"{options['window_s']:g} s", "Shorten the windows.")
-    if cut and len(outside := _outside(options, header)):
-        expected = f"trials within the recording (0 to {header.duration_s:g} s)"
-        found = f"{len(outside)} others, the first from {outside[0][0]:g} to {outside[0][1]:g} s"
-        fail(path, "trials starts_s", expected, found, "Give times in s from the first frame, of this session.")
+    if cut and not isinstance(options["trials"], str):  # else a table in the file, which the import reads
+        _check_trials(options, header, path)
     return header
 
 
-def _outside(options: Mapping[str, Any], header: Header) -> list[tuple[float, float]]:
-    """Return from when to when the trials are that do not lie in the recording by more than a frame; s."""
+def _check_trials(options: Mapping[str, Any], header: Header, path: Path) -> None:
+    """Check that no trial lies outside of the recording by more than a frame."""
     trials = options["trials"]
-    if isinstance(trials, str):  # a table in the file, which the import reads
-        return []
     table = trials if isinstance(trials, pd.DataFrame) else pd.DataFrame({"start_s": trials})
     begin, after = table["start_s"] - options["before_s"], options["after_s"]
     end = table["start_s"] + after if after is not None else table.get("stop_s", table["start_s"])
-    frame = 1 / header.rate_hz
-    return [(a, b) for a, b in zip(begin, end, strict=True) if a < -frame or b > header.duration_s + frame]
+    check_within(begin.to_numpy(), end.to_numpy(), (0.0, header.duration_s), 1 / header.rate_hz, path)
 
 
 def _header(entry: Mapping[str, Any], path: Path) -> Header | None:

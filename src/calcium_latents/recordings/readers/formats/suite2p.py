@@ -61,7 +61,7 @@ def read(path: Path, entry: Mapping[str, Any]) -> Traces:
     cells, notes = _cells(folder, n_neurons), []
     med, plane_of = _stat(folder, n_neurons)
     planes = _planes(folder, plane_of)
-    run = _run(folder) if folder.name != "combined" else _run(folder.parent / "plane0") | _run(folder)
+    run = _settings(folder)
     missing = {name: _missing(folder, plane, n_frames) for name, plane in planes.items()}
     plane_of_cell = np.full(cells.sum(), next(iter(planes))) if len(planes) == 1 else plane_of[cells]
     values, background = (
@@ -103,7 +103,7 @@ def size(path: Path, entry: Mapping[str, Any]) -> tuple[int, int, float | None]:
         folder = suite2p_folder(path)
     n_neurons, n_frames = _traces(folder, "F.npy").shape
     rate = number(entry, "sampling_rate_hz", path)
-    if rate is None and (fs := _run(folder).get("fs")) is not None:
+    if rate is None and (fs := _settings(folder).get("fs")) is not None:
         with reading(folder, "a number for fs in suite2p's settings", AGAIN):
             rate = float(fs)
     return n_frames, n_neurons, rate
@@ -159,6 +159,11 @@ def _stat(folder: Path, n_neurons: int) -> tuple[np.ndarray | None, np.ndarray]:
     with reading(path, "a `med` (y, x) of each ROI", AGAIN):
         centres = np.array([roi["med"] for roi in stat], float).reshape(n_neurons, 2)
         return centres, np.array([roi.get("iplane", -1) for roi in stat], int)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return the settings by which the traces in a folder were made; of `combined`, its first plane's under its own."""
+    return _run(folder) if folder.name != "combined" else _run(folder.parent / "plane0") | _run(folder)
 
 
 def _run(folder: Path) -> dict[str, Any]:
