@@ -85,9 +85,7 @@ def test_a_folder_from_which_nothing_can_be_read_is_said_when_planning(tmp_path)
 @pytest.mark.parametrize("apart", [True, False])
 def test_arrays_of_zarr(apart, tmp_path):
     """Of Minian's folder, the groups with the traces and footprints: a film beside them is not read."""
-    minian = (
-        pytest.importorskip("zarr", reason="zarr is not installed: ./run install minian") and tmp_path
-    )
+    minian = pytest.importorskip("zarr", reason="zarr is not installed: ./run install minian") and tmp_path
     import xarray as xr
 
     units = {"unit_id": [4, 7], "frame": np.arange(400)}
