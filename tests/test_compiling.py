@@ -11,7 +11,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from calcium_latents import compiling
+from calcium_latents import compiling, kept
 
 LOOPS = """
 from calcium_latents.constants import GAIN
@@ -36,14 +36,14 @@ def package(tmp_path, repository):
     own, real = tmp_path / "calcium_latents", repository / "src/calcium_latents"
     own.mkdir()
     (own / "__init__.py").touch()
-    for name in ("compiling.py", "provenance.py"):
+    for name in ("compiling.py", "kept.py", "provenance.py"):
         shutil.copy(real / name, own)
     shutil.copy(real / "models/lfads/compiled/math.py", own / "elementary.py")
     (own / "constants.py").write_text("GAIN = 4.0\n")
     (own / "loops.py").write_text(LOOPS)
 
     def run(cache=tmp_path / "cache"):
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path), compiling.VARIABLE: str(cache)}
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), kept.VARIABLE: str(cache)}
         command = [sys.executable, "-c", "import calcium_latents.loops"]
         value, hits = subprocess.check_output(command, env=environment, text=True).split()
         return float(value), int(hits)
@@ -100,7 +100,7 @@ def test_without_a_place_of_ones_own_a_temporary_one_is_used(package, tmp_path, 
 
 
 def test_processes_that_start_together_share_one_place(package, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), compiling.VARIABLE: str(tmp_path / "cache")}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), kept.VARIABLE: str(tmp_path / "cache")}
     command = [sys.executable, "-c", "import calcium_latents.loops"]
     started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert {one.communicate()[0].split()[0] for one in started} == {"2.0"}
@@ -142,8 +142,8 @@ def test_old_code_is_removed_unless_it_is_in_use(tmp_path, monkeypatch):
 
 def test_a_user_without_a_home_gets_no_folder_of_that_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(compiling.VARIABLE, raising=False)
+    monkeypatch.delenv(kept.VARIABLE, raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    assert compiling.cache_directory() is not None
+    assert kept.cache_directory() is not None
     assert not list(tmp_path.iterdir())

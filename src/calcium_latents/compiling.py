@@ -10,18 +10,17 @@ import contextlib
 import fcntl
 import os
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import numba
 
+from calcium_latents.kept import cache_directory
 from calcium_latents.provenance import PACKAGE, code_digest
 
-VARIABLE = "CALCIUM_LATENTS_CACHE"
 MOST_KEPT = 64  # folders, a version of a module each
 LONGEST_UNUSED_S = 30 * 24 * 3600
 _IN_USE: list[TextIO] = []  # open, and locked, for as long as this process runs
@@ -44,27 +43,6 @@ def njit(function: Callable | None = None, **options: Any) -> Callable:
         return numba.njit(cache=True, **options)(function)
     finally:
         settings.CACHE_DIR = elsewhere
-
-
-def cache_directory() -> Path | None:
-    """Return the folder in which compiled code may lie, made if need be; None where none can be written to."""
-    for path in _candidates():
-        with contextlib.suppress(OSError):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # what lies there will be run: in a place that all may write to, it must not be another user's
-            own = path.parent != Path(tempfile.gettempdir()) or path.stat().st_uid == os.getuid()
-            if own and os.access(path, os.W_OK | os.X_OK):
-                return path
-    return None
-
-
-def _candidates() -> Iterator[Path]:
-    if named := os.environ.get(VARIABLE):
-        yield Path(named).expanduser()
-    own = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if os.path.isabs(own):  # it is not where the user has no home
-        yield Path(own, "calcium-latents")
-    yield Path(tempfile.gettempdir(), f"calcium-latents-{os.getuid()}")
 
 
 @cache

@@ -13,8 +13,11 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from calcium_latents.kept import Kept, digest_of
+
 PACKAGE = "calcium_latents"
 SOURCE = Path(__file__).resolve().parent.parent
+HOLD_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 MOST_READ, PARTS_READ = 2**20, 16  # bytes of a user's file, and parts of a longer one
 VERSIONED = ("calcium-latents", "numpy", "scipy", "xarray", "torch", "pytorch-lightning", "oasis-deconv")
@@ -61,9 +64,9 @@ def code_digest(modules: Iterable[str], source: Path = SOURCE) -> str:
     and layout do not count. Nothing is imported: files below `source` are parsed.
     Raises ModuleNotFoundError when a module has no file.
     """
-    whole = hashlib.sha256()
-    for module in sorted(import_closure(modules, source)):
-        whole.update(f"{module} {_scan(*_state(_file(module, source)))[0]}\n".encode())
+    tree, whole = _tree(source), hashlib.sha256()
+    for module in sorted(tree.closure(modules)):
+        whole.update(f"{module} {tree.scan(module)[0]}\n".encode())
     return whole.hexdigest()[:16]
 
 
@@ -73,20 +76,7 @@ def import_closure(modules: Iterable[str], source: Path = SOURCE) -> set[str]:
     A package whose `__init__` only re-exports is looked through: importing one of its names leads to the
     module that defines it, not to its siblings.
     """
-    found: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
-        if module in found:
-            continue
-        found.add(module)
-        waiting.extend(_working_parents(module, source))
-        path = _file(module, source)
-        for target, name in _scan(*_state(path))[1]:
-            target = _absolute(target, module, path)
-            if target.split(".")[0] == PACKAGE:
-                waiting.extend(_resolve(target, name, source))
-    return found
+    return _tree(source).closure(modules)
 
 
 def provenance(config: Mapping, modules: Iterable[str], seed: int) -> dict[str, str | int]:
@@ -105,42 +95,108 @@ def provenance(config: Mapping, modules: Iterable[str], seed: int) -> dict[str, 
     }
 
 
-def _file(module: str, source: Path) -> Path:
-    path = source.joinpath(*module.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    raise ModuleNotFoundError(f"no module {module} below {source}")
+Files = tuple[tuple[str, str, bool, int, int], ...]  # module, path, whether a package, time stamp (ns), bytes
+Scan = tuple[str, list[tuple[str, str | None]], bool]  # digest of the code, imports (module, name), only re-exports?
 
 
-def _exists(module: str, source: Path) -> bool:
-    try:
-        _file(module, source)
-    except ModuleNotFoundError:
-        return False
-    return True
+def _tree(source: Path) -> "_Tree":
+    """Return the package's modules as they stand on disk now."""
+    return _remembered(tuple(_files(os.fspath(source / PACKAGE), PACKAGE)))
 
 
-def _working_parents(module: str, source: Path) -> Iterator[str]:
-    """Yield the packages around `module` whose `__init__` does more than re-export: they run on import."""
-    parts = module.split(".")
-    for depth in range(1, len(parts)):
-        init = source.joinpath(*parts[:depth]) / "__init__.py"
-        if init.is_file() and not _scan(*_state(init))[2]:
-            yield ".".join(parts[:depth])
+@lru_cache(maxsize=2)
+def _remembered(files: Files) -> "_Tree":
+    return _Tree(files)
 
 
-def _state(path: Path) -> tuple[Path, int, int]:
-    """Return what tells one version of a file from another, for the cache."""
-    status = path.stat()
-    return path, status.st_mtime_ns, status.st_size
+def _files(folder: str, package: str) -> Iterator[tuple[str, str, bool, int, int]]:
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                state, is_package = entry.stat(), entry.name == "__init__.py"
+                module = package if is_package else f"{package}.{entry.name[:-3]}"
+                yield module, entry.path, is_package, state.st_mtime_ns, state.st_size
+            elif entry.name.isidentifier() and entry.is_dir():
+                yield from _files(entry.path, f"{package}.{entry.name}")
+
+
+class _Tree:
+    """The modules below a folder, and what each leads to."""
+
+    def __init__(self, files: Files):
+        self.files = {module: (path, is_package, stamp, size) for module, path, is_package, stamp, size in files}
+        self._targets: dict[str, list[str]] = {}
+
+    def closure(self, modules: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        waiting = list(modules)
+        while waiting:
+            module = waiting.pop()
+            if module not in found:
+                found.add(module)
+                if module not in self._targets:
+                    self._targets[module] = [*self._working_parents(module), *self._imported(module)]
+                waiting += self._targets[module]
+        return found
+
+    def scan(self, module: str) -> Scan:
+        if module not in self.files:
+            raise ModuleNotFoundError(f"no module {module}")
+        path, _, stamp, size = self.files[module]
+        return _scan(path, stamp, size)
+
+    def _imported(self, module: str) -> Iterator[str]:
+        for target, name in self.scan(module)[1]:
+            target = self._absolute(target, module)
+            if target.split(".")[0] == PACKAGE:
+                yield from self._resolve(target, name)
+
+    def _working_parents(self, module: str) -> Iterator[str]:
+        """Yield the packages around `module` whose `__init__` does more than re-export: they run on import."""
+        parts = module.split(".")
+        for depth in range(1, len(parts)):
+            package = ".".join(parts[:depth])
+            if package in self.files and not self.scan(package)[2]:
+                yield package
+
+    def _absolute(self, target: str, module: str) -> str:
+        """Return the absolute name of a relative import `target` (leading dots) made in `module`."""
+        level = len(target) - len(target.lstrip("."))
+        if level == 0:
+            return target
+        parts = module.split(".") if self.files[module][1] else module.split(".")[:-1]
+        parts = parts[: len(parts) - (level - 1)]
+        return ".".join([*parts, *filter(None, [target.lstrip(".")])])
+
+    def _resolve(self, target: str, name: str | None) -> list[str]:
+        """Return the modules behind `from target import name` (`import target` when name is None)."""
+        if name is None:
+            return [target]
+        if f"{target}.{name}" in self.files:
+            return [f"{target}.{name}"]
+        _, imports, re_exports = self.scan(target)
+        if self.files[target][1] and re_exports:
+            for origin, exported in imports:
+                origin = self._absolute(origin, target)
+                if exported == name and origin.split(".")[0] == PACKAGE:
+                    return self._resolve(origin, name)
+        return [target]
+
+
+#: Scans by the bytes of a file: parsing the package takes a second, which every job would pay.
+_SCANS = Kept(f"imports-{digest_of(Path(__file__).read_bytes(), platform.python_version())[:16]}.json")
 
 
 @lru_cache(maxsize=4096)
-def _scan(path: Path, _modified: int, _size: int) -> tuple[str, tuple[tuple[str, str | None], ...], bool]:
-    """Return (digest of the code, its imports as (module, name), whether the file only re-exports)."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    imports = tuple(_imports(tree))
+def _scan(path: str, _modified: int, _size: int) -> Scan:
+    data = Path(path).read_bytes()
+    code, imports, re_exports = _SCANS.get(digest_of(data), lambda: _scanned(data, path))
+    return code, [(target, name) for target, name in imports], re_exports
+
+
+def _scanned(data: bytes, path: str) -> Scan:
+    tree = ast.parse(data, filename=path)
+    imports = [*_imports(tree)]
     re_exports = all(_is_plumbing(statement) for statement in tree.body)
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False):
@@ -155,13 +211,13 @@ def _imports(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             found += node.orelse
             continue
-        found += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, None
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 yield "." * node.level + (node.module or ""), alias.name
+        found += [node for node in ast.iter_child_nodes(node) if isinstance(node, HOLD_STATEMENTS)]
 
 
 def _is_plumbing(statement: ast.stmt) -> bool:
@@ -172,29 +228,3 @@ def _is_plumbing(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Assign) and all(
         isinstance(target, ast.Name) and target.id.startswith("__") for target in statement.targets
     )
-
-
-def _absolute(target: str, module: str, path: Path) -> str:
-    """Return the absolute name of a relative import `target` (leading dots) made in `module`."""
-    level = len(target) - len(target.lstrip("."))
-    if level == 0:
-        return target
-    parts = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    parts = parts[: len(parts) - (level - 1)]
-    return ".".join([*parts, *filter(None, [target.lstrip(".")])])
-
-
-def _resolve(target: str, name: str | None, source: Path) -> list[str]:
-    """Return the modules behind `from target import name` (`import target` when name is None)."""
-    if name is None:
-        return [target]
-    if _exists(f"{target}.{name}", source):
-        return [f"{target}.{name}"]
-    path = _file(target, source)
-    _, imports, re_exports = _scan(*_state(path))
-    if path.name == "__init__.py" and re_exports:
-        for origin, exported in imports:
-            origin = _absolute(origin, target, path)
-            if exported == name and origin.split(".")[0] == PACKAGE:
-                return _resolve(origin, name, source)
-    return [target]

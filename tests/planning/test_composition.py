@@ -139,6 +139,7 @@ def copied(tmp_path):
             (tmp_path / file).write_text(text.replace(old, new, 1))
         composition._compose.cache_clear()
         composition._base.cache_clear()
+        composition._state.cache_clear()
         return [compose_run(tmp_path, words) for words in (RADICAL, ENCODER)]
 
     return digests

@@ -6,10 +6,12 @@ PyTorch is not imported: it may be missing where a workflow is only planned.
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hydra
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -18,12 +20,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from calcium_latents.errors import UserError
+from calcium_latents.kept import Kept, digest_of
 from calcium_latents.parameter_section import WrongFieldsError, suggestion
 from calcium_latents.planning.runs import check_run, declared_run
-from calcium_latents.provenance import PACKAGE, code_digest, config_digest
+from calcium_latents.provenance import PACKAGE, SOURCE, code_digest, config_digest
 from calcium_latents.training.parameters import ClosedForm
 
 COMMAND = "calcium_latents.commands.train"
+MODELS = SOURCE / PACKAGE / "models"
 OPEN = "search.hyperparameters"  # where words may add and remove fields
 
 
@@ -53,6 +57,30 @@ def compose_run(root: Path, words: Sequence[str], place: str = "words of the tra
 
 @lru_cache(maxsize=1024)
 def _compose(root: Path, words: tuple[str, ...]) -> ComposedRun:
+    config = _KEPT.get(digest_of(_state(root), *words), lambda: _checked(root, words))
+    modules = {COMMAND, *(target.rpartition(".")[0] for target in _targets(config))}
+    try:
+        code = code_digest(modules, root / "src")
+    except ModuleNotFoundError as error:
+        raise UserError(f"_target_: expected names of classes and functions of this package: {error}.") from None
+    return ComposedRun(config, config_digest(config), code)
+
+
+#: Hydra takes seconds for the runs of a scale, which are the same every time that a workflow is planned.
+_KEPT = Kept(f"runs-hydra-{hydra.__version__}-omegaconf-{version('omegaconf')}.json", most=1024)
+
+
+@cache
+def _state(root: Path) -> str:
+    """Return a digest of all that a composed run depends on beside its words: files and declarations."""
+    directory = root / "config"
+    files = sorted(path for path in directory.rglob("*.yaml") if "scale" not in path.parts)
+    declared = [f"{PACKAGE}.models.{path.parent.name}.parameters" for path in MODELS.glob("*/parameters.py")]
+    code = code_digest([__name__, f"{PACKAGE}.planning.runs", *declared])
+    return digest_of(code, *(part for path in files for part in (str(path.relative_to(directory)), path.read_bytes())))
+
+
+def _checked(root: Path, words: tuple[str, ...]) -> dict[str, Any]:
     directory, parser = root / "config", OverridesParser.create()
     groups, fields = [], []
     for word in words:
@@ -98,12 +126,7 @@ def _compose(root: Path, words: tuple[str, ...]) -> ComposedRun:
         and declared_run(after["model"]["_target_"]).model_fields["training"].annotation is ClosedForm
     ):
         raise UserError(f"training: expected closed_form, which is how {after['model']['name']} is fitted.")
-    modules = {COMMAND, *(target.rpartition(".")[0] for target in _targets(after))}
-    try:
-        code = code_digest(modules, root / "src")
-    except ModuleNotFoundError as error:
-        raise UserError(f"_target_: expected names of classes and functions of this package: {error}.") from None
-    return ComposedRun(after, config_digest(after), code)
+    return after
 
 
 @lru_cache(maxsize=256)

@@ -1,5 +1,6 @@
 """The plan of a run: which datasets, models and recordings take part, and where their files are."""
 
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -8,11 +9,15 @@ from typing import Any
 from calcium_latents.configuration import find_recording, named_files
 from calcium_latents.errors import UserError
 from calcium_latents.files import user_path
+from calcium_latents.kept import Kept, digest_of
 from calcium_latents.planning.composition import ComposedRun, compose_run
 from calcium_latents.planning.paths import require_no_braces
 from calcium_latents.planning.studies import description
+from calcium_latents.provenance import PACKAGE, code_digest, files_digest
 from calcium_latents.recording_formats import files_read
 
+HEADER = f"{PACKAGE}.recordings.readers.header"
+_HEADERS = Kept("headers.json", most=1024)
 #: Fields of the training command that its rule sets itself.
 SET_BY_RULES = {"seed", "recording", "accelerator", "threads", "processes"}
 
@@ -50,8 +55,15 @@ class Plan:
             if hasattr(description(study), "check"):
                 description(study).check(self)
 
-    def header(self, name: str, entry: Mapping[str, Any]) -> Any:
-        """Return the header of a user's recording; see `recordings.readers.header.check_files`."""
+    def header(self, name: str, entry: Mapping[str, Any]) -> tuple[int, int, float] | None:
+        """Return frames, neurons and rate (Hz) of a user's recording; see `recordings.readers.header.check_files`."""
+        folder = self.recording_folders[name]
+        own = [user_path(path, folder) for path in named_files(entry).values()]
+        files = files_digest([*self.recording_sources[name], *own])
+        key = digest_of(code_digest([HEADER]), files, folder, json.dumps(entry, sort_keys=True, default=str))
+        return _HEADERS.get(key, lambda: self._header(name, entry))
+
+    def _header(self, name: str, entry: Mapping[str, Any]) -> Any:
         from calcium_latents.recordings.readers.header import check_files  # slow to import
 
         try:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from calcium_latents.errors import UserError
+from calcium_latents.kept import Kept, digest_of
 from calcium_latents.provenance import PACKAGE, SOURCE
 
 FOLDER = SOURCE / PACKAGE / "studies"
@@ -83,8 +84,8 @@ def _is_figure(path: Path) -> bool:
     return True
 
 
-def _functions(path: Path) -> set[str]:
-    return {node.name for node in _parsed(path).body if isinstance(node, ast.FunctionDef)}
+def _functions(path: Path) -> list[str]:
+    return _said(path)[0]
 
 
 def with_claims() -> list[str]:
@@ -109,20 +110,31 @@ def _file(module: str) -> Path:
 @cache
 def constants(path: Path) -> dict[str, Any]:
     """Return name -> value of a module's top-level assignments that are literals."""
-    found = {}
-    for statement in _parsed(path).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and isinstance(targets[0], ast.Name):
-            try:
-                found[targets[0].id] = ast.literal_eval(statement.value)
-            except ValueError:
-                continue
-    return found
+    return {name: ast.literal_eval(text) for name, text in _said(path)[1].items()}
+
+
+#: Functions and constants by the bytes of a module: figures and claims are many, and parsing them takes half a second.
+_SAID = Kept("constants.json")
 
 
 @cache
-def _parsed(path: Path) -> ast.Module:
+def _said(path: Path) -> tuple[list[str], dict[str, str]]:
+    """Return a module's top-level functions, and its constants as Python writes them."""
+    data = path.read_bytes()
+    return _SAID.get(digest_of(str(path), data), lambda: _parsed(path, data))
+
+
+def _parsed(path: Path, data: bytes) -> tuple[list[str], dict[str, str]]:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        body = ast.parse(data, filename=str(path)).body
     except SyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}: expected Python, found {error.msg}.") from None
+    found = {}
+    for statement in body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and isinstance(targets[0], ast.Name):
+            try:
+                found[targets[0].id] = repr(ast.literal_eval(statement.value))
+            except ValueError:
+                continue
+    return [node.name for node in body if isinstance(node, ast.FunctionDef)], found

@@ -51,9 +51,10 @@ def _recorded(plan: Plan, name: str) -> tuple[int, int | None, float, str] | Non
     header = plan.header(name, {"file": entry["file"], **{key: entry[key] for key in HEADER if key in entry}})
     if header is None:
         return None
-    frames = None if "response_window_s" in entry else int(header.duration_s * rate)
+    frames, neurons, recorded_hz = header
+    frames = None if "response_window_s" in entry else int(frames / recorded_hz * rate)
     place = f"{plan.settings['recordings_file']}, field 'recordings.{name}'"
-    return header.neurons, frames, 1 / rate, place
+    return neurons, frames, 1 / rate, place
 
 
 def groups(plan: Plan) -> dict:
