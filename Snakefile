@@ -31,7 +31,19 @@ rule all:
         CLAIMS_FILE,
 
 
+PROGRESS = Progress(workflow, ORDER, Path("results") / SCALE, FIGURES)
+
+
+onstart:
+    PROGRESS.begin()
+
+
+onerror:
+    PROGRESS.end()
+
+
 onsuccess:
+    PROGRESS.end()
     for study in STUDIES:
         for line in getattr(description(study), "at_the_end", lambda _: [])(PLAN):
             print(line)

@@ -18,8 +18,8 @@ def words(text: str) -> set[str]:
 
 #: Room -> the rooms that it may import. Modules of the package itself (errors, files, seeds, ...) are everybody's.
 BASE = words(
-    "accelerator compiling errors files hydra_words kept parameter_section processes progress provenance recording_formats"
-    " seeds unfailing_file"
+    "accelerator compiling errors files hydra_words kept parameter_section processes progress provenance"
+    " recording_formats seeds unfailing_file"
 )
 LOW = {"recordings", "distributions", "theory"}
 ARROWS: dict[str, set[str]] = {

@@ -7,6 +7,9 @@
 begin_job() {
     job_rule=$1 job_memory_mb=$3 job_minutes=$4
     : >"$5"
+    # where the command notes what it took, and when it began
+    export CALCIUM_LATENTS_BENCHMARK="${5/\/logs\//\/benchmarks\/}" CALCIUM_LATENTS_BEGAN=${EPOCHREALTIME:-$(date +%s)}
+    CALCIUM_LATENTS_BENCHMARK="${CALCIUM_LATENTS_BENCHMARK%.log}.tsv"
     exec >>"$5" 2>&1
     # Where the whole job is killed at once, as some clusters do, nobody is left to say more than this.
     echo "job: may take $3 MB and $4 minutes; if it failed and nothing follows here, it was killed from outside, for taking more or by hand"

@@ -1,4 +1,4 @@
-"""What processes keep for each other in the user's cache directory: it can be made again at any time, and costs to make."""
+"""What processes keep for each other in the user's cache directory; it can be made again at any time."""
 
 import atexit
 import contextlib
@@ -37,8 +37,8 @@ def _candidates() -> Iterator[Path]:
 class Kept:
     """A table of what was worked out: key -> plain value, in a file of the cache directory that processes share.
 
-    A process reads it once and writes it once, at its end, if it has worked something out. Of two that write at once the
-    last one wins: what the other found is worked out again. An unreadable file counts as an empty one.
+    A process reads it once and writes it once, at its end, if it has worked something out. Of two that write at once
+    the last one wins: what the other found is worked out again. An unreadable file counts as an empty one.
 
     Args:
         name: of the file; it has all that a value depends on beside its key.

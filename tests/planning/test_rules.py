@@ -37,7 +37,7 @@ def declared(name, output, command="python -m calcium_latents.commands.deconvolv
     defaults = RuleDefaults(workflow, RESOURCES, "base.yaml")
     defaults.granted_as |= dict(granted_as)
     defaults.install()
-    unsaid = ("name", "input", "log", "benchmark", "conda_env", "threads", "resources", "params", "norun", "message")
+    unsaid = ("name", "input", "log", "priority", "conda_env", "threads", "resources", "params", "norun", "message")
     fields = dict.fromkeys(unsaid)
     rule = SimpleNamespace(**fields | {"shellcmd": command} | said)
     rule.output = SimpleNamespace(paths=(), kwpaths=output)
@@ -49,7 +49,6 @@ def declared(name, output, command="python -m calcium_latents.commands.deconvolv
 def test_a_rule_that_says_nothing_is_completed():
     rule = declared("score", {"table": "results/{scale}/radical/{dataset}/scores.csv"})
     assert rule.log == "results/{scale}/logs/radical/{dataset}/score.log"
-    assert rule.benchmark == "results/{scale}/benchmarks/radical/{dataset}/score.tsv"
     assert (rule.conda_env, rule.threads) == ("base.yaml", 1)
     assert asked(rule) == {"mem_mb": 100, "runtime": 5, "gpu": 0}
     assert asked(rule, attempt=2) == {"mem_mb": 200, "runtime": 10, "gpu": 0}

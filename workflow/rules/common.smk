@@ -19,7 +19,9 @@ from calcium_latents.claims.paper import papers, read_paper
 from calcium_latents.configuration.sections import FIGURE_RULE
 from calcium_latents.errors import UserError
 from calcium_latents.hydra_words import quoted
+from calcium_latents.launch.progress import Progress
 from calcium_latents.planning.inputs import claim_inputs, figure_inputs, groups
+from calcium_latents.planning.order import Order, read_seconds
 from calcium_latents.planning.paths import require_conda_folder
 from calcium_latents.planning.plan import Plan, model_of
 from calcium_latents.planning.rules import RuleDefaults, code
@@ -96,7 +98,9 @@ def named(inputs):
     return named_words("input", [(name, path) for name, paths in lists.items() for path in paths])
 
 
-RULES = RuleDefaults(workflow, SETTINGS["resources"], BASE_ENVIRONMENT)
+FIGURES = {}  # rule -> study, name, file of the caption; filled in figures.smk
+ORDER = Order(workflow, FIGURES, read_seconds(ROOT / "results/reference/seconds.csv", SCALE))
+RULES = RuleDefaults(workflow, SETTINGS["resources"], BASE_ENVIRONMENT, ORDER.priority)
 RULES.install()
 if RULES.lacks_gpu:
     PLAN.notice("no GPU: jobs that ask for one run on the CPU. At the published sizes that takes days.")

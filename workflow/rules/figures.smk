@@ -26,6 +26,7 @@ for study, figure, inputs in DRAWN:
         raise WorkflowError(
             f"figure {drawing}: expected its caption in workflow/report/{drawing}.rst, found none."
         )
+    FIGURES[figure.replace("-", "__")] = (study, figure, ROOT / f"workflow/report/{drawing}.rst")
     numbers = {"table": f"results/{{scale}}/{study}/figures/{figure}.csv"} if has_table(drawn_by) else {}
 
     rule:

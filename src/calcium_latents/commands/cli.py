@@ -2,13 +2,17 @@
 
 import argparse
 import json
+import os
+import resource
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from calcium_latents.errors import UserError
+from calcium_latents.files import atomic_path
 
 #: Exit status of a process that was killed, as bash has it.
 KILLED = 137
@@ -53,10 +57,13 @@ def run_command(main: Callable[[], Any]) -> None:
     """Run `main`; a UserError becomes a message on standard error and exit status 2, without a traceback.
 
     So does a lack of memory, with the status of what the system kills for it: a job's log then says the rest
-    (workflow/job.sh).
+    (workflow/job.sh). Where that says so, what the command took is noted in a table.
     """
+    noted = os.environ.pop("CALCIUM_LATENTS_BENCHMARK", None)  # not by processes that it starts
     try:
         main()
+        if noted:
+            _note_use(Path(noted), float(os.environ["CALCIUM_LATENTS_BEGAN"].replace(",", ".")))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -66,6 +73,21 @@ def run_command(main: Callable[[], Any]) -> None:
             raise
         print(f"error: {found[0]}: {error}", file=sys.stderr)
         sys.exit(found[1])
+
+
+def _note_use(path: Path, began: float) -> None:
+    """Write seconds since `began`, CPU seconds and peak memory (MB) of this process and those that it waited for."""
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    use = {
+        "s": time.time() - began,
+        "cpu_s": own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime,
+        "max_rss_mb": max(own.ru_maxrss, others.ru_maxrss) / unit,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "\t".join(use) + "\n" + "\t".join(f"{value:.2f}" for value in use.values()) + "\n"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
 
 
 def _lack_of_memory(error: Exception) -> tuple[str, int] | None:

@@ -1,4 +1,4 @@
-"""What every rule of the workflow has and need not say: log, benchmark, environment, resources, digest of its code, and
+"""What every rule of the workflow has and need not say: log, environment, resources, digest of its code, and
 what stands around its command (workflow/job.sh); and what it must say: that names of files and the user's words are
 quoted in its command.
 
@@ -39,11 +39,18 @@ class RuleDefaults:
         resources: rule -> threads, mem_mb, runtime (minutes), gpu; `default` for what is not named. The least, where a
             rule asks by the size of its input (`sizes.GROWTH`).
         environment: the conda environment of rules that name none.
+        priority: of a job, by its rule and wildcards (`planning.order`).
         granted_as: rule -> the rule whose resources it has.
     """
 
-    def __init__(self, workflow: Any, resources: Mapping[str, Mapping[str, int]], environment: str):
-        self.workflow, self.resources, self.environment = workflow, resources, environment
+    def __init__(
+        self,
+        workflow: Any,
+        resources: Mapping[str, Mapping[str, int]],
+        environment: str,
+        priority: Callable[[str, Any], float] | None = None,
+    ):
+        self.workflow, self.resources, self.environment, self.priority = workflow, resources, environment, priority
         self.granted_as = dict(GRANTED_AS)
 
     def install(self) -> None:
@@ -92,8 +99,10 @@ class RuleDefaults:
     def complete(self, said: Any, rule: str) -> None:
         """Add to what a rule says.
 
-        Log and benchmark are named as the rule and stand where its first output stands, below results/SCALE/logs and
-        results/SCALE/benchmarks. The code is the module that its command runs. What the command says goes to the log.
+        Its log is named as the rule and stands where its first output stands, below results/SCALE/logs. The code is the
+        module that its command runs. What the command says goes to the log; what it takes is noted beside the logs, in
+        results/SCALE/benchmarks (`commands.cli`): Snakemake's own directive looks at all processes twice a second, and
+        misses what a job takes after it has looked last.
         Sums depend on the number of threads that share them: a command computes with as many as the scale grants
         ($OMP_NUM_THREADS), however few cores Snakemake leaves it ({threads}).
         Raises UserError where its command has a field that the shell would take apart.
@@ -104,11 +113,11 @@ class RuleDefaults:
         stem = _stem([*said.output.paths, *said.output.kwpaths.values()], rule)
         if said.log is None:
             self.workflow.log(f"results/{{scale}}/logs/{stem}.log")(said)
-        if said.benchmark is None:
-            self.workflow.benchmark(f"results/{{scale}}/benchmarks/{stem}.tsv")(said)
         if said.message:  # where its progress stands
             said.message += "\n    Log: {log}"
         said.conda_env = said.conda_env or self.environment
+        if self.priority and said.priority is None:
+            said.priority = lambda wildcards: self.priority(rule, wildcards)
         said.threads = said.threads or self.granted(rule, "threads")
         own = said.resources[1] if said.resources else {}
         sized = self.granted_as.get(rule, rule)
