@@ -57,3 +57,26 @@ def test_run_says_where_the_user_stands(tmp_path, repository):
         [shutil.which("bash"), "../checkout/run"], cwd=tmp_path / "home", capture_output=True, text=True
     )
     assert done.stdout.split() == [str(tmp_path / "home"), str(tmp_path / "checkout")]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("radical avae", ["--config", 'studies=["radical", "avae"]']),
+        ("radical results/a.png -n", ["results/a.png", "--config", 'studies=["radical"]', "-n"]),
+        ("radical --config seed=2 --cores 1", ["--config", 'studies=["radical"]', "seed=2", "--cores", "1"]),
+        ("results/a.png radical_figure2 -n", ["results/a.png", "radical_figure2", "-n"]),
+        ("-n radical", ["-n", "radical"]),
+        ("searches -n", ["--config", "scale=searches", "studies=radical", "-n"]),
+    ],
+)
+def test_studies_are_chosen_by_their_names(said, meant):
+    assert arguments_as_meant(said.split()) == meant
+
+
+def test_the_demo_draws_one_figure(repository):
+    target, *words = arguments_as_meant(["demo"])
+    assert target.endswith("radical_figure2.png") and words == ["--config", "scale=demo", "studies=radical"]
+    assert (repository / "config/scale/demo/radical.yaml").is_file()
+    with pytest.raises(UserError, match="no other word"):
+        arguments_as_meant(["demo", "avae"])

@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not any(getattr(parsed, name) for name in PARTIAL):
         command += ["--report", str(report), "--report-after-run"]
     end = arguments.index("--") if "--" in arguments else len(arguments)
+    if not parsed.quiet and not parsed.dryrun:
+        command += ["--quiet", "host", "reason"]
     command += [*arguments[:end], *machine.share(parsed), *arguments[end:]]
     with only_run(parsed, results):
         status = subprocess.run(command).returncode
@@ -73,7 +75,7 @@ def _parse(arguments: list[str]):
 
 
 def _scale(config: list[str] | None, files: list[Path] | None) -> str:
-    for entry in config or []:
+    for entry in reversed(config or []):
         if str(entry).startswith("scale="):
             return str(entry).removeprefix("scale=")
     chosen = [read_yaml(Path(path)).get("scale") for path in (*reversed(files or []), "config/config.yaml")]

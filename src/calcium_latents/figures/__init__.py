@@ -17,8 +17,13 @@ from importlib import import_module
 from pathlib import Path
 
 from calcium_latents.errors import UserError
+from calcium_latents.figures import style
 from calcium_latents.files import read_table, write_table
 from calcium_latents.planning.studies import figure_modules, has_table
+from calcium_latents.provenance import SOURCE
+
+REFERENCE = SOURCE.parent / "results/reference"
+FROM_REFERENCE = "from results/reference: an earlier, longer run, not computed by this one"
 
 
 def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: str | Path) -> list[Path]:
@@ -38,11 +43,13 @@ def draw_figure(name: str, inputs: Mapping[str, Sequence[Path]], output_stem: st
             f"{sorted(required)} and takes {sorted(optional)} (--input NAME=PATH, repeated for more files)."
         )
     given, stem = {key: [Path(path) for path in paths] for key, paths in inputs.items()}, Path(output_stem)
-    if not has_table(module.__name__):
-        return module.draw(given, stem)
-    path = stem.with_name(f"{stem.name}.csv")
-    write_table(module.tabulate(given), path)
-    return [*module.draw(given, read_table(path), stem), path]
+    kept = any(path.resolve().is_relative_to(REFERENCE) for paths in given.values() for path in paths)
+    with style.remark(FROM_REFERENCE if kept else ""):
+        if not has_table(module.__name__):
+            return module.draw(given, stem)
+        path = stem.with_name(f"{stem.name}.csv")
+        write_table(module.tabulate(given), path)
+        return [*module.draw(given, read_table(path), stem), path]
 
 
 def parse_inputs(pairs: Iterable[str]) -> dict[str, list[Path]]:

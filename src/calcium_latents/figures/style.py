@@ -1,6 +1,8 @@
 """How all figures look: sizes for print, one colour-blind-safe colour per method, files with stable bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from calcium_latents.planning.studies import labels  # noqa: E402
 
 WIDTH_IN = 7.2  # two journal columns, 183 mm
 DPI = 200
+REMARK_IN = 0.22  # height of the strip for a remark
+_remark: ContextVar[str] = ContextVar("remark", default="")
 POSITION_DIGITS = 6  # of the axes, as parts of the figure
 
 # Okabe & Ito's palette (jfly.uni-koeln.de/color): told apart by people with any common colour blindness.
@@ -88,8 +92,23 @@ def styled(function):
     return wrapper
 
 
+@contextmanager
+def remark(text: str) -> Generator[None]:
+    """Have a line above all that is in figures that are saved in the block; an empty text is none."""
+    token = _remark.set(text)
+    try:
+        yield
+    finally:
+        _remark.reset(token)
+
+
 def save(fig: Figure, output_stem: str | Path) -> list[Path]:
     """Write `<output_stem>.png` and `.svg` atomically and without dates: equal figures are equal bytes."""
+    if _remark.get():
+        height = fig.get_figheight() + REMARK_IN
+        fig.set_figheight(height)
+        fig.get_layout_engine().set(rect=(0, 0, 1, 1 - REMARK_IN / height))
+        fig.text(0.5, 1 - 0.4 * REMARK_IN / height, _remark.get(), ha="center", va="center", size=6.5, style="italic")
     _settle(fig)
     written = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):

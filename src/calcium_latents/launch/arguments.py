@@ -1,19 +1,29 @@
-"""Words of `./run` as a user means them: files are named from where the user stands, not from the repository."""
+"""Words of `./run` as a user means them: studies by their names, files from where the user stands."""
 
+import itertools
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from calcium_latents.configuration.files import read_yaml
+from calcium_latents.configuration.loading import study_names
 from calcium_latents.errors import UserError
 from calcium_latents.files import user_path
 
 STARTED_IN = "CALCIUM_LATENTS_STARTED_IN"  # set by the script `run`, which then goes to the repository
 OPTION = "--configfile"
+#: First words of `./run` beside studies -> the words of `--config`, and what is made; none: all of it.
+RUNS = {
+    "demo": (["scale=demo", "studies=radical"], ["results/demo/radical/figures/radical_figure2.png"]),
+    "searches": (["scale=searches", "studies=radical"], []),
+}
 
 
 def arguments_as_meant(arguments: Sequence[str], folder: str | None = None) -> list[str]:
-    """Return Snakemake's arguments with the files of `--configfile` named in full.
+    """Return Snakemake's arguments, with the files of `--configfile` named in full.
+
+    Names of studies that stand first choose these alone, and `demo` and `searches` what `RUNS` says.
 
     Args:
         arguments: words after `./run`.
@@ -22,7 +32,26 @@ def arguments_as_meant(arguments: Sequence[str], folder: str | None = None) -> l
     Raises UserError where a file is neither there nor in the repository (the working directory), or is malformed.
     """
     stands_in = Path(folder or os.environ.get(STARTED_IN) or ".")
-    return list(_resolved(arguments, stands_in))
+    return list(_resolved(_named(arguments), stands_in))
+
+
+def _named(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the studies, or the run, that stand first put into `--config`."""
+    first = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments))
+    options = list(arguments[len(first) :])
+    studies = [word for word in first if word in study_names()]
+    targets = [word for word in first if word not in (*studies, *RUNS)]
+    config = [f"studies={json.dumps(studies)}"] if studies else []
+    for name in (word for word in first if word in RUNS):
+        if len(first) > 1:
+            raise UserError(f"{name}: expected no other word before the options, found {' '.join(first)!r}.")
+        config, targets = RUNS[name]
+    if not config:
+        return list(arguments)
+    place = options.index("--config") + 1 if "--config" in options else None
+    if place is not None:  # Snakemake takes the last `--config` alone
+        return [*targets, *options[:place], *config, *options[place:]]
+    return [*targets, "--config", *config, *options]
 
 
 def _resolved(arguments: Sequence[str], stands_in: Path) -> Iterator[str]:

@@ -31,6 +31,7 @@ ROOT = SOURCE.parent
 LEFT_OUT = {
     "logs/*": "progress and warnings with times, written anew when a killed job starts again",
     "benchmarks/*": "seconds and memory",
+    "index.html": "time stamps of pictures, and how far a run is",
     ".*.partial*": "left by writers that were killed; `./run` removes them when it starts",
     "*/.*.partial*": "the same",
     "report.html": "dates and run times of the jobs",

@@ -80,6 +80,10 @@ class Plan:
         """Return the path of a file of a dataset."""
         return f"results/{self.scale}/{study}/{dataset}/{file}"
 
+    def reference(self, study: str, folder: str) -> str:
+        """Return a folder of results/reference, which is not made by this run, as if it stood below the study's."""
+        return os.path.relpath(self.root / "results/reference" / folder, f"results/{self.scale}/{study}")
+
     def datasets(self, study: str) -> list[str]:
         """Return the names of the study's datasets that take part."""
         found = getattr(description(study), "datasets", None)

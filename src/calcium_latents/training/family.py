@@ -8,9 +8,10 @@ import pandas as pd
 import xarray as xr
 
 if TYPE_CHECKING:  # slow to import, and not needed where nothing is trained
-    import pytorch_lightning as lightning
     from _typeshed import DataclassInstance
     from torch.utils.data import DataLoader
+
+    from calcium_latents.training.module import TrainingModule
 
 
 @dataclass
@@ -38,13 +39,13 @@ class ModelFamily(Protocol):
 
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
-    ) -> "tuple[lightning.LightningModule, DataLoader, int]":
-        """Return the Lightning module, its training batches, and the number of optimiser steps.
+    ) -> "tuple[TrainingModule, DataLoader, int]":
+        """Return the module, its training batches, and the number of optimiser steps.
 
         Raises UserError when the recording does not fit the model.
         """
 
-    def result(self, module: "lightning.LightningModule", recording: xr.Dataset) -> FitResult:
+    def result(self, module: "TrainingModule", recording: xr.Dataset) -> FitResult:
         """Return what the trained module leaves behind."""
 
 

@@ -1,10 +1,6 @@
 """Adam for a population: every member has its own learning rate and its own gradient clip."""
 
-from typing import cast
-
 import torch
-from pytorch_lightning import LightningModule
-from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -72,11 +68,6 @@ class PopulationAdam(Optimizer):
         rate = learning_rate / (1 - first**count)
         for p, update in zip(parameters, updates, strict=True):
             p.sub_(update * rate.to(update).view(-1, *[1] * (p.dim() - 1)))
-
-
-def optimizer_of(module: LightningModule) -> LightningOptimizer:
-    """Return Lightning's wrapper of the one optimiser of a module that optimises by itself."""
-    return cast(LightningOptimizer, module.optimizers())
 
 
 class WeightAverage:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import pytorch_lightning as lightning
 import torch
 from synthetic_traces import event_traces, trace_recording
 from torch.distributions import Normal, kl_divergence
@@ -20,6 +19,7 @@ from calcium_latents.models.traces.parameters import BinOptions
 from calcium_latents.models.traces.pca_family import PcaFamily
 from calcium_latents.models.traces.statistics import STATISTICS
 from calcium_latents.recordings import check_embedding
+from calcium_latents.training.fitting import fit
 from calcium_latents.training.schedules import LearningRateSchedule
 
 CPU = torch.device("cpu")
@@ -42,8 +42,7 @@ def family(**changes):
 def train(model, recording, data=CULTURES, training=TRAINING, seed=1):
     module, batches, steps = model.prepare(recording, "a.nc", data, training, {}, seed)
     if steps:
-        options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-        lightning.Trainer(accelerator="cpu", max_epochs=-1, enable_progress_bar=False, **options).fit(module, batches)
+        fit(module, batches, steps, "cpu")
     return model.result(module, recording)
 
 

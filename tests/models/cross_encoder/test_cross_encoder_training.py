@@ -5,7 +5,6 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-import pytorch_lightning as lightning
 import torch
 
 from calcium_latents.errors import UserError
@@ -16,6 +15,7 @@ from calcium_latents.models.cross_encoder.parameters import Block, CrossEncoderM
 from calcium_latents.models.cross_encoder.reduced_rank_family import ReducedRankRegressionFamily
 from calcium_latents.models.cross_encoder.results import final_rows, reported_row
 from calcium_latents.simulation.latent_population.latent_population import simulate_latent_population
+from calcium_latents.training import fitting
 
 DATA = {"sources": 40, "targets": 40, "target_candidates": None}
 TRAINING = {
@@ -55,10 +55,8 @@ def fit(family, recording, training=TRAINING, restarts=2, until=None, state=None
     if state is not None:
         module.resume(state)
     steps = (until or steps) - module.step
-    options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-    trainer = lightning.Trainer(accelerator="cpu", max_steps=steps, max_epochs=-1, enable_progress_bar=False, **options)
     if steps:
-        trainer.fit(module, batches)
+        fitting.fit(module, batches, steps, "cpu")
     return module, family.result(module, recording)
 
 
@@ -161,8 +159,7 @@ def test_a_block_changes_only_its_parameters(ring, group):
     family = encoder()
     module, batches, _ = family.prepare(ring, "test", DATA, {**TRAINING, "blocks": blocks}, {"population": 1}, 1)
     before = copy.deepcopy(module.model.state_dict())
-    options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-    lightning.Trainer(accelerator="cpu", max_steps=40, enable_progress_bar=False, **options).fit(module, batches)
+    fitting.fit(module, batches, 40, "cpu")
     readout = {"readout", "threshold", "baseline", "raw_exponent", "gain"}
     moved = {name for name, value in module.model.state_dict().items() if not torch.equal(value, before[name])}
     assert moved and (moved <= readout if group == "readout" else not moved & readout)

@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 import pytest
-import pytorch_lightning as lightning
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from calcium_latents.models.digital_twin.training import CALIBRATION_IMAGES, col
 from calcium_latents.models.digital_twin.twin import LOG_OFFSET, DigitalTwin, poisson_loss
 from calcium_latents.recordings.fields import TEST, TRAINING, VALIDATION
 from calcium_latents.simulation.visual_cortex.visual_cortex_recording import simulate_visual_cortex
+from calcium_latents.training import fitting
 from calcium_latents.training.schedules import LearningRateSchedule
 
 torch.set_num_threads(1)  # as the training command does: models as small as these get slower with more
@@ -61,9 +61,7 @@ def fit(recording, seed=1, state=None, states=None, model=None, **changes):
     if state is not None:
         module.resume(copy.deepcopy(state))
     if module.step < steps:
-        options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False, "max_epochs": -1}
-        steps = steps - module.step
-        lightning.Trainer(accelerator="cpu", max_steps=steps, enable_progress_bar=False, **options).fit(module, batches)
+        fitting.fit(module, batches, steps - module.step, "cpu")
     return module, model
 
 

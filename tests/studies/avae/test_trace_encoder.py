@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import pytorch_lightning as lightning
 import torch
 import xarray as xr
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from calcium_latents.recordings import make_recording, write_recording
 from calcium_latents.seeds import generator
 from calcium_latents.studies.avae.commands import embed_traces
 from calcium_latents.studies.avae.trace_encoder import expected_scores, load_trace_encoder
+from calcium_latents.training.fitting import fit
 
 RATE, DURATION_S, NEURONS = 20, 30, 60
 DATA = {"normalisation": "global", "splits": ["neuron"], "partitions": 1}
@@ -73,11 +73,7 @@ def train(model, folder, values, **data):
     recording = as_recording(values, RATE)
     module, batches, steps = family.prepare(recording, "test", DATA | data, training, {}, 3)
     if steps:
-        options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-        trainer = lightning.Trainer(
-            accelerator="cpu", max_steps=steps, max_epochs=-1, enable_progress_bar=False, **options
-        )
-        trainer.fit(module, batches)
+        fit(module, batches, steps, "cpu")
     result = family.result(module, recording)
     path = folder / model / "checkpoint.pt"
     path.parent.mkdir()

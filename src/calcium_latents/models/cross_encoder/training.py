@@ -1,11 +1,10 @@
-"""Lightning module of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
+"""Training of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
@@ -13,7 +12,8 @@ from calcium_latents.models.cross_encoder.activity_noise import add_noise, noisy
 from calcium_latents.models.cross_encoder.network import CrossEncoder
 from calcium_latents.models.cross_encoder.parameters import CrossEncoderOptions
 from calcium_latents.models.lfads.trials import EpochBatches
-from calcium_latents.training.optimizer import PopulationAdam, optimizer_of
+from calcium_latents.training.module import TrainingModule
+from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.reporting import report_validation
 
 
@@ -39,7 +39,7 @@ class PairTensors:
         )
 
 
-class CrossEncoderTraining(lightning.LightningModule):
+class CrossEncoderTraining(TrainingModule):
     """Trains a population of cross-encoders and keeps every member's best weights.
 
     Args:
@@ -62,7 +62,6 @@ class CrossEncoderTraining(lightning.LightningModule):
         seed: int,
     ):
         super().__init__()
-        self.automatic_optimization = False
         self.model, self.pairs, self.options, self.batches, self.seed = model, pairs, options, batches, seed
         self.on_checkpoint: Callable[[dict], None] | None = None
         self.step, self.seconds = 0, 0.0
@@ -99,13 +98,13 @@ class CrossEncoderTraining(lightning.LightningModule):
     def training_step(self, rows: Tensor, _: int) -> None:
         """One optimiser step of every member on `rows` `[b]` of the training set."""
         start = time.perf_counter()
-        options, optimizer = self.options, optimizer_of(self)
+        options, optimizer = self.options, self.optimizer
         _, block, within = options.block_at(self.step)
         if within == 0:
-            optimizer.optimizer.state.clear()
+            optimizer.state.clear()
         rate = block.learning_rate * options.schedule.factor(within, block.steps)
         rates = torch.full((self.model.sizes.population,), rate, device=self.device)
-        cast(PopulationAdam, optimizer.optimizer).set_learning_rate(rates)
+        optimizer.set_learning_rate(rates)
         inputs, pair = self.inputs[rows], rows % len(self.pairs.inputs[0])
         if not options.noise.copies:
             inputs = add_noise(inputs, options.noise, self.random)
@@ -114,7 +113,7 @@ class CrossEncoderTraining(lightning.LightningModule):
         parameters = self._set_trained(block.parameters)
         # the loss is the mean over pairs of the squared distance summed over target neurons; its gradient is known
         prediction = self.model(inputs)
-        self.manual_backward(prediction, gradient=(prediction.detach() - outputs).mul_(2 / len(rows)))
+        prediction.backward(gradient=(prediction.detach() - outputs).mul_(2 / len(rows)))
         with torch.no_grad():
             # pyrefly: ignore[no-matching-overload]  # every gradient is there after the backward pass
             torch._foreach_add_([p.grad for p in parameters], parameters, alpha=options.l2)
@@ -148,7 +147,7 @@ class CrossEncoderTraining(lightning.LightningModule):
             "model": self.model.state_dict(),
             "best": self.best,
             "best_r2": self.best_r2,
-            "optimizer": optimizer_of(self).optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "random": self.random.get_state(),
             "history": self.history,
             "timing": self.timing,

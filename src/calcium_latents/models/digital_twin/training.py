@@ -1,11 +1,10 @@
-"""Lightning module of the digital twin: Poisson loss and penalties, Adam, the best weights by validation kept."""
+"""Training of the digital twin: Poisson loss and penalties, Adam, the best weights by validation kept."""
 
 import copy
 import time
 from collections.abc import Callable
 from typing import Any
 
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
@@ -19,13 +18,13 @@ from calcium_latents.models.digital_twin.precision import compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.recordings.fields import TRAINING, VALIDATION
-from calcium_latents.training.optimizer import optimizer_of
+from calcium_latents.training.module import TrainingModule
 from calcium_latents.training.reporting import report_validation
 
 CALIBRATION_IMAGES = 1024  # over which the statistics of normalisation are taken after training
 
 
-class DigitalTwinTraining(lightning.LightningModule):
+class DigitalTwinTraining(TrainingModule):
     """Trains a digital twin.
 
     Args:
@@ -40,7 +39,6 @@ class DigitalTwinTraining(lightning.LightningModule):
 
     def __init__(self, twin: DigitalTwin, pairs: ImagePairs, options: DigitalTwinOptions, batches: EpochBatches):
         super().__init__()
-        self.automatic_optimization = False
         self.twin, self.options, self.batches = twin, options, batches
         self.parts = pairs.part
         self.images, self.response = pairs.images, pairs.response
@@ -74,15 +72,15 @@ class DigitalTwinTraining(lightning.LightningModule):
     def training_step(self, rows: Tensor, _: int) -> None:
         """One optimiser step on the images `rows` [b]."""
         start = time.perf_counter()
-        options, optimizer = self.options, optimizer_of(self)
+        options, optimizer = self.options, self.optimizer
         rate = options.learning_rate * options.schedule.factor(self.step, options.steps) * 0.1**self.stage
-        for group, factor in zip(optimizer.optimizer.param_groups, (1.0, options.readout_factor), strict=True):
+        for group, factor in zip(optimizer.param_groups, (1.0, options.readout_factor), strict=True):
             group["lr"] = rate * factor
         self.twin.train()
         self.twin.compute_dtype = self.dtype_of_steps
         loss = poisson_loss(self.twin(self.images[rows]), self.response[rows]) + penalty(self.twin, options.penalties)
         optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(loss)
+        loss.backward()
         if options.gradient_clip < float("inf"):
             torch.nn.utils.clip_grad_norm_(self.twin.parameters(), options.gradient_clip)
         optimizer.step()
@@ -122,7 +120,7 @@ class DigitalTwinTraining(lightning.LightningModule):
         """Everything from which `resume` continues to the same bytes."""
         names = ("step", "stage", "waited", "best", "best_loss", "history", "timing", "seconds")
         state = {name: copy.deepcopy(getattr(self, name)) for name in names}
-        return state | {"twin": self.twin.state_dict(), "optimizer": optimizer_of(self).optimizer.state_dict()}
+        return state | {"twin": self.twin.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from `training_state()` of an interrupted run with the same configuration."""
@@ -156,7 +154,7 @@ class DigitalTwinTraining(lightning.LightningModule):
             self.stage, self.waited = self.stage + 1, 0
             self.twin.load_state_dict(self.best)
             if self.stage >= self.options.stages:
-                self.trainer.should_stop = True
+                self.should_stop = True
 
 
 def recalibrate(twin: DigitalTwin, images: Tensor, block: int = 64) -> None:

@@ -1,13 +1,12 @@
-"""Lightning module of the LFADS family: a population of models, one optimiser step at a time."""
+"""Training of the LFADS family: a population of models, one optimiser step at a time."""
 
 import copy
 import time
 from collections.abc import Callable, Collection
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
@@ -19,13 +18,14 @@ from calcium_latents.models.lfads.parameters import ObjectiveOptions, Optimizati
 from calcium_latents.models.lfads.reduced_rank_metric import reduced_rank_nll
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.models.lfads.validation import validation_metrics
-from calcium_latents.training.optimizer import PopulationAdam, WeightAverage, optimizer_of
+from calcium_latents.training.module import TrainingModule
+from calcium_latents.training.optimizer import PopulationAdam, WeightAverage
 from calcium_latents.training.reporting import report_validation
 from calcium_latents.training.schedules import Plateau
 from calcium_latents.training.streams import Streams
 
 
-class LFADSTraining(lightning.LightningModule):
+class LFADSTraining(TrainingModule):
     """Trains a population of LFADS models and keeps its history.
 
     Args:
@@ -58,7 +58,6 @@ class LFADSTraining(lightning.LightningModule):
         seed: int,
     ):
         super().__init__()
-        self.automatic_optimization = False
         self.model, self.store, self.options, self.objective = model, store, options, objective
         self.batches, self.streams, self.seed = batches, streams, seed
         self.on_checkpoint: Callable[[dict], None] | None = None
@@ -111,14 +110,14 @@ class LFADSTraining(lightning.LightningModule):
     def training_step(self, trials: Tensor, _: int) -> None:
         """One optimiser step of every member on a batch of trials `[B]`."""
         start = time.perf_counter()
-        options, step, optimizer = self.options, self.step, optimizer_of(self)
+        options, step, optimizer = self.options, self.step, self.optimizer
         rate = self.hyperparameters.learning_rate * options.learning_rate.factor(step, self.length)
-        cast(PopulationAdam, optimizer.optimizer).set_learning_rate(rate)
+        optimizer.set_learning_rate(rate)
         ramp = options.ramp.value(self.epoch, step)
         batch = self.store.batch(trials)
         terms = step_objective(self.model, batch, self.hyperparameters, ramp, self.objective, self.streams)
         optimizer.zero_grad()
-        self.manual_backward(terms["total"].sum() * options.loss_scale)
+        (terms["total"].sum() * options.loss_scale).backward()
         terms["gradient_norm"] = optimizer.step()
         if self.average is not None:
             self.average.update()
@@ -148,7 +147,7 @@ class LFADSTraining(lightning.LightningModule):
         if self.on_checkpoint is not None and (self.step % options.checkpoint_every == 0 or last):
             self.on_checkpoint(self.training_state())
         if last and self.length < options.steps:
-            self.trainer.should_stop = True
+            self.should_stop = True
 
     def _look_for_plateau(self, plateau: Plateau) -> None:
         """Let the learning rate fall from here on, where the selected metric falls no longer."""
@@ -180,7 +179,7 @@ class LFADSTraining(lightning.LightningModule):
             "model": self.model.state_dict(),
             "evaluated": self.evaluated.state_dict(),
             "averaged_steps": self.average.steps if self.average else 0,
-            "optimizer": optimizer_of(self).optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "streams": self.streams.state(),
             "history": self.history,
             "timing": self.timing,

@@ -1,4 +1,4 @@
-"""Lightning module that trains many small fits, a few at a time, each until it says that it is done."""
+"""Training of many small fits, a few at a time, each until it says that it is done."""
 
 import sys
 import time
@@ -7,13 +7,13 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
 from calcium_latents.models.traces.neuron_traces import Member
 from calcium_latents.progress import Pace, how_far, say
 from calcium_latents.recordings.embedding import TRAINING
+from calcium_latents.training.module import TrainingModule
 from calcium_latents.training.streams import Streams
 
 
@@ -80,8 +80,8 @@ def batches_of_equals(members: list[Member], parts: list[np.ndarray], together: 
     return found
 
 
-class QueueTraining(lightning.LightningModule):
-    """Trains `fits` one after the other; a Lightning step is one round of one fit.
+class QueueTraining(TrainingModule):
+    """Trains `fits` one after the other; a step is one round of one fit.
 
     Args:
         make_fits: makes each fit when its turn comes, so that memory holds one; from nothing but the configuration and
@@ -100,7 +100,6 @@ class QueueTraining(lightning.LightningModule):
         keep: Callable[[int, dict[str, Any]], dict[str, Any]] = lambda number, result: result,
     ):
         super().__init__()
-        self.automatic_optimization = False
         self.make_fits, self.most_rounds, self.keep = make_fits, most_rounds, keep
         self.on_checkpoint: Callable[[dict], None] | None = None
         self.finished: list[dict[str, Any]] = []
@@ -109,17 +108,17 @@ class QueueTraining(lightning.LightningModule):
         self.turn, self.rounds, self.seconds = 0, 0, 0.0
         self.pace = Pace()
         self.current: Fit | None = None
-        # Lightning asks for a parameter to know the device by
+        # by which the device is known
         self.placeholder = torch.nn.Parameter(torch.zeros(()), requires_grad=False)
 
     @property
     def steps(self) -> int:
-        """Lightning steps that all fits together may last."""
+        """Steps that all fits together may last."""
         return len(self.make_fits) * self.most_rounds
 
     @property
     def step(self) -> int:
-        """Lightning steps that are certainly behind; those of all fits once all are done."""
+        """Steps that are certainly behind; those of all fits once all are done."""
         return self.turn * self.most_rounds
 
     def configure_optimizers(self) -> None:
@@ -153,7 +152,7 @@ class QueueTraining(lightning.LightningModule):
         if self.on_checkpoint is not None:
             self.on_checkpoint(self.training_state())
         if self.turn == len(self.make_fits):
-            self.trainer.should_stop = True
+            self.should_stop = True
 
     def training_state(self) -> dict[str, Any]:
         """Everything from which `resume` continues."""

@@ -16,6 +16,9 @@ LABELS = {
     "smth-dec": ("smth-dec", "green", "^"),
     "smth-sim-fluor": ("smth-sim-fluor", "orange", "D"),
 }
+#: Folders of results/reference with what the scale `searches` found.
+POPULATION_SEARCHES = ("radical_pbt-lorenz-10hz",)
+RANDOM_SEARCHES = ("radical_random-lorenz-10hz", "radical_random-lorenz-10hz-noise2")
 
 
 def groups(plan: Plan) -> dict:
@@ -28,13 +31,17 @@ def groups(plan: Plan) -> dict:
         for dataset, runs in searches(plan, "pbt").items()
         for model in dict.fromkeys(map(model_of, runs))
     }
+    random = list(searches(plan, "random"))
+    if not (population or random):  # they take longer than all else: their figures show what the scale `searches` found
+        population = {name: plan.reference("radical", name) for name in POPULATION_SEARCHES}
+        random = [plan.reference("radical", name) for name in RANDOM_SEARCHES]
     return {
         "run": settings["run"],
         "activity": [activity],
         "activity_first": [activity, *(name for name in settings["run"] if name != activity)],
         "examples": settings["figures"]["examples"],
         "convergence": [settings["convergence"]["dataset"]],
-        "random_searches": list(searches(plan, "random")),
+        "random_searches": random,
         "population_searches": population,
     }
 
