@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_a_command_that_truncates_the_log_itself_does_no_harm(job, tmp_path):
     assert job("own", f"sh -c 'echo said; kill -9 $$' > {tmp_path}/own.log 2>&1").wait() == 137
     lines = said(tmp_path, "own").splitlines()
     assert lines[0] == "said" and lines[-1].startswith("error: killed")
+
+
+WORK = """
+import subprocess, sys, time
+from calcium_latents.commands.cli import run_command
+
+def main():
+    kept = bytearray(60 << 20)
+    busy = "import itertools, time; any(time.process_time() > 0.4 for _ in itertools.count())"
+    subprocess.run([sys.executable, "-c", busy])
+    time.sleep(0.3)
+
+run_command(main)
+"""
+
+
+def test_what_a_job_took_is_noted(job, tmp_path, repository):
+    (tmp_path / "work.py").write_text(WORK)
+    begun = f"{sys.executable} {tmp_path}/work.py"
+    assert job("train", begun, PYTHONPATH=str(repository / "src")).wait(60) == 0
+    names, values = (tmp_path / "train.tsv").read_text().splitlines()
+    took = dict(zip(names.split("\t"), map(float, values.split("\t")), strict=True))
+    assert took["s"] >= 0.6 and 0.3 <= took["cpu_s"] < 60 and 60 < took["max_rss_mb"] < 500
+    (tmp_path / "train.tsv").unlink()
+    assert job("train", f"{sys.executable} -c 'raise SystemExit(3)'").wait(60) == 3
+    assert not (tmp_path / "train.tsv").exists()
 
 
 def test_a_job_that_was_killed_says_so(job, tmp_path):
