@@ -129,7 +129,7 @@ class LFADS(nn.Module):
         return self.loops == "compiled" and tensor.device.type == "cpu"
 
     def _encode_compiled(self, values: Tensor, batch: Batch, dropout_rate: Tensor | None, streams: Streams | None):
-        forward, backward, before, after = compiled_encoder.encode(
+        forward, backward, codes = compiled_encoder.encode(
             values,
             self.encoder_input,
             self.encoder_bias,
@@ -139,7 +139,7 @@ class LFADS(nn.Module):
             batch,
         )
         mean, variance = self._initial_posterior(forward, backward, dropout_rate, streams)
-        return mean, variance, torch.cat([before, after], dim=-1).transpose(0, 1)
+        return mean, variance, codes.transpose(0, 1)
 
     def _initial_posterior(
         self, forward: Tensor, backward: Tensor, dropout_rate: Tensor | None, streams: Streams | None
