@@ -10,7 +10,7 @@ from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
 from calcium_latents.models.lfads.compiled.buffers import give_back, take
-from calcium_latents.models.lfads.compiled.gru import add, gru_after, gru_before
+from calcium_latents.models.lfads.compiled.gru import add, add_rows, gru_after, gru_before
 from calcium_latents.models.lfads.compiled.math import compiled, sigmoid, tanh
 from calcium_latents.models.lfads.compiled.tasks import array, multiply, run_tasks
 
@@ -243,9 +243,8 @@ def _backward(
             gru_before(grad, rows, previous, H, to_candidate)
             np.dot(to_candidate[:n], candidate_transposed[p, d], to_product[:n])
             gru_after(grad, rows, previous, H, to_product, products[p, d, k, low : low + n], to_gates)
+            add_rows(sums[:width], rows)
             for i in range(n):
-                for j in range(width):
-                    sums[j] += rows[i, j]
                 # a neuron's weights: the sum, over its events, of value times gradient
                 row = (low + i) * T + t
                 stop = bag_start[row + 1] if row + 1 < B * T else len(neuron)
