@@ -1,8 +1,11 @@
 """Adam for a population: every member has its own learning rate and its own gradient clip."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from calcium_latents.training.compiled_adam import adam, add_squares
 
 
 class PopulationAdam(Optimizer):
@@ -31,30 +34,46 @@ class PopulationAdam(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 closure()
-        used = [(group, p) for group in self.param_groups for p in group["params"] if p.grad is not None]
-        squared = torch.stack([p.grad.pow(2).flatten(1).sum(1) for _, p in used]).sum(0)
-        norm = squared.sqrt()
+        used = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norm = self._norm([cast(Tensor, p.grad) for p in used])
+        finite = torch.isfinite(norm)
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             if not parameters:
                 continue
-            finite = torch.isfinite(norm)
-            factor = torch.where(finite, (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0)
+            for p in parameters:
+                if not self.state[p]:
+                    self.state[p] = {"step": 0, "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
+                self.state[p]["step"] += 1
             # a member whose gradient is not finite keeps its weights; the caller sees its norm
-            self._update(group, parameters, factor, finite * self.learning_rate.to(norm))
+            factor = torch.where(finite, (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0)
+            update = self._update_compiled if norm.device.type == "cpu" else self._update
+            update(group, parameters, factor, finite * self.learning_rate.to(norm))
         return norm
+
+    def _norm(self, gradients: list[Tensor]) -> Tensor:
+        if gradients[0].device.type != "cpu":
+            return torch.stack([g.pow(2).flatten(1).sum(1) for g in gradients]).sum(0).sqrt()
+        total = gradients[0].new_zeros(len(gradients[0]))
+        for gradient in gradients:
+            add_squares(total.numpy(), _rows(gradient.contiguous()))
+        return total.sqrt()
+
+    def _update_compiled(self, group: dict, parameters: list[Tensor], factor: Tensor, learning_rate: Tensor) -> None:
+        first, second = group["betas"]
+        count = self.state[parameters[0]]["step"]
+        rate, root = learning_rate / (1 - first**count), (1 - second**count) ** 0.5
+        for p in parameters:
+            tensors = p, cast(Tensor, p.grad).contiguous(), self.state[p]["mean"], self.state[p]["square"]
+            arrays = [_rows(tensor) for tensor in tensors]
+            adam(*arrays, factor.numpy(), rate.numpy(), (first, second), root, group["epsilon"])
 
     def _update(self, group: dict, parameters: list[Tensor], factor: Tensor, learning_rate: Tensor) -> None:
         first, second = group["betas"]
-        for p in parameters:
-            if not self.state[p]:
-                self.state[p] = {"step": 0, "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
-            self.state[p]["step"] += 1
         count = self.state[parameters[0]]["step"]
         gradients = []
         for p in parameters:
-            assert p.grad is not None  # these are the parameters in use
-            scaled = p.grad * factor.view(-1, *[1] * (p.dim() - 1))
+            scaled = cast(Tensor, p.grad) * factor.view(-1, *[1] * (p.dim() - 1))
             gradients.append(torch.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0))
         means = [self.state[p]["mean"] for p in parameters]
         squares = [self.state[p]["square"] for p in parameters]
@@ -68,6 +87,11 @@ class PopulationAdam(Optimizer):
         rate = learning_rate / (1 - first**count)
         for p, update in zip(parameters, updates, strict=True):
             p.sub_(update * rate.to(update).view(-1, *[1] * (p.dim() - 1)))
+
+
+def _rows(tensor: Tensor) -> np.ndarray:
+    """The memory of a tensor `[P, ...]` as `[P, n]`."""
+    return tensor.detach().view(len(tensor), -1).numpy()
 
 
 class WeightAverage:

@@ -129,7 +129,7 @@ class LFADS(nn.Module):
         return self.loops == "compiled" and tensor.device.type == "cpu"
 
     def _encode_compiled(self, values: Tensor, batch: Batch, dropout_rate: Tensor | None, streams: Streams | None):
-        forward, backward, before, after = compiled_encoder.encode(
+        forward, backward, codes = compiled_encoder.encode(
             values,
             self.encoder_input,
             self.encoder_bias,
@@ -139,7 +139,7 @@ class LFADS(nn.Module):
             batch,
         )
         mean, variance = self._initial_posterior(forward, backward, dropout_rate, streams)
-        return mean, variance, torch.cat([before, after], dim=-1).transpose(0, 1)
+        return mean, variance, codes.transpose(0, 1)
 
     def _initial_posterior(
         self, forward: Tensor, backward: Tensor, dropout_rate: Tensor | None, streams: Streams | None
@@ -171,10 +171,9 @@ class LFADS(nn.Module):
         """
         T, P, B, _ = codes.shape
         sizes = self.sizes
-        codes = _dropout(codes, dropout_rate, streams, members=1)
         generator = torch.baddbmm(self.generator_initial_bias[:, None], initial, self.generator_initial_weight)
-        widths = ((T + 1, sizes.generator), (T, sizes.factors))
-        masks: list[Tensor | None] = [None, None]
+        widths = ((T, 2 * sizes.encoder), (T + 1, sizes.generator), (T, sizes.factors))
+        masks: list[Tensor | None] = [None, None, None]
         if streams is not None and dropout_rate is not None and bool((dropout_rate > 0).any()):
             masks = [streams.mask(dropout_rate, P, steps, B, width) for steps, width in widths]
         weights = decoding.DecoderWeights(
@@ -191,15 +190,15 @@ class LFADS(nn.Module):
         )
         controller = self.controller_initial[:, None].expand(P, B, -1)
         if self.runs_compiled(codes):
-            rows = codes.transpose(0, 1).reshape(P, T * B, -1)
-            projected = torch.baddbmm(self.controller_bias[:, None], rows, self.controller_codes).view(P, T, B, -1)
-            noise = noise.transpose(0, 1).contiguous()
-            factors, posterior, states = compiled_decoder.decode(
-                projected, generator, controller, noise, *masks, weights=weights, clip=sizes.state_clip
+            codes, noise = codes.transpose(0, 1), noise.transpose(0, 1).contiguous()
+            projection = self.controller_codes, self.controller_bias
+            found = compiled_decoder.decode(
+                codes, generator, controller, noise, masks, *projection, weights, sizes.state_clip
             )
-            return factors.transpose(0, 1), posterior.transpose(0, 1), states.transpose(0, 1)
+            return tuple(value.transpose(0, 1) for value in found)
+        of_codes, *masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
+        codes = codes if of_codes is None else codes * of_codes
         projected = add_bias(torch.matmul(codes, self.controller_codes), self.controller_bias)
-        masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
         return decoding.decoder(projected, generator, controller, noise, *masks, weights=weights, clip=sizes.state_clip)
 
     def posterior(
@@ -284,10 +283,9 @@ class LFADS(nn.Module):
         }
 
 
-def _dropout(value: Tensor, dropout_rate: Tensor | None, streams: Streams | None, members: int = 0) -> Tensor:
-    """Ordinary dropout at `dropout_rate` `[P]`; `members` is the population's axis of `value`."""
+def _dropout(value: Tensor, dropout_rate: Tensor | None, streams: Streams | None) -> Tensor:
+    """Ordinary dropout of `value` `[P, ...]` at `dropout_rate` `[P]`."""
     if dropout_rate is None or bool((dropout_rate <= 0).all()):
         return value
     assert streams is not None  # dropout draws from them
-    moved = value.movedim(members, 0)
-    return (moved * streams.mask(dropout_rate, *moved.shape)).movedim(0, members)
+    return value * streams.mask(dropout_rate, *value.shape)

@@ -3,16 +3,19 @@
 A task is one member on a tile of trials, from the first bin to the last (see `compiled_encoder`).
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from calcium_latents.models.lfads.compiled.buffers import give_back, take
 from calcium_latents.models.lfads.compiled.encoder import tiles_of
-from calcium_latents.models.lfads.compiled.gru import add, gru_after, gru_before
+from calcium_latents.models.lfads.compiled.gru import add, add_rows, gru_after, gru_before, masked
 from calcium_latents.models.lfads.compiled.math import compiled, exponential, sigmoid, tanh
-from calcium_latents.models.lfads.compiled.tasks import array, run_tasks
+from calcium_latents.models.lfads.compiled.tasks import array, multiply, run_tasks
 from calcium_latents.models.lfads.decoder import DecoderWeights
 
 TILE = 48  # trials a task
@@ -23,85 +26,104 @@ def decode(
     generator: Tensor,
     controller: Tensor,
     noise: Tensor,
-    generator_mask: Tensor | None,
-    factor_mask: Tensor | None,
+    masks: Sequence[Tensor | None],
+    code_weight: Tensor,
+    code_bias: Tensor,
     weights: DecoderWeights,
     clip: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `models.lfads.decoder.decoder`, but members lead every sequence: `[P, T, B, ...]`.
+    """The same as `models.lfads.decoder.decoder`, but members lead every sequence, and codes are projected here.
 
-    `codes` is overwritten by activations: the caller must not use it again. The generator states that it returns carry
-    no gradient: nothing in the loss reads them.
+    Args:
+        codes: `[P, T, B, 2 H]` lagged codes of the encoder.
+        generator: `[P, B, G]`.
+        controller: `[P, B, C]`.
+        noise: `[P, T, B, U]`.
+        masks: scaled dropout masks of the codes `[P, T, B, 2 H]`, of the generator `[P, T + 1, B, G]` and of the
+            factors fed back `[P, T, B, F]`; None for no dropout.
+        code_weight: `[P, 2 H, 3 C]`.
+        code_bias: `[P, 3 C]`.
+        weights: see `DecoderWeights`.
+        clip: bound of the generator's state.
+
+    Returns:
+        factors `[P, T, B, F]`, posterior of the inferred inputs `[P, T, B, 2 U]`, generator states `[P, T, B, G]`; the
+        latter carry no gradient: nothing in the loss reads them.
     """
-    return _Decoder.apply(codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights)
+    drawn = [codes.new_empty(0, 0, 0, 0) if mask is None else mask for mask in masks]
+    needed = torch.is_grad_enabled()
+    return _Decoder.apply(codes, generator, controller, noise, *drawn, clip, needed, code_weight, code_bias, *weights)
 
 
 class _Decoder(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, codes, generator, controller, noise, generator_mask, factor_mask, clip, *weights):
-        w = DecoderWeights(*weights)
-        P, T, B, width = codes.shape
-        C, G, F, U = width // 3, generator.shape[-1], w.factors.shape[-1], noise.shape[-1]
-        new = codes.new_empty
-        # rows [previous factors | controller's state]; the state's part of the candidate goes through the reset gate
-        mixed = codes.new_zeros(P, F + C, 3 * C)
-        mixed[:, :F] = w.controller_factors
-        mixed[:, F:, : 2 * C] = w.controller_gates
-        controllers, generators = new(P, T + 1, B, C), new(P, T + 1, B, G)
+    def forward(ctx, codes, generator, controller, noise, *rest):
+        masks, (clip, needed, code_weight, code_bias), w = rest[:3], rest[3:7], DecoderWeights(*rest[7:])
+        P, T, B, codes_width = codes.shape
+        C, G, F, U = code_weight.shape[-1] // 3, generator.shape[-1], w.factors.shape[-1], noise.shape[-1]
+        kept = T if needed else 1
+        new = partial(take, codes) if needed else codes.new_empty
+        # rows [code | previous factors | controller's state]; the state's part of the candidate passes the reset gate
+        mixed = codes.new_zeros(P, codes_width + F + C, 3 * C)
+        mixed[:, :codes_width], mixed[:, codes_width : codes_width + F] = code_weight, w.controller_factors
+        mixed[:, codes_width + F :, : 2 * C] = w.controller_gates
+        joint, rows_c, rows_g = new(P, kept, B, mixed.shape[1]), new(P, kept, B, 3 * C), new(P, kept, B, 3 * G)
+        controllers, inputs = new(P, kept + 1, B, C), new(P, kept, B, U)
+        dropped = new(P, kept + 1, B, G) if masks[1].numel() else masks[1]
+        generators, factors = codes.new_empty(P, T + 1, B, G), codes.new_empty(P, T + 1, B, F)
+        posteriors = codes.new_empty(P, T, B, 2 * U)
         controllers[:, 0], generators[:, 0] = controller, generator
-        factors, posteriors, inputs = new(P, T + 1, B, F), new(P, T, B, 2 * U), new(P, T, B, U)
-        generator_activations = new(P, T, B, 3 * G)
-        nothing = new(0, 0, 0, 0)
-        masks = tuple(nothing if mask is None else mask for mask in (generator_mask, factor_mask))
-        dropped = nothing if generator_mask is None else torch.empty_like(generators)
-        feedback = nothing if factor_mask is None else new(P, T, B, F)
         run_tasks(
             _forward,
             P * tiles_of(B, TILE),
-            codes.numpy(),
-            generator_activations.numpy(),
+            array(codes),
+            joint.numpy(),
+            rows_c.numpy(),
+            rows_g.numpy(),
             controllers.numpy(),
             generators.numpy(),
             factors.numpy(),
             posteriors.numpy(),
             inputs.numpy(),
             dropped.numpy(),
-            feedback.numpy(),
             array(noise),
             *(array(mask) for mask in masks),
             mixed.numpy(),
+            array(code_bias),
             *(array(weight) for weight in w[2:]),
             codes.numpy().dtype.type(clip),
         )
-        ctx.save_for_backward(noise, *masks, *weights)
-        ctx.buffers = (codes, generator_activations, controllers, generators, factors, posteriors, inputs)
-        ctx.dropped, ctx.feedback, ctx.clip = dropped, feedback, clip
+        ctx.save_for_backward(noise, *masks, code_weight, *w)
+        ctx.buffers = (joint, rows_c, rows_g, controllers, generators, posteriors, inputs, dropped)
+        ctx.clip = clip
         states = generators[:, 1:]
         ctx.mark_non_differentiable(states)
         return factors[:, 1:], posteriors, states
 
     @staticmethod
     def backward(ctx, grad_factors, grad_posteriors, _):
-        noise, generator_mask, factor_mask, *weights = ctx.saved_tensors
-        w = DecoderWeights(*weights)
-        rows_c, rows_g, controllers, generators, factors, posteriors, inputs = ctx.buffers
-        dropped, feedback, clip = ctx.dropped, ctx.feedback, ctx.clip
+        noise, *masks, code_weight = ctx.saved_tensors[:5]
+        w = DecoderWeights(*ctx.saved_tensors[5:])
+        joint, rows_c, rows_g, controllers, generators, posteriors, inputs, dropped = ctx.buffers
         ctx.buffers = None  # overwritten: a second backward pass would be wrong
         P, T, B, width = rows_c.shape
-        C, G = width // 3, generators.shape[-1]
+        C, G, F, U = width // 3, generators.shape[-1], w.factors.shape[-1], noise.shape[-1]
+        codes_width = code_weight.shape[1]
+        new, tiles = partial(take, joint), tiles_of(B, TILE)
         arrays: Any = (array(v.transpose(1, 2)) if v.dim() == 3 else array(v) for v in w)
         transposed = DecoderWeights(*arrays)
-        to_factors = torch.empty_like(factors)
-        products_c, products_g = torch.empty_like(controllers[:, :T]), torch.empty_like(generators[:, :T])
+        to_codes, sums = joint.new_empty(P, T, B, codes_width), joint.new_zeros(P, tiles, 3 * C + 3 * G + 2 * U)
         d_controller, d_generator = torch.empty_like(controllers[:, 0]), torch.empty_like(generators[:, 0])
-        to_posteriors = torch.empty_like(posteriors)
+        to_factors, to_posteriors = new(P, T + 1, B, F), new(P, T, B, 2 * U)
+        products_c, products_g = new(P, T, B, C), new(P, T, B, G)
         run_tasks(
             _backward,
-            P * tiles_of(B, TILE),
+            P * tiles,
             rows_c.numpy(),
             rows_g.numpy(),
             controllers.numpy(),
             generators.numpy(),
+            to_codes.numpy(),
             to_factors.numpy(),
             posteriors.numpy(),
             to_posteriors.numpy(),
@@ -109,12 +131,12 @@ class _Decoder(torch.autograd.Function):
             products_g.numpy(),
             d_controller.numpy(),
             d_generator.numpy(),
+            sums.numpy(),
             array(grad_factors),
             array(grad_posteriors),
             array(noise),
-            generator_mask.numpy(),
-            factor_mask.numpy(),
-            transposed.controller_factors,
+            *(array(mask) for mask in masks),
+            array(torch.cat([code_weight, w.controller_factors], dim=1).mT),
             transposed.controller_gates,
             transposed.controller_candidate,
             transposed.inputs,
@@ -122,35 +144,42 @@ class _Decoder(torch.autograd.Function):
             transposed.generator_gates,
             transposed.generator_candidate,
             transposed.factors,
-            rows_c.numpy().dtype.type(clip),
+            rows_c.numpy().dtype.type(ctx.clip),
         )
+        to_mixed = joint.new_empty(P, joint.shape[-1], 3 * C)
+        grads = {name: torch.empty_like(value) for name, value in w._asdict().items() if value.dim() == 3}
+        flat_c, flat_g = rows_c.flatten(1, 2), rows_g.flatten(1, 2)
 
-        def flat(value: Tensor) -> Tensor:
-            return value.flatten(1, 2) if value.is_contiguous() else value.reshape(P, -1, value.shape[-1])
+        def flat(states: Tensor, start: int = 0) -> Tensor:
+            return states.view(P, -1, states.shape[-1])[:, start * B : (start + T) * B]
 
-        def product(left: Tensor, right: Tensor) -> Tensor:
-            return torch.bmm(flat(left).mT, right)
-
-        flat_c, flat_g, flat_u = flat(rows_c), flat(rows_g), flat(to_posteriors)
-        grads = DecoderWeights(
-            controller_factors=product(feedback if feedback.numel() else factors[:, :T], flat_c),
-            controller_gates=product(controllers[:, :T], flat_c[..., : 2 * C]),
-            controller_candidate=product(products_c, flat_c[..., 2 * C :]),
-            inputs=product(controllers[:, 1:], flat_u),
-            inputs_bias=flat_u.sum(1),
-            generator_inputs=product(inputs, flat_g),
-            generator_bias=flat_g.sum(1),
-            generator_gates=product(generators[:, :T], flat_g[..., : 2 * G]),
-            generator_candidate=product(products_g, flat_g[..., 2 * G :]),
-            factors=product(dropped if dropped.numel() else generators, flat(to_factors)),
+        multiply(
+            (flat(joint), flat_c, to_mixed),
+            (flat(products_c), flat_c[..., 2 * C :], grads["controller_candidate"]),
+            (flat(controllers, 1), flat(to_posteriors), grads["inputs"]),
+            (flat(inputs), flat_g, grads["generator_inputs"]),
+            (flat(generators), flat_g[..., : 2 * G], grads["generator_gates"]),
+            (flat(products_g), flat_g[..., 2 * G :], grads["generator_candidate"]),
+            ((dropped if dropped.numel() else generators).flatten(1, 2), to_factors.flatten(1, 2), grads["factors"]),
         )
-        return rows_c, d_generator, d_controller, None, None, None, None, *grads
+        grads["controller_factors"] = to_mixed[:, codes_width : codes_width + F]
+        grads["controller_gates"] = to_mixed[:, codes_width + F :, : 2 * C]
+        code_bias, grads["generator_bias"], grads["inputs_bias"] = sums.sum(1).split([3 * C, 3 * G, 2 * U], dim=-1)
+        give_back(joint, rows_c, rows_g, controllers, inputs, to_factors, to_posteriors, products_c, products_g)
+        if dropped.numel():
+            give_back(dropped)
+        return (
+            *(to_codes, d_generator, d_controller, *[None] * 6, to_mixed[:, :codes_width], code_bias),
+            *DecoderWeights(**grads),
+        )
 
 
 @compiled
 def _forward(
     first,
     step,
+    codes,
+    joint,
     rows_c,
     rows_g,
     controllers,
@@ -159,11 +188,12 @@ def _forward(
     posteriors,
     inputs,
     dropped,
-    feedback,
     noise,
+    code_mask,
     generator_mask,
     factor_mask,
     mixed,
+    code_bias,
     controller_candidate,
     input_weight,
     input_bias,
@@ -174,12 +204,13 @@ def _forward(
     factor_weight,
     clip,
 ):
-    P, T, B, width = rows_c.shape
-    C, G, F, U = width // 3, generators.shape[3], factors.shape[3], inputs.shape[3]
-    kind = rows_c.dtype
+    """Buffers of one step (two states) serve where nothing is kept."""
+    P, T, B, E = codes.shape
+    kept, C, G, F, U = joint.shape[1], code_bias.shape[1] // 3, generators.shape[3], factors.shape[3], inputs.shape[3]
+    kind = codes.dtype
     half = kind.type(0.5)
     tiles = (B + TILE - 1) // TILE
-    joint, to_c = np.empty((TILE, F + C), kind), np.empty((TILE, 3 * C), kind)
+    to_c = np.empty((TILE, 3 * C), kind)
     product_c, to_candidate_c = np.empty((TILE, C), kind), np.empty((TILE, C), kind)
     to_g, product_g = np.empty((TILE, 2 * G), kind), np.empty((TILE, G), kind)
     to_candidate_g = np.empty((TILE, G), kind)
@@ -191,48 +222,47 @@ def _forward(
             # factors of the state that the last step left
             state = generators[p, t, low:high]
             if dropped.size:
-                kept = dropped[p, t, low:high]
+                shown = dropped[p, t % (kept + 1), low:high]
                 for i in range(n):
-                    for j in range(G):
-                        kept[i, j] = state[i, j] * generator_mask[p, t, low + i, j]
-                np.dot(kept, factor_weight[p], factors[p, t, low:high])
+                    masked(shown[i], state[i], generator_mask[p, t, low + i])
+                np.dot(shown, factor_weight[p], factors[p, t, low:high])
             else:
                 np.dot(state, factor_weight[p], factors[p, t, low:high])
             if t == T:
                 break
-            con, rows = controllers[p, t, low:high], rows_c[p, t, low:high]
+            con, rows = controllers[p, t % (kept + 1), low:high], rows_c[p, t % kept, low:high]
+            mix = joint[p, t % kept, low:high]
             for i in range(n):
-                if feedback.size:
-                    for j in range(F):
-                        value = factors[p, t, low + i, j] * factor_mask[p, t, low + i, j]
-                        feedback[p, t, low + i, j] = value
-                        joint[i, j] = value
+                if code_mask.size:
+                    masked(mix[i, :E], codes[p, t, low + i], code_mask[p, t, low + i])
                 else:
-                    for j in range(F):
-                        joint[i, j] = factors[p, t, low + i, j]
-                for j in range(C):
-                    joint[i, F + j] = con[i, j]
-            np.dot(joint[:n], mixed[p], to_c[:n])
+                    mix[i, :E] = codes[p, t, low + i]
+                if factor_mask.size:
+                    masked(mix[i, E : E + F], factors[p, t, low + i], factor_mask[p, t, low + i])
+                else:
+                    mix[i, E : E + F] = factors[p, t, low + i]
+                mix[i, E + F :] = con[i]
+            np.dot(mix, mixed[p], to_c[:n])
             for i in range(n):
                 # short loops over few arrays: the compiler vectorises what it can prove apart
                 for j in range(2 * C):
-                    rows[i, j] = sigmoid(rows[i, j] + to_c[i, j])
+                    rows[i, j] = sigmoid(to_c[i, j] + code_bias[p, j])
                 for j in range(C):
                     product_c[i, j] = rows[i, j] * con[i, j]
             np.dot(product_c[:n], controller_candidate[p], to_candidate_c[:n])
-            following = controllers[p, t + 1, low:high]
+            following = controllers[p, (t + 1) % (kept + 1), low:high]
             for i in range(n):
                 for j in range(C):
                     to_candidate_c[i, j] += to_c[i, 2 * C + j]
                 for j in range(C):
-                    rows[i, 2 * C + j] = tanh(rows[i, 2 * C + j] + to_candidate_c[i, j])
+                    rows[i, 2 * C + j] = tanh(to_candidate_c[i, j] + code_bias[p, 2 * C + j])
                 for j in range(C):
                     proposal = rows[i, 2 * C + j]
                     following[i, j] = proposal + rows[i, C + j] * (con[i, j] - proposal)
 
             np.dot(following, input_weight[p], posteriors[p, t, low:high])
             np.dot(state, generator_gates[p], to_g[:n])
-            rows = rows_g[p, t, low:high]
+            rows = rows_g[p, t % kept, low:high]
             for i in range(n):
                 for j in range(2 * U):
                     posteriors[p, t, low + i, j] += input_bias[p, j]
@@ -241,7 +271,7 @@ def _forward(
                 for u in range(U):
                     spread = exponential(half * posteriors[p, t, low + i, U + u])
                     value = posteriors[p, t, low + i, u] + spread * noise[p, t, low + i, u]
-                    inputs[p, t, low + i, u] = value
+                    inputs[p, t % kept, low + i, u] = value
                     for j in range(3 * G):
                         rows[i, j] += value * generator_inputs[p, u, j]
                 for j in range(2 * G):
@@ -268,6 +298,7 @@ def _backward(
     rows_g,
     controllers,
     generators,
+    to_codes,
     to_factors,
     posteriors,
     to_posteriors,
@@ -275,12 +306,14 @@ def _backward(
     products_g,
     d_controller,
     d_generator,
+    sums,
     grad_factors,
     grad_posteriors,
     noise,
+    code_mask,
     generator_mask,
     factor_mask,
-    from_factors_c,
+    from_joint,
     from_gates_c,
     from_candidate_c,
     from_inputs,
@@ -299,11 +332,17 @@ def _backward(
     candidate_c, candidate_g = np.empty((TILE, C), kind), np.empty((TILE, G), kind)
     gates_c, gates_g = np.empty((TILE, 2 * C), kind), np.empty((TILE, 2 * G), kind)
     state_c, state_g = np.empty((TILE, C), kind), np.empty((TILE, G), kind)
-    inputs, feedback = np.empty((TILE, U), kind), np.empty((TILE, F), kind)
+    E = to_codes.shape[3]
+    inputs, feedback, back = np.empty((TILE, U), kind), np.empty((TILE, F), kind), np.empty((TILE, E + F), kind)
     for task in range(first, P * tiles, step):
         p, low = task // tiles, task % tiles * TILE
         n = min(TILE, B - low)
         high = low + n
+        sum_c, sum_g, sum_u = (
+            sums[p, task % tiles, : 3 * C],
+            sums[p, task % tiles, 3 * C : 3 * (C + G)],
+            sums[p, task % tiles, 3 * (C + G) :],
+        )
         grad_c[:n] = zero
         grad_g[:n] = zero
         feedback[:n] = zero  # of the factors after the last step: nothing reads them
@@ -333,6 +372,7 @@ def _backward(
             np.dot(gates_g[:n], from_gates_g[p], state_g[:n])
             add(grad_g, state_g, n)
 
+            add_rows(sum_g, rows)
             np.dot(rows, from_inputs_g[p], inputs[:n])
             to = to_posteriors[p, k, low:high]
             for i in range(n):
@@ -340,6 +380,7 @@ def _backward(
                     spread = half * exponential(half * posteriors[p, k, low + i, U + u]) * noise[p, k, low + i, u]
                     to[i, u] = grad_posteriors[p, k, low + i, u] + inputs[i, u]
                     to[i, U + u] = grad_posteriors[p, k, low + i, U + u] + inputs[i, u] * spread
+            add_rows(sum_u, to)
             np.dot(to, from_inputs[p], state_c[:n])
             add(grad_c, state_c, n)
             rows, state = rows_c[p, k, low:high], controllers[p, k, low:high]
@@ -349,10 +390,16 @@ def _backward(
             np.dot(gates_c[:n], from_gates_c[p], state_c[:n])
             add(grad_c, state_c, n)
 
-            np.dot(rows, from_factors_c[p], feedback[:n])
-            if factor_mask.size:
-                for i in range(n):
-                    for j in range(F):
-                        feedback[i, j] *= factor_mask[p, k, low + i, j]
+            add_rows(sum_c, rows)
+            np.dot(rows, from_joint[p], back[:n])
+            for i in range(n):
+                if code_mask.size:
+                    masked(to_codes[p, k, low + i], back[i, :E], code_mask[p, k, low + i])
+                else:
+                    to_codes[p, k, low + i] = back[i, :E]
+                if factor_mask.size:
+                    masked(feedback[i], back[i, E:], factor_mask[p, k, low + i])
+                else:
+                    feedback[i] = back[i, E:]
         d_controller[p, low:high] = grad_c[:n]
         d_generator[p, low:high] = grad_g[:n]

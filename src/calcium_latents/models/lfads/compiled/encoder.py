@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from calcium_latents.models.lfads.batches import Batch
-from calcium_latents.models.lfads.compiled.gru import add, gru_after, gru_before
+from calcium_latents.models.lfads.compiled.buffers import give_back, take
+from calcium_latents.models.lfads.compiled.gru import add, add_rows, gru_after, gru_before
 from calcium_latents.models.lfads.compiled.math import compiled, sigmoid, tanh
-from calcium_latents.models.lfads.compiled.tasks import array, run_tasks
+from calcium_latents.models.lfads.compiled.tasks import array, multiply, run_tasks
 
 TILE = 48  # trials a task
 
@@ -24,7 +25,7 @@ def encode(
     gate_weight: Tensor,
     candidate_weight: Tensor,
     batch: Batch,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Run the four GRUs of every member over the events of a batch.
 
     Directions are in the order of `inputs.DIRECTIONS`; weights as there and in `encoder.gru_step`.
@@ -40,96 +41,80 @@ def encode(
 
     Returns:
         Last states of the initial-condition encoder, forward and backward, `[P, B, H]` each; lagged codes of the
-        controller-input encoder, `[P, T, B, H]` each: at bin t what was read before t, and after t (0 at the ends).
+        controller-input encoder, `[P, T, B, 2 H]`: at bin t what was read before t, then after t (0 at the ends).
     """
-    return _Encoder.apply(values, input_weight, bias, initial, gate_weight, candidate_weight, batch)
+    weights = input_weight, bias, initial, gate_weight, candidate_weight
+    return _Encoder.apply(values, *weights, batch, torch.is_grad_enabled())
 
 
 class _Encoder(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, input_weight, bias, initial, gate_weight, candidate_weight, batch):
+    def forward(ctx, values, input_weight, bias, initial, gate_weight, candidate_weight, batch, needed):
         B, T, N = batch.shape
         P, D, H = initial.shape
-        activations = values.new_empty(P, D, T, B, 3 * H)
-        states = values.new_empty(P, D, T + 1, B, H)
+        activations = take(values, P, D, T, B, 3 * H) if needed else values.new_empty(P, D, 1, B, 3 * H)
+        states = take(values, P, D, T + 1, B, H) if needed else values.new_empty(P, D, 2, B, H)
+        final, codes = values.new_empty(2, P, B, H), values.new_empty(P, T, B, 2 * H)
         run_tasks(
             _forward,
             P * D * tiles_of(B, TILE),
+            T,
             activations.numpy(),
             states.numpy(),
+            final.numpy(),
+            codes.numpy(),
             array(values),
             batch.event_neuron.numpy(),
             batch.bag_start.numpy(),
-            array(input_weight).reshape(P, N, D, 3 * H),
+            array(input_weight.view(P, N, D, 3 * H).transpose(1, 2)),
             array(bias),
             array(initial),
             array(gate_weight),
             array(candidate_weight),
         )
-        ctx.save_for_backward(values, initial, gate_weight, candidate_weight)
+        ctx.save_for_backward(values, gate_weight, candidate_weight)
         ctx.batch, ctx.buffers, ctx.shape = batch, (activations, states), input_weight.shape
-        # the slot before the first step holds zeros: the controller's codes are slices
-        return states[:, 0, T], states[:, 1, 0], states[:, 2, :T], states[:, 3, 1:]
+        return *final.unbind(0), codes
 
     @staticmethod
-    def backward(ctx, grad_forward, grad_backward, grad_before, grad_after):
-        values, initial, gate_weight, candidate_weight = ctx.saved_tensors
+    def backward(ctx, grad_forward, grad_backward, grad_codes):
+        values, gate_weight, candidate_weight = ctx.saved_tensors
         activations, states = ctx.buffers
         ctx.buffers = None  # overwritten: a second backward pass would be wrong
         batch = ctx.batch
         P, D, T, B, width = activations.shape
-        H, N = width // 3, batch.shape[2]
-        products = torch.empty_like(states[:, :, :T])
-        partial = values.new_empty(P, D, tiles_of(B, TILE), 4 * H)  # gradients of biases and of initial states
-        grad_initial_gates = values.new_empty(P, D, B, 2 * H)
+        H, N, tiles = width // 3, batch.shape[2], tiles_of(B, TILE)
+        products = take(values, P, D, T, B, H)
+        # gradients of input weights, biases and initial states: a part for each tile
+        to_input, partial = values.new_empty(P, tiles, D, N, width), values.new_empty(P, D, tiles, width + H)
         run_tasks(
             _backward,
-            P * D * tiles_of(B, TILE),
+            P * D * tiles,
             activations.numpy(),
             states.numpy(),
             products.numpy(),
+            to_input.numpy(),
             partial.numpy(),
-            grad_initial_gates.numpy(),
             array(grad_forward),
             array(grad_backward),
-            array(grad_before),
-            array(grad_after),
-            array(initial),
+            array(grad_codes),
+            array(values),
+            batch.event_neuron.numpy(),
+            batch.bag_start.numpy(),
             array(gate_weight.transpose(2, 3)),
             array(candidate_weight.transpose(2, 3)),
         )
-        rows = activations.view(P, D, T * B, width)
-        grad_gate = torch.empty_like(gate_weight)
-        for direction in range(D):
-            first = direction % 2
-            previous = states[:, direction, first : T + first].reshape(P, T * B, H)
-            torch.bmm(previous.mT, rows[:, direction, :, : 2 * H], out=grad_gate[:, direction])
-        # at the first step the state is the initial one, and its slot holds zeros
-        grad_gate += initial[..., None] * grad_initial_gates.sum(2)[..., None, :]
-        grad_candidate = products.view(P * D, T * B, H).mT @ rows.flatten(0, 1)[..., 2 * H :]
-        order = torch.argsort(batch.event_neuron, stable=True)
-        starts = torch.zeros(N + 1, dtype=torch.long)
-        torch.cumsum(torch.bincount(batch.event_neuron, minlength=N), 0, out=starts[1:])
-        grad_input = values.new_empty(P, N, D, width)
-        run_tasks(
-            _input_gradient,
-            P * D,
-            grad_input.numpy(),
-            activations.numpy(),
-            array(values[:, order]),
-            batch.event_row[order].numpy(),
-            starts.numpy(),
+        rows, reset = activations.view(P * D, T * B, width), products.view(P * D, T * B, H)
+        to_gates, to_candidate = torch.empty_like(gate_weight), torch.empty_like(candidate_weight)
+        before = states.view(P * D, (T + 1) * B, H)[:, : T * B]
+        multiply(
+            (before, rows[..., : 2 * H], to_gates.view(P * D, H, 2 * H)),
+            (reset, rows[..., 2 * H :], to_candidate.view(P * D, H, H)),
         )
+        give_back(activations, states, products)
         sums = partial.sum(2)
-        return (
-            None,
-            grad_input.view(ctx.shape),
-            sums[..., :width],
-            sums[..., width:],
-            grad_gate,
-            grad_candidate.view(candidate_weight.shape),
-            None,
-        )
+        to_input = (to_input[:, 0] if tiles == 1 else to_input.sum(1)).transpose(1, 2).reshape(ctx.shape)
+        return None, to_input, sums[..., :width], sums[..., width:], to_gates, to_candidate, None, None
 
 
 def tiles_of(trials: int, tile: int) -> int:
@@ -139,12 +124,26 @@ def tiles_of(trials: int, tile: int) -> int:
 
 @compiled
 def _forward(
-    first, step, activations, states, values, neuron, bag_start, input_weight, bias, initial, gate_weight, candidate
+    first,
+    step,
+    T,
+    activations,
+    states,
+    final,
+    codes,
+    values,
+    neuron,
+    bag_start,
+    input_weight,
+    bias,
+    initial,
+    gate_weight,
+    candidate,
 ):
-    P, D, T, B, width = activations.shape
+    """Steps k are in each direction's own order; buffers of one step (two states) serve where nothing is kept."""
+    P, D, kept, B, width = activations.shape
     H = width // 3
     tiles = (B + TILE - 1) // TILE
-    start = np.empty((TILE, H), activations.dtype)
     product = np.empty((TILE, H), activations.dtype)
     to_gates = np.empty((TILE, 2 * H), activations.dtype)
     to_candidate = np.empty((TILE, H), activations.dtype)
@@ -152,28 +151,29 @@ def _forward(
         p, d, low = task // (D * tiles), task // tiles % D, task % tiles * TILE
         n = min(TILE, B - low)
         backward = d % 2
-        states[p, d, T * backward, low : low + n] = 0
-        start[:n] = initial[p, d]
-        previous = start[:n]
+        states[p, d, 0, low : low + n] = initial[p, d]
+        if d > 1:  # nothing was read before the first step
+            codes[p, T - 1 if backward else 0, low : low + n, H * backward : H * (backward + 1)] = 0
         for k in range(T):
             t = T - 1 - k if backward else k
-            rows = activations[p, d, t, low : low + n]
+            previous = states[p, d, k % (kept + 1), low : low + n]
+            rows = activations[p, d, k % kept, low : low + n]
             np.dot(previous, gate_weight[p, d], to_gates[:n])
             for i in range(n):
                 row = (low + i) * T + t
                 stop = bag_start[row + 1] if row + 1 < B * T else len(neuron)
-                for j in range(width):
-                    rows[i, j] = bias[p, d, j]
+                own = rows[i]
+                own[:] = bias[p, d]
                 for e in range(bag_start[row], stop):
-                    value, weight = values[p, e], input_weight[p, neuron[e], d]
+                    value, weight = values[p, e], input_weight[p, d, neuron[e]]
                     for j in range(width):
-                        rows[i, j] += value * weight[j]
+                        own[j] += value * weight[j]
                 for j in range(2 * H):
                     rows[i, j] = sigmoid(rows[i, j] + to_gates[i, j])
                 for j in range(H):
                     product[i, j] = rows[i, j] * previous[i, j]
             np.dot(product[:n], candidate[p, d], to_candidate[:n])
-            following = states[p, d, t + 1 - backward, low : low + n]
+            following = states[p, d, (k + 1) % (kept + 1), low : low + n]
             for i in range(n):
                 # short loops over few arrays: the compiler vectorises what it can prove apart
                 for j in range(H):
@@ -181,7 +181,14 @@ def _forward(
                 for j in range(H):
                     proposal = rows[i, 2 * H + j]
                     following[i, j] = proposal + rows[i, H + j] * (previous[i, j] - proposal)
-            previous = following
+            if d < 2:
+                if k + 1 == T:
+                    final[d, p, low : low + n] = following
+            elif k + 1 < T:  # the state after this step is the code of the next bin that is read
+                following_code = codes[p, t - 1 if backward else t + 1]
+                for i in range(n):
+                    for j in range(H):
+                        following_code[low + i, H * backward + j] = following[i, j]
 
 
 @compiled
@@ -191,20 +198,20 @@ def _backward(
     activations,
     states,
     products,
+    to_input,
     partial,
-    first_gates,
     grad_forward,
     grad_backward,
-    grad_before,
-    grad_after,
-    initial,
+    grad_codes,
+    values,
+    neuron,
+    bag_start,
     gate_transposed,
     candidate_transposed,
 ):
     P, D, T, B, width = activations.shape
     H = width // 3
     tiles = (B + TILE - 1) // TILE
-    start = np.empty((TILE, H), activations.dtype)
     grad = np.empty((TILE, H), activations.dtype)
     to_candidate = np.empty((TILE, H), activations.dtype)
     to_product = np.empty((TILE, H), activations.dtype)
@@ -215,9 +222,9 @@ def _backward(
         low = tile * TILE
         n = min(TILE, B - low)
         backward = d % 2
-        start[:n] = initial[p, d]
-        sums = partial[p, d, tile]
+        sums, to_weights = partial[p, d, tile], to_input[p, tile, d]
         sums[:] = 0
+        to_weights[:] = 0
         if d == 0:
             grad[:n] = grad_forward[p, low : low + n]
         elif d == 1:
@@ -226,38 +233,28 @@ def _backward(
             grad[:n] = 0
         for k in range(T - 1, -1, -1):
             t = T - 1 - k if backward else k
-            # the state after this step is the code of a neighbouring bin
-            if d == 2 and t + 1 < T:
-                grad[:n] += grad_before[p, t + 1, low : low + n]
-            elif d == 3 and t > 0:
-                grad[:n] += grad_after[p, t - 1, low : low + n]
-            rows = activations[p, d, t, low : low + n]
-            previous = states[p, d, t + backward, low : low + n] if k else start[:n]
+            if d > 1 and k + 1 < T:
+                code = grad_codes[p, t - 1 if backward else t + 1]
+                for i in range(n):
+                    for j in range(H):
+                        grad[i, j] += code[low + i, H * backward + j]
+            rows = activations[p, d, k, low : low + n]
+            previous = states[p, d, k, low : low + n]
             gru_before(grad, rows, previous, H, to_candidate)
             np.dot(to_candidate[:n], candidate_transposed[p, d], to_product[:n])
-            gru_after(grad, rows, previous, H, to_product, products[p, d, t, low : low + n], to_gates)
+            gru_after(grad, rows, previous, H, to_product, products[p, d, k, low : low + n], to_gates)
+            add_rows(sums[:width], rows)
             for i in range(n):
-                for j in range(width):
-                    sums[j] += rows[i, j]
+                # a neuron's weights: the sum, over its events, of value times gradient
+                row = (low + i) * T + t
+                stop = bag_start[row + 1] if row + 1 < B * T else len(neuron)
+                own = rows[i]
+                for e in range(bag_start[row], stop):
+                    value, to_weight = values[p, e], to_weights[neuron[e]]
+                    for j in range(width):
+                        to_weight[j] += value * own[j]
             np.dot(to_gates[:n], gate_transposed[p, d], to_state[:n])
             add(grad, to_state, n)
-        first_gates[p, d, low : low + n] = to_gates[:n]
         for i in range(n):
             for j in range(H):
                 sums[width + j] += grad[i, j]
-
-
-@compiled
-def _input_gradient(first, step, grad, activations, values, rows, starts):
-    """Every neuron's sum, over its events, of value times gradient."""
-    P, D, T, _, width = activations.shape
-    for task in range(first, P * D, step):
-        p, d = task // D, task % D
-        for n in range(len(starts) - 1):
-            to = grad[p, n, d]
-            to[:] = 0
-            for e in range(starts[n], starts[n + 1]):
-                b, t = rows[e] // T, rows[e] % T
-                value, row = values[p, e], activations[p, d, t, b]
-                for j in range(width):
-                    to[j] += value * row[j]

@@ -1,4 +1,4 @@
-"""Steps backwards through a GRU, for a tile of trials: what encoders and decoder share."""
+"""Steps backwards through a GRU, for a tile of trials, and sums: what encoders and decoder share."""
 
 from calcium_latents.models.lfads.compiled.math import compiled
 
@@ -41,3 +41,17 @@ def add(to, value, n):
     for i in range(n):
         for j in range(to.shape[1]):
             to[i, j] += value[i, j]
+
+
+@compiled
+def add_rows(to, rows):
+    for i in range(len(rows)):
+        row = rows[i]
+        for j in range(len(to)):
+            to[j] += row[j]
+
+
+@compiled
+def masked(to, value, mask):
+    for j in range(len(to)):
+        to[j] = value[j] * mask[j]

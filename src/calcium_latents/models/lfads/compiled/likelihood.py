@@ -33,15 +33,21 @@ def compiled_likelihood(model, factors: Tensor, batch: Batch, weights) -> Tensor
     if scale is None:
         scale = factors.new_zeros(model.population, 2, model.sizes.neurons)
     return _Likelihood.apply(
-        factors, model.readout_weight, model.readout_bias, scale, model.observation, batch, weights
+        factors,
+        model.readout_weight,
+        model.readout_bias,
+        scale,
+        model.observation,
+        batch,
+        weights,
+        torch.is_grad_enabled(),
     )
 
 
 class _Likelihood(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, factors, weight, bias, scale, observation, batch, weights):
+    def forward(ctx, factors, weight, bias, scale, observation, batch, weights, needed):
         (T, P, B, F), (_, _, K, N) = factors.shape, weight.shape
-        needed = any(ctx.needs_input_grad[:4])
         poisson = isinstance(observation, PoissonObservation)
         rows = array(factors.transpose(0, 1))  # [P, T, B, F]
         new = factors.new_zeros
@@ -125,7 +131,7 @@ class _Likelihood(torch.autograd.Function):
             value.mul_(grad.view(-1, *[1] * (value.dim() - 1))) for value in ctx.gradients
         )
         ctx.gradients = None
-        return to_rows.transpose(0, 1), to_weight.permute(0, 3, 1, 2), to_bias, to_scale, None, None, None
+        return to_rows.transpose(0, 1), to_weight.permute(0, 3, 1, 2), to_bias, to_scale, None, None, None, None
 
 
 @compiled
@@ -250,7 +256,8 @@ def _events(
                     taken *= mask[event_slot[e]]
                 if h == 0 and taken == 0:
                     continue
-                for k in range(K):
+                scored = sizes and h != 0
+                for k in range(0 if scored else K - 1, K):
                     sum_ = bias[p, k, neuron]
                     for j in range(F):
                         sum_ += x[j] * weight[p, k, neuron, j]
@@ -273,7 +280,7 @@ def _events(
                     total[lane, p] += (h - taken) * zero + h * logit
                     if inside:
                         to_logits[2] = h - (h - taken) / (1.0 + math.exp(-logit))
-                    if sizes and h != 0:
+                    if scored:
                         for k in range(2):
                             values[k] = 1.0 / (1.0 + math.exp(-float(logits[k])))
                             top = max(scale[p, k, neuron] - floor, floor)
