@@ -50,12 +50,13 @@ rule evaluate:
         lag_sweep="results/{scale}/radical/{dataset}/lag_sweep.csv",
         predictions="results/{scale}/radical/{dataset}/predictions.nc",
     params:
+        allocator=ALLOCATOR,
         options=word(RADICAL["evaluation"]),
         label=lambda wildcards: RADICAL["datasets"][wildcards.dataset]["label_hz"],
     message:
         "Score all methods on radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.radical.commands.evaluate --recording {input.recording:q}"
+        "env {params.allocator:q} python -m calcium_latents.studies.radical.commands.evaluate --recording {input.recording:q}"
         " --inferred {input.inferred:q} --dataset {wildcards.dataset:q} --frequency-hz {params.label:q}"
         " --parameters {params.options:q} --scores {output.scores:q} --lag-sweep {output.lag_sweep:q}"
         " --predictions {output.predictions:q}"
@@ -91,12 +92,13 @@ rule convergence:
     conda:
         TRAINING_ENVIRONMENT
     params:
+        allocator=ALLOCATOR,
         dataset=CONVERGENCE,
         options=word(RADICAL["evaluation"]),
     message:
         "Score the snapshots of training"
     shell:
-        "python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording:q}"
+        "env {params.allocator:q} python -m calcium_latents.studies.radical.commands.convergence --recording {input.recording:q}"
         " --snapshots {input.snapshots:q} --dataset {params.dataset:q} --parameters {params.options:q}"
         " --output {output.table:q} --timing {output.timing:q}"
 
@@ -114,10 +116,11 @@ rule score_population:
     conda:
         TRAINING_ENVIRONMENT
     params:
+        allocator=ALLOCATOR,
         options=word(RADICAL["evaluation"]),
     message:
         "Score the members of random searches on radical/{wildcards.dataset}"
     shell:
-        "python -m calcium_latents.studies.radical.commands.score_population --recording {input.recording:q}"
+        "env {params.allocator:q} python -m calcium_latents.studies.radical.commands.score_population --recording {input.recording:q}"
         " --checkpoints {input.checkpoints:q} --dataset {wildcards.dataset:q} --parameters {params.options:q}"
         " --output {output.recovery:q}"

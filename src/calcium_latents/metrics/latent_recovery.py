@@ -12,7 +12,8 @@ The score is R2 = 1 - SSE / SST over all samples of the pooled test trials, wher
 of these same test samples. A mapping that predicts the training mean therefore scores at most zero.
 
 All ridge fits come from one pass over the data: one Gram matrix for each of the folds x folds cells of
-trials, sums of cells for every training set, and one eigendecomposition for all penalties.
+trials, sums of cells for every training set, and one eigendecomposition for all penalties. A sweep over lags
+chooses penalties once, and keeps them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +47,7 @@ def latent_recovery(
     folds: int = FOLDS,
     penalties: Sequence[float] | None = None,
     *,
+    chosen: np.ndarray | None = None,
     latent_names: Sequence[str] | None = None,
     seed: int | None = None,
     window_s: tuple[float, float] | None = None,
@@ -63,6 +65,7 @@ def latent_recovery(
         folds: number of complementary splits, and of inner folds.
         penalties: absolute ridge penalties (of scikit-learn's `alpha` kind); by default `RELATIVE_PENALTIES`
             times the mean eigenvalue of the centred training Gram matrix.
+        chosen: [fold, latent] the penalties to use; None: chosen from `penalties` within the training trials.
         latent_names: names for the column `latent`; by default 0, 1, ...
         seed: None interleaves the trials over the folds in their order; a number shuffles them first.
         window_s: keep only latent times in this closed interval (to compare lags on the same samples).
@@ -83,11 +86,10 @@ def latent_recovery(
     outer, inner = fold_labels(len(latents), folds, seed)
     x, y = rates[:, keep], latents[:, keep]
     # Subtracting grand means changes no fit (the intercept is free) and keeps Gram matrices well conditioned.
-    x = x - x.mean(axis=(0, 1))
-    centre = y.mean(axis=(0, 1))
+    x_mean, centre = x.mean(axis=(0, 1), dtype=np.float64), y.mean(axis=(0, 1))
     y = y - centre
     cells = [
-        [Moments.of(x[(outer == o) & (inner == i)], y[(outer == o) & (inner == i)]) for i in range(folds)]
+        [Moments.of(x[cell] - x_mean, y[cell]) for cell in ((outer == o) & (inner == i) for i in range(folds))]
         for o in range(folds)
     ]
 
@@ -98,15 +100,10 @@ def latent_recovery(
         parts = [Moments.total(cells[o][i] for o in range(folds) if o != fold) for i in range(folds)]
         parts = [part for part in parts if part.count]
         training = Moments.total(parts)
-        grid = _penalty_grid(training, penalties)
-        error = np.zeros((len(grid), y.shape[2]))
-        for held in range(len(parts)):
-            fitted = Ridge(Moments.total(part for index, part in enumerate(parts) if index != held))
-            error += fitted.squared_error(grid, parts[held])
-        best = grid[error.argmin(axis=0)]
+        best = _best_penalties(parts, _penalty_grid(training, penalties)) if chosen is None else chosen[fold]
         weights, intercept = Ridge(training).solve(best)
         test = outer == fold
-        predicted = x[test] @ weights + intercept
+        predicted = x[test] @ weights + (intercept - x_mean @ weights)
         predictions[np.ix_(test, keep)] = predicted + centre
         score = coefficient_of_determination(y[test], predicted)
         rows += [
@@ -155,11 +152,12 @@ def fold_labels(trials: int, folds: int = FOLDS, seed: int | None = None) -> tup
 
 
 def aligned_rates(event_rate: np.ndarray, rate_time: np.ndarray, latent_time: np.ndarray, lag_s: float) -> np.ndarray:
-    """Return rates at `latent_time + lag_s` by linear interpolation: [trial, time, neuron] float64.
+    """Return rates at `latent_time + lag_s` by linear interpolation: [trial, time, neuron]; as they are (float32, say)
+    where they lie on that grid, float64 otherwise.
 
     Times outside of the trial are filled with the nearest rate; `latent_recovery` leaves them out.
     """
-    rates = np.asarray(event_rate, dtype=np.float64)
+    rates = np.asarray(event_rate)
     rate_time = np.asarray(rate_time, dtype=np.float64)
     latent_time = np.asarray(latent_time, dtype=np.float64)
     if rates.ndim != 3 or rates.shape[1] != len(rate_time):
@@ -198,18 +196,20 @@ def lag_sweep(
 
     Arrays as there: [trial, time, neuron], [time] in s, [trial, latent time, latent], [latent time] in s.
 
-    Sharing the samples makes lags comparable; the R2 at 30 ms differs slightly from that of the whole trial.
+    Sharing the samples makes lags comparable; the R2 at 30 ms differs slightly from that of the whole trial. So does
+    sharing the penalties, which are chosen at the lag nearest to `LAG_S`.
     """
     lags = list(lags_s)
     time = np.asarray(latent_time, dtype=np.float64)
-    window = (time[0] - min(min(lags), 0.0), time[-1] - max(max(lags), 0.0))
-    tables = [
-        latent_recovery(event_rate, rate_time, latents, latent_time, lag, window_s=window, **options)[0].assign(
-            lag_s=lag
-        )
-        for lag in lags
-    ]
-    return pd.concat(tables, ignore_index=True)
+    options["window_s"] = (time[0] - min(min(lags), 0.0), time[-1] - max(max(lags), 0.0))
+    arrays = (event_rate, rate_time, latents, latent_time)
+    first = min(lags, key=lambda lag: abs(lag - LAG_S))
+    tables = {first: latent_recovery(*arrays, first, **options)[0]}
+    options["chosen"] = tables[first]["penalty"].to_numpy().reshape(tables[first]["fold"].nunique(), -1)
+    for lag in lags:
+        if lag != first:
+            tables[lag] = latent_recovery(*arrays, lag, **options)[0]
+    return pd.concat([tables[lag].assign(lag_s=lag) for lag in lags], ignore_index=True)
 
 
 def score_runs(
@@ -292,6 +292,15 @@ def _penalty_grid(training: Moments, penalties: Sequence[float] | None) -> np.nd
     mean = training.x / training.count
     scale = (np.trace(training.xx) - training.count * mean @ mean) / len(mean)
     return np.asarray(RELATIVE_PENALTIES) * (scale if scale > 0 else 1.0)
+
+
+def _best_penalties(parts: Sequence[Moments], grid: np.ndarray) -> np.ndarray:
+    """Return for every target the penalty of `grid` [L] with the smallest squared error over held-out parts."""
+    error = 0.0
+    for held, part in enumerate(parts):
+        fitted = Ridge(Moments.total(other for index, other in enumerate(parts) if index != held))
+        error = error + fitted.squared_error(grid, part)
+    return grid[np.argmin(error, axis=0)]
 
 
 def _valid_times(time: np.ndarray, lag_s: float, window_s: tuple[float, float] | None) -> np.ndarray:

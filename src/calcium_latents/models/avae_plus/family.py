@@ -31,6 +31,7 @@ from calcium_latents.training.streams import Streams
 
 LATENTS_PER_IDENTITY = 4
 SMALLEST_BETA = 1e-3  # of inference: without any prior, latents of which a trace shows nothing would be free
+SMALLEST_GAIN = 1e-4  # of inference, a step: a hundredth of a nat or two; half of the traces have arrived after a few
 INFERRED_AT_ONCE = 512  # neurons; a Jacobian is latents times as large as the traces
 
 
@@ -144,6 +145,7 @@ def infer(member: Member, bins: TraceBins, trained: Mapping, values: np.ndarray,
             variance=trained["variance"],
             observed=observed,
             steps=how.refinements,
+            smallest_gain=SMALLEST_GAIN,
         )
         for part in zip(*(t.split(INFERRED_AT_ONCE) for t in (x, start, prior_mean)), strict=True)
     ]

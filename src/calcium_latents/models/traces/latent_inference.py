@@ -37,6 +37,7 @@ def refine_latents(
     variance: float,
     observed: Tensor | None = None,
     steps: int = 15,
+    smallest_gain: float = 0.0,
 ) -> Posterior:
     """Refine latents `start` `[..., latents]` of traces `x` `[..., bins]`; the objective never rises.
 
@@ -46,33 +47,40 @@ def refine_latents(
         precision: of the prior, `[latents]`, above 0.
         variance: of the residual of a bin.
         observed: `[..., bins]`, true where a bin was measured; None: everywhere.
-        steps: Levenberg-Marquardt steps.
+        steps: Levenberg-Marquardt steps, at most.
+        smallest_gain: a trace whose objective falls by a smaller part of itself in a step has arrived.
     """
-    seen = torch.ones_like(x) if observed is None else observed.to(x)
+    seen = torch.ones_like(x) if observed is None else observed.to(x).expand_as(x)
     x = torch.where(seen > 0, x, 0.0)
+    prior_mean, z = prior_mean.expand_as(start), start.clone()
 
-    def evaluate(z: Tensor) -> tuple[Tensor, Tensor]:
-        residual = (x - decode(z)) * seen
-        prior = (precision * (z - prior_mean).square()).sum(-1)
+    def evaluate(z: Tensor, some: Tensor) -> tuple[Tensor, Tensor]:
+        residual = (x[some] - decode(z)) * seen[some]
+        prior = (precision * (z - prior_mean[some]).square()).sum(-1)
         return residual, residual.square().sum(-1) / variance + prior
 
-    z = start.clone()
-    residual, objective = evaluate(z)
+    moving = torch.ones(z.shape[:-1], dtype=torch.bool, device=z.device)
+    objective = evaluate(z[moving], moving)[1].view(z.shape[:-1])
     damping = torch.full_like(objective, DAMPING)
     for _ in range(steps):
-        jacobian = _jacobian(decode, z) * seen.unsqueeze(-2)
-        gradient = (jacobian @ residual.unsqueeze(-1)).squeeze(-1) / variance - precision * (z - prior_mean)
-        curvature = jacobian @ jacobian.mT / variance + torch.diag_embed(precision.expand_as(z))
+        if not moving.any():
+            break
+        present = z[moving]
+        residual, before = evaluate(present, moving)
+        jacobian = _jacobian(decode, present) * seen[moving].unsqueeze(-2)
+        gradient = (jacobian @ residual.unsqueeze(-1)).squeeze(-1) / variance
+        gradient = gradient - precision * (present - prior_mean[moving])
+        curvature = jacobian @ jacobian.mT / variance + torch.diag_embed(precision.expand_as(present))
         diagonal = curvature.diagonal(dim1=-2, dim2=-1)
-        damped = curvature + torch.diag_embed(damping.unsqueeze(-1) * diagonal)
+        damped = curvature + torch.diag_embed(damping[moving].unsqueeze(-1) * diagonal)
         # no error of one trace may stop the others: what a singular matrix gives is not better, and damping grows
-        proposal = z + torch.linalg.solve_ex(damped, gradient).result
-        new_residual, new_objective = evaluate(proposal)
-        better = new_objective < objective
-        z = torch.where(better.unsqueeze(-1), proposal, z)
-        residual = torch.where(better.unsqueeze(-1), new_residual, residual)
-        objective = torch.where(better, new_objective, objective)
-        damping = torch.where(better, damping / 5, (damping * 5).clamp_max(MOST_DAMPING))
+        proposal = present + torch.linalg.solve_ex(damped, gradient).result
+        after = evaluate(proposal, moving)[1]
+        better = after < before
+        z[moving] = torch.where(better.unsqueeze(-1), proposal, present)
+        objective[moving] = torch.where(better, after, before)
+        damping[moving] = torch.where(better, damping[moving] / 5, (damping[moving] * 5).clamp_max(MOST_DAMPING))
+        moving[moving.clone()] = ~better | (before - after > smallest_gain * before)
     # in double precision: noise may be so small that the prior's part would be lost
     jacobian = (_jacobian(decode, z) * seen.unsqueeze(-2)).double()
     curvature = jacobian @ jacobian.mT / variance + torch.diag_embed(precision.double().expand_as(z))
