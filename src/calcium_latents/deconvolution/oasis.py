@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from calcium_latents.deconvolution import pools
+from calcium_latents.deconvolution.pools import events_and_baseline
 from calcium_latents.deconvolution.traces import DeconvolvedTrace, autoregressive_decay, caiman_decay, noise_level
 
 #: Percentile of the trace that the baseline starts from.
@@ -41,18 +41,15 @@ def deconvolve_trace(
     trace = np.ascontiguousarray(trace, np.float32)
     noise = noise_level(trace, noise_method) if noise is None else float(noise)
     decay = caiman_decay(autoregressive_decay(trace, noise, lags)) if decay is None else float(decay)
+    minimum = s_min or 0.0
+    if minimum < 0:
+        minimum *= -noise * math.sqrt(1 - decay)
     free = baseline is None
-    fitted = _first_baseline(trace, baseline_nonnegative) if free else float(baseline)
-    found = None
-    if free or not s_min:
-        found, fitted = pools.penalised(trace, decay, noise, fitted, free, baseline_nonnegative)
-    minimum = 0.0
-    if s_min:
-        minimum = float(s_min) if s_min > 0 else -s_min * noise * math.sqrt(1 - decay)
-        found = pools.thresholded(trace, decay, fitted, minimum)
-    elif s_min is not None:
-        found = pools.fewest(trace, decay, noise, fitted, found)
-    return DeconvolvedTrace(pools.events_of(found, trace.size, minimum), fitted, decay, noise, minimum)
+    start = _first_baseline(trace, baseline_nonnegative) if free else float(baseline)
+    events, fitted = events_and_baseline(
+        trace, decay, noise, start, free, baseline_nonnegative, float(minimum), s_min == 0
+    )
+    return DeconvolvedTrace(events, fitted, decay, noise, float(minimum))
 
 
 def _first_baseline(trace: np.ndarray, nonnegative: bool) -> float:

@@ -40,22 +40,28 @@ def _samples(trace: np.ndarray, decay: float, baseline: float) -> Pools:
 def _merged(pools: Pools, s_min: float) -> Pools:
     """Merge pools, in place, until each begins at least `s_min` above where the one before has decayed to."""
     product, weight, power, start = pools
-    least = np.empty(product.size)
-    last = -1
-    for number in range(product.size):
-        v, w, g, first = product[number], weight[number], power[number], start[number]
-        value = v / w
-        while last >= 0 and least[last] > value:
-            v = product[last] + v * power[last]
-            w = weight[last] + w * power[last] * power[last]
-            g *= power[last]
-            first = start[last]
-            value = v / w
-            last -= 1
-        last += 1
-        product[last], weight[last], power[last], start[last] = v, w, g, first
-        least[last] = value * g + s_min
-    kept = last + 1
+    least = np.empty(product.size)  # that a pool after this one begins with
+    v, w, g, first = product[0], weight[0], power[0], start[0]
+    allowed = v / w * g + s_min
+    kept = 0  # pools before the one at hand, which is in variables of its own
+    for number in range(1, product.size):
+        if allowed * weight[number] > product[number]:
+            v += product[number] * g
+            w += weight[number] * g * g
+            g *= power[number]
+            while kept and least[kept - 1] * w > v:
+                kept -= 1
+                v = product[kept] + v * power[kept]
+                w = weight[kept] + w * power[kept] * power[kept]
+                g *= power[kept]
+                first = start[kept]
+        else:
+            product[kept], weight[kept], power[kept], start[kept], least[kept] = v, w, g, first, allowed
+            kept += 1
+            v, w, g, first = product[number], weight[number], power[number], start[number]
+        allowed = v / w * g + s_min
+    product[kept], weight[kept], power[kept], start[kept] = v, w, g, first
+    kept += 1
     return Pools(product[:kept], weight[:kept], power[:kept], start[:kept])
 
 
@@ -68,7 +74,7 @@ def _calcium_sum(pools: Pools, decay: float) -> float:
 
 
 @njit(nogil=True, error_model="numpy")
-def penalised(
+def _penalised(
     trace: np.ndarray, decay: float, noise: float, baseline: float, free: bool, nonnegative: bool
 ) -> tuple[Pools, float]:
     """Return the pools with the least sum of events whose residual has the variance of the noise, and the baseline.
@@ -144,13 +150,7 @@ def penalised(
 
 
 @njit(nogil=True, error_model="numpy")
-def thresholded(trace: np.ndarray, decay: float, baseline: float, s_min: float) -> Pools:
-    """Return the pools of a trace [time] between events of at least `s_min`."""
-    return _merged(_samples(trace, decay, baseline), s_min)
-
-
-@njit(nogil=True, error_model="numpy")
-def fewest(trace: np.ndarray, decay: float, noise: float, baseline: float, pools: Pools) -> Pools:
+def _fewest(trace: np.ndarray, decay: float, noise: float, baseline: float, pools: Pools) -> Pools:
     """Return pools of a trace [time] with few events, the largest of `pools`' as long as the noise does not explain it."""
     count, samples = pools.start.size, trace.size
     value = pools.product / pools.weight
@@ -183,7 +183,7 @@ def fewest(trace: np.ndarray, decay: float, noise: float, baseline: float, pools
 
 
 @njit(nogil=True, error_model="numpy")
-def events_of(pools: Pools, samples: int, s_min: float) -> np.ndarray:
+def _events_of(pools: Pools, samples: int, s_min: float) -> np.ndarray:
     """Return the events [time] between pools; calcium below `s_min` is none, and the first sample never has an event."""
     events = np.zeros(samples)
     before = 0.0
@@ -195,3 +195,36 @@ def events_of(pools: Pools, samples: int, s_min: float) -> np.ndarray:
             events[pools.start[number]] = value - before
         before = value * pools.power[number]
     return events
+
+
+@njit(nogil=True, error_model="numpy")
+def events_and_baseline(
+    trace: np.ndarray,
+    decay: float,
+    noise: float,
+    baseline: float,
+    free: bool,
+    nonnegative: bool,
+    s_min: float,
+    fewest: bool,
+) -> tuple[np.ndarray, float]:
+    """Return the events [time] of a trace, and its baseline.
+
+    Args:
+        trace: [time].
+        decay: g, between 0 and 1.
+        noise: standard deviation.
+        baseline: of the trace, or where to start from.
+        free: whether the baseline is fitted, with a penalty of the sum of events.
+        nonnegative: whether a fitted baseline stays at zero or above.
+        s_min: least event; 0: as many and as large as the noise asks for, by the penalty of their sum.
+        fewest: with `s_min` 0, by the penalty of their number.
+    """
+    if s_min > 0 and not free:
+        return _events_of(_merged(_samples(trace, decay, baseline), s_min), trace.size, s_min), baseline
+    pools, baseline = _penalised(trace, decay, noise, baseline, free, nonnegative)
+    if s_min > 0:
+        pools = _merged(_samples(trace, decay, baseline), s_min)
+    elif fewest:
+        pools = _fewest(trace, decay, noise, baseline, pools)
+    return _events_of(pools, trace.size, s_min), baseline
