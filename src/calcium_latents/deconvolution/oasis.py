@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from calcium_latents.deconvolution.pools import events_and_baseline
+from calcium_latents.deconvolution import pools
 from calcium_latents.deconvolution.traces import DeconvolvedTrace, autoregressive_decay, caiman_decay, noise_level
 
 #: Percentile of the trace that the baseline starts from.
@@ -46,17 +46,27 @@ def deconvolve_trace(
         minimum *= -noise * math.sqrt(1 - decay)
     free = baseline is None
     start = _first_baseline(trace, baseline_nonnegative) if free else float(baseline)
-    events, fitted = events_and_baseline(
-        trace, decay, noise, start, free, baseline_nonnegative, float(minimum), s_min == 0
-    )
+    arguments = trace, decay, noise, start, free, baseline_nonnegative
+    events, fitted = _fewest(*arguments) if s_min == 0 else pools.events_and_baseline(*arguments, float(minimum))
     return DeconvolvedTrace(events, fitted, decay, noise, float(minimum))
 
 
 def _first_baseline(trace: np.ndarray, nonnegative: bool) -> float:
-    """Return the percentile of a trace [time] as `numpy.percentile` interpolates it, by the faster `numpy.partition`."""
+    """Return the percentile of a trace [time] that `numpy.percentile` takes ten times as long for."""
     place = FIRST_BASELINE / 100 * (trace.size - 1)
     below = int(place)
     ordered = np.partition(trace, below)
     low, high = float(ordered[below]), float(ordered[below + 1 :].min())
     found = low + (place - below) * (high - low)
     return max(found, 0.0) if nonnegative else found
+
+
+def _fewest(
+    trace: np.ndarray, decay: float, noise: float, baseline: float, free: bool, nonnegative: bool
+) -> tuple[np.ndarray, float]:
+    """Return events [time] and baseline with a penalty of the number of events: the largest of those of the L1 pass."""
+    found, baseline = pools.penalised(trace, decay, noise, baseline, free, nonnegative)
+    value = found.product / found.weight
+    largest = np.argsort(value[1:] - value[:-1] * found.power[:-1])[::-1]
+    few = pools.fewest(trace, decay, noise, baseline, found.start[1:][largest])
+    return pools.events_of(few, trace.size, 0.0), baseline

@@ -1,8 +1,9 @@
 """OASIS compiled: samples in pools between two events, merged until no event is too small.
 
-Friedrich, Zhou and Paninski 2017, doi:10.1371/journal.pcbi.1005423. In a pool of l samples from t on, calcium is m, g m,
-g^2 m, ..., and the least squares m is v / w with v = sum_k g^k y(t + k), w = sum_k g^2k. Pools that merge need no more of
-their samples than v, w and g^l, so that a change of penalty or baseline costs a look at the pools, not at the trace.
+Friedrich, Zhou and Paninski 2017, doi:10.1371/journal.pcbi.1005423. In a pool of l samples from t on, calcium is m,
+g m, g^2 m, ..., and the least squares m is v / w with v = sum_k g^k y(t + k), w = sum_k g^2k. Pools that merge need no
+more of their samples than v, w and g^l, so that a change of penalty or baseline costs a look at the pools, not at the
+trace.
 """
 
 import math
@@ -74,7 +75,7 @@ def _calcium_sum(pools: Pools, decay: float) -> float:
 
 
 @njit(nogil=True, error_model="numpy")
-def _penalised(
+def penalised(
     trace: np.ndarray, decay: float, noise: float, baseline: float, free: bool, nonnegative: bool
 ) -> tuple[Pools, float]:
     """Return the pools with the least sum of events whose residual has the variance of the noise, and the baseline.
@@ -112,7 +113,6 @@ def _penalised(
         # the residual, and its product with the direction in which a higher penalty moves it
         residual = square - moved * (2 * total - samples * moved)
         along, length, sums, mean = 0.0, 0.0, 0.0, 0.0
-        offset = moved / (1 - decay) + penalty
         for number in range(last + 1):
             v, w, fallen = product[number], weight[number], 1 - power[number]
             value, direction = max(v, 0.0) / w, fallen / w
@@ -150,23 +150,21 @@ def _penalised(
 
 
 @njit(nogil=True, error_model="numpy")
-def _fewest(trace: np.ndarray, decay: float, noise: float, baseline: float, pools: Pools) -> Pools:
-    """Return pools of a trace [time] with few events, the largest of `pools`' as long as the noise does not explain it."""
-    count, samples = pools.start.size, trace.size
-    value = pools.product / pools.weight
-    order = np.argsort(value[1:] - value[:-1] * pools.power[:-1])[::-1]
+def fewest(trace: np.ndarray, decay: float, noise: float, baseline: float, starts: np.ndarray) -> Pools:
+    """Return pools of a trace [time] that begin at the first of `starts` [event], until noise explains the rest."""
+    count, samples = starts.size + 1, trace.size
     product, weight, power = np.zeros(count), np.ones(count), np.ones(count)
     start = np.zeros(count, np.int64)
     explained, known = np.zeros(count), 1
     residual = -noise * noise * samples
     for sample in trace:
         residual += (sample - baseline) ** 2
-    for chosen in order:
-        first = pools.start[chosen + 1]
-        at = np.searchsorted(start[:known], first)
-        for number in range(known, at, -1):  # room for one more
-            product[number], weight[number], power[number] = product[number - 1], weight[number - 1], power[number - 1]
-            start[number], explained[number] = start[number - 1], explained[number - 1]
+    for first in starts:
+        at = known
+        while start[at - 1] > first:  # room for one more
+            product[at], weight[at], power[at] = product[at - 1], weight[at - 1], power[at - 1]
+            start[at], explained[at] = start[at - 1], explained[at - 1]
+            at -= 1
         residual += explained[at - 1]
         start[at], known = first, known + 1
         for number in (at - 1, at):
@@ -183,8 +181,8 @@ def _fewest(trace: np.ndarray, decay: float, noise: float, baseline: float, pool
 
 
 @njit(nogil=True, error_model="numpy")
-def _events_of(pools: Pools, samples: int, s_min: float) -> np.ndarray:
-    """Return the events [time] between pools; calcium below `s_min` is none, and the first sample never has an event."""
+def events_of(pools: Pools, samples: int, s_min: float) -> np.ndarray:
+    """Return the events [time] between pools, none in the first sample; calcium below `s_min` is none."""
     events = np.zeros(samples)
     before = 0.0
     for number in range(pools.start.size):
@@ -206,7 +204,6 @@ def events_and_baseline(
     free: bool,
     nonnegative: bool,
     s_min: float,
-    fewest: bool,
 ) -> tuple[np.ndarray, float]:
     """Return the events [time] of a trace, and its baseline.
 
@@ -217,14 +214,11 @@ def events_and_baseline(
         baseline: of the trace, or where to start from.
         free: whether the baseline is fitted, with a penalty of the sum of events.
         nonnegative: whether a fitted baseline stays at zero or above.
-        s_min: least event; 0: as many and as large as the noise asks for, by the penalty of their sum.
-        fewest: with `s_min` 0, by the penalty of their number.
+        s_min: least event; 0: as many and as large as the noise asks for, with a penalty of their sum.
     """
     if s_min > 0 and not free:
-        return _events_of(_merged(_samples(trace, decay, baseline), s_min), trace.size, s_min), baseline
-    pools, baseline = _penalised(trace, decay, noise, baseline, free, nonnegative)
+        return events_of(_merged(_samples(trace, decay, baseline), s_min), trace.size, s_min), baseline
+    pools, baseline = penalised(trace, decay, noise, baseline, free, nonnegative)
     if s_min > 0:
         pools = _merged(_samples(trace, decay, baseline), s_min)
-    elif fewest:
-        pools = _fewest(trace, decay, noise, baseline, pools)
-    return _events_of(pools, trace.size, s_min), baseline
+    return events_of(pools, trace.size, s_min), baseline

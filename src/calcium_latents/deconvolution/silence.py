@@ -44,7 +44,7 @@ def noise_probability(pieces: Sequence[np.ndarray], noise: float, decay: float) 
     length = min(length, max(map(len, pieces)) // 4)
     if length < 2:
         return 1.0
-    steps = [_steps(piece, decay, length) for piece in pieces if len(piece) >= 2 * length]
+    steps = [_steps(piece - piece.mean(), decay, length) for piece in pieces if len(piece) >= 2 * length]
     every = np.concatenate(steps)
     after = decay ** np.arange(length)
     white = noise * math.sqrt((after**2).sum() + after.sum() ** 2 / length)
@@ -64,18 +64,19 @@ def noise_probability(pieces: Sequence[np.ndarray], noise: float, decay: float) 
 def _steps(piece: np.ndarray, decay: float, length: int) -> np.ndarray:
     """Return sum_k decay^k (y[t + k] - mean of the `length` samples before t), k < `length`, at every such t."""
     count = piece.size - 2 * length + 1
-    mean, last = piece.mean(), decay**length
-    after, whole = 0.0, (1 - last) / (1 - decay)
+    after, last = 0.0, decay**length
     steps = np.empty(count)
     for t in range(piece.size - 1, length - 1, -1):
-        after = piece[t] - mean + decay * after
+        after = piece[t] + decay * after
         if t < length + count - 1:
-            after -= last * (piece[t + length] - mean)
+            after -= last * piece[t + length]
         if t < length + count:
             steps[t - length] = after
-    before = (piece[:length] - mean).sum()
+    before = 0.0
+    for t in range(length):
+        before += piece[t]
     for number in range(count):
-        steps[number] -= whole * before / length
+        steps[number] -= (1 - last) / (1 - decay) * before / length
         before += piece[number + length] - piece[number]
     return steps
 

@@ -51,7 +51,8 @@ def noise_level(trace: np.ndarray, method: str = "logmexp") -> float:
     segments = sliding_window_view(centred, length)[:: length - length // 2] * window.astype(np.float32)
     spectrum = rfft(segments)[:, length // 4 + 1 : (length + 1) // 2]
     power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=0, dtype=float)
-    return float(np.sqrt(average(power)))
+    with np.errstate(divide="ignore"):  # a spectrum without power has no noise
+        return float(np.sqrt(average(power)))
 
 
 def autoregressive_decay(trace: np.ndarray | Sequence[np.ndarray], noise: float, lags: int = 5) -> float:
