@@ -19,7 +19,7 @@ PYTHON = "3.11"
 #: conda-forge's names -> those of PyPI
 PYPI = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 #: names to import -> those of PyPI
-PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "skimage": "scikit-image", "oasis": "oasis-deconv"}
+PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "skimage": "scikit-image"}
 PACKAGES |= {"hydra": "hydra-core", "pytorch_lightning": "pytorch-lightning"}
 PACKAGES |= {"pydantic_core": "pydantic", "hdmf": "pynwb"}  # which bring them
 #: of one environment, only where it is installed, only for types

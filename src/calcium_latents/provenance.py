@@ -20,7 +20,7 @@ SOURCE = Path(__file__).resolve().parent.parent
 HOLD_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 MOST_READ, PARTS_READ = 2**20, 16  # bytes of a user's file, and parts of a longer one
-VERSIONED = ("calcium-latents", "numpy", "scipy", "xarray", "torch", "pytorch-lightning", "oasis-deconv")
+VERSIONED = ("calcium-latents", "numpy", "scipy", "xarray", "torch", "pytorch-lightning")
 
 
 def config_digest(mapping: Mapping) -> str:

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -210,13 +208,3 @@ def test_wrong_options_are_named(recording, options, field):
 def test_fluorescence_is_needed(deconvolved):
     with pytest.raises(UserError, match="fluorescence"):
         deconvolve(deconvolved.drop_vars("fluorescence"))
-
-
-def test_a_method_is_imported_when_it_is_used():
-    """CaImAn's environment has no oasis-deconv."""
-    code = (
-        "import sys; sys.modules['oasis'] = None; import calcium_latents.deconvolution.caiman;"
-        " import calcium_latents.commands.deconvolve, calcium_latents.recordings.readers;"
-        " from calcium_latents.deconvolution.interface import deconvolve"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

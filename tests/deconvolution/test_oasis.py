@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from oasis.functions import GetSn, estimate_time_constant
+from oasis.functions import GetSn, constrained_oasisAR1, estimate_time_constant, oasisAR1
+from scipy.signal import lfilter
 
 from calcium_latents.deconvolution import oasis, traces
 
@@ -20,13 +21,43 @@ def test_a_clean_trace_is_recovered():
     np.testing.assert_allclose(result.events[1:], events[1:], atol=2e-3)
 
 
-def test_calcium_and_events_obey_the_autoregression():
-    trace, _ = simulated(seed=1)
-    result = oasis.deconvolve_trace(trace, 0.1)
-    start = result.calcium[0]
-    assert start == 0  # the transient from before the recording is taken out
-    differences = result.calcium[1:] - result.decay * result.calcium[:-1]
-    np.testing.assert_allclose(differences, result.events[1:], atol=1e-5)
+def of_the_library(trace, s_min):
+    """Events and baseline of oasis-deconv's solvers by CaImAn's recipe."""
+    noise = GetSn(trace, [0.25, 0.5], "logmexp")
+    decay = estimate_time_constant(trace, 1, noise, lags=5, fudge_factor=1.0)[0]
+    _, events, baseline, _, _ = constrained_oasisAR1(trace, decay, noise, optimize_b=True, penalty=int(s_min != 0))
+    if s_min:
+        minimum = s_min if s_min > 0 else -s_min * noise * np.sqrt(1 - decay)
+        _, events = oasisAR1(trace - baseline, decay, s_min=minimum)
+    return events, baseline
+
+
+@pytest.mark.parametrize("s_min", [0.1, -1.0, 0.0, None])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"samples": 40, "seed": 1},
+        {"samples": 1500, "seed": 2, "baseline": 3.0},
+        {"samples": 1500, "seed": 3, "baseline": -0.5},  # the baseline is held at zero
+        {"samples": 3000, "seed": 4, "decay": 0.98, "rate": 0.2},
+        {"samples": 3000, "seed": 5, "noise": 0.6, "rate": 0.003},
+    ],
+)
+def test_events_are_those_of_the_library(settings, s_min):
+    trace, _ = simulated(**settings)
+    trace = trace.astype(np.float32).astype(float)
+    events, baseline = of_the_library(trace, s_min)
+    result = oasis.deconvolve_trace(trace, s_min)
+    np.testing.assert_allclose(result.events, events, atol=1e-5)
+    assert result.baseline == pytest.approx(baseline, abs=1e-5)
+
+
+@pytest.mark.parametrize("s_min", [0.0, None])
+def test_events_with_a_known_baseline_are_those_of_the_library(s_min):
+    trace, _ = simulated(seed=6)
+    _, expected, _, _, _ = constrained_oasisAR1(trace, 0.93, 0.1, penalty=int(s_min != 0))
+    result = oasis.deconvolve_trace(trace + 2, s_min, decay=0.93, noise=0.1, baseline=2.0)
+    np.testing.assert_allclose(result.events, expected, atol=1e-5)
 
 
 def test_events_are_zero_or_at_least_the_threshold():
@@ -49,8 +80,8 @@ def test_negative_s_min_is_in_units_of_noise():
 def test_without_threshold_the_residual_has_the_noise_variance():
     trace, _ = simulated(samples=4000, seed=4)
     result = oasis.deconvolve_trace(trace, None, decay=0.93, noise=0.1, baseline=0.0)
-    fitted = trace - result.calcium
-    assert np.mean(fitted**2) == pytest.approx(0.1**2, rel=0.05)
+    residual = trace - lfilter([1.0], [1.0, -result.decay], result.events)
+    assert np.mean(residual**2) == pytest.approx(0.1**2, rel=0.05)
 
 
 def test_baseline_is_found_and_does_not_change_events():
@@ -100,4 +131,4 @@ def test_a_negative_baseline_is_kept_when_allowed():
 def test_noise_is_that_of_oasis_deconv(samples, method):
     trace, _ = simulated(samples=samples, seed=6)
     expected = GetSn(trace, [0.25, 0.5], method)
-    assert traces.noise_level(trace, method) == pytest.approx(expected, rel=1e-12)
+    assert traces.noise_level(trace, method) == pytest.approx(expected, rel=1e-6)

@@ -174,7 +174,7 @@ class Deconvolution(Structure):
     """From fluorescence to events."""
 
     method: Literal["oasis", "caiman"]
-    """oasis: CaImAn's recipe through oasis-deconv; caiman: CaImAn itself."""
+    """oasis: CaImAn's recipe, compiled here; caiman: CaImAn itself."""
     options: Options = Options()
     """Of the method."""
 

@@ -83,7 +83,7 @@ def _deconvolve_block(block: Block, method: str, options: Options) -> BlockEvent
     for neuron, name in enumerate(block.names):
         probability = 1.0
         for number, trace in enumerate(block.values[neuron]):
-            where = np.isfinite(trace) if block.regular else np.ones(trace.shape, bool)
+            where = np.isfinite(trace) if block.regular else slice(None)
             found = deconvolve_neuron(
                 trace[where], method, options, block.sample_interval_s, name + block.labels[number]
             )

@@ -38,7 +38,7 @@ def deconvolve_trace(
     """Deconvolve one finite trace [time] by CaImAn's `constrained_foopsi`; arguments as
     `oasis.deconvolve_trace`."""
     known = {name: value for name, value in (("bl", baseline), ("sn", noise)) if value is not None}
-    calcium, baseline, _, decays, noise, events, _ = constrained_foopsi()(
+    _, baseline, _, decays, noise, events, _ = constrained_foopsi()(
         np.asarray(trace, dtype=float),
         g=None if decay is None else np.array([decay]),
         p=1,
@@ -53,7 +53,6 @@ def deconvolve_trace(
         minimum = -minimum * float(noise) * np.sqrt(1 - fitted_decay)
     return DeconvolvedTrace(
         np.asarray(events),
-        np.asarray(calcium),
         float(np.ravel(baseline)[0]),
         fitted_decay,
         float(noise),

@@ -47,7 +47,7 @@ def deconvolve(
     recording
         Recording with `fluorescence` (trial, time, neuron).
     method
-        'oasis' (CaImAn's recipe through oasis-deconv) or 'caiman' (CaImAn itself).
+        'oasis' (CaImAn's recipe, compiled here) or 'caiman' (CaImAn itself).
     processes
         Worker processes; the result does not depend on it.
     path

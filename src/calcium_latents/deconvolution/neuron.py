@@ -55,21 +55,26 @@ def deconvolve_neuron(
         The trace is too short, constant, or has no usable decay.
     """
     trace = np.asarray(trace, dtype=float)
-    pieces = bridged_pieces(trace, SHORT_GAP)
-    _check(trace[np.isfinite(trace)], pieces, name)
+    sampled = np.isfinite(trace)
+    pieces = first = bridged_pieces(trace, SHORT_GAP)
+    _check(trace if sampled.all() else trace[sampled], pieces, name)
     noise = noise_level(np.concatenate(list(pieces.values())))
     estimate = autoregressive_decay(list(pieces.values()), noise)
     imposed = _imposed_decay(estimate, options, sample_interval_s, name)
     decay = caiman_decay(estimate) if imposed is None else imposed
-    pieces = bridged_pieces(trace, longest_bridge(decay)) or pieces
-    results = _deconvolve_pieces(list(pieces.values()), method, options, imposed, decay, noise)
+    if not sampled.all():
+        pieces = bridged_pieces(trace, longest_bridge(decay)) or pieces
+    known = {"decay": decay, "noise": noise}
+    if len(pieces) == 1 and (method == "caiman" or pieces.keys() != first.keys()):
+        known = {"decay": imposed}  # CaImAn estimates both itself, and longer bridges change both
+    results = _deconvolve_pieces(list(pieces.values()), method, options, known)
     result, events = results[0], np.full(trace.shape, np.nan)
     for (start, stop), part in zip(pieces, results, strict=True):
+        if not np.isfinite(part.events).all():
+            raise UserError(f"{name}: deconvolution gave values that are not finite. Look at this trace's scale.")
         events[start:stop] = part.events
-    if not np.isfinite(np.concatenate([part.events for part in results])).all():
-        raise UserError(f"{name}: deconvolution gave values that are not finite. Look at this trace's scale.")
-    events[~np.isfinite(trace)] = np.nan
-    where = np.isfinite(events)
+    events[~sampled] = np.nan
+    where = np.flatnonzero(np.abs(events) > 0)
     # A residue of the solver, or of float32, may stand just below the threshold or just above zero.
     found = snap_events(events[where], result.minimum, name)
     threshold = result.minimum or smallest_event(found)
@@ -87,16 +92,13 @@ def deconvolve_neuron(
 
 
 def _deconvolve_pieces(
-    pieces: list[np.ndarray], method: str, options: Options, imposed: float | None, decay: float, noise: float
+    pieces: list[np.ndarray], method: str, options: Options, known: dict[str, float | None]
 ) -> list[DeconvolvedTrace]:
     deconvolve_trace = import_module(METHODS[method]).deconvolve_trace
-    nonnegative = options.baseline_nonnegative
-    if len(pieces) == 1:
-        return [deconvolve_trace(pieces[0], options.s_min, decay=imposed, baseline_nonnegative=nonnegative)]
-    # One baseline of all pieces: that of their concatenation, in which a few joints do not matter.
-    known = {"decay": decay, "noise": noise, "baseline_nonnegative": nonnegative}
-    joined = deconvolve_trace(np.concatenate(pieces), None, **known)
-    known["baseline"] = joined.baseline
+    known = {**known, "baseline_nonnegative": options.baseline_nonnegative}
+    if len(pieces) > 1:
+        # One baseline of all pieces: that of their concatenation, in which a few joints do not matter.
+        known["baseline"] = deconvolve_trace(np.concatenate(pieces), None, **known).baseline
     return [deconvolve_trace(piece, options.s_min, **known) for piece in pieces]
 
 

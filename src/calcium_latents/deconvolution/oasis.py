@@ -1,15 +1,20 @@
 """Deconvolution by OASIS, step by step as CaImAn's `constrained_foopsi(p=1, method_deconvolution='oasis')`
 does it.
 
-Friedrich, Zhou and Paninski 2017; the solvers are those of oasis-deconv, the recipe around them is CaImAn's:
-noise from the spectrum, decay from the autocovariance, baseline from a pass with an L1 penalty, and, where a
-minimum event size is asked for, a second pass with that hard threshold on the trace without its baseline.
+Friedrich, Zhou and Paninski 2017; the recipe around the solvers of `pools` is CaImAn's: noise from the spectrum, decay
+from the autocovariance, baseline from a pass with an L1 penalty, and, where a minimum event size is asked for, a second
+pass with that hard threshold on the trace without its baseline.
 """
 
-import numpy as np
-from oasis.oasis_methods import constrained_oasisAR1_f32, oasisAR1_f32
+import math
 
+import numpy as np
+
+from calcium_latents.deconvolution import pools
 from calcium_latents.deconvolution.traces import DeconvolvedTrace, autoregressive_decay, caiman_decay, noise_level
+
+#: Percentile of the trace that the baseline starts from.
+FIRST_BASELINE = 15
 
 
 def deconvolve_trace(
@@ -33,24 +38,35 @@ def deconvolve_trace(
     decay, noise, baseline
         Used as given, otherwise estimated as CaImAn does.
     """
-    trace = np.asarray(trace, dtype=float)
-    noise = noise_level(trace, noise_method) if noise is None else noise
-    decay = caiman_decay(autoregressive_decay(trace, noise, lags)) if decay is None else decay
-    single = (trace if baseline is None else trace - baseline).astype(np.float32)
-    calcium, events, fitted, _, _ = constrained_oasisAR1_f32(
-        single,
-        decay,
-        noise,
-        optimize_b=baseline is None,
-        b_nonneg=baseline_nonnegative,
-        optimize_g=0,
-        penalty=0 if s_min == 0 else 1,
-    )
-    minimum = 0.0
-    if s_min:
-        minimum = s_min if s_min > 0 else -s_min * noise * np.sqrt(1 - decay)
-        calcium, events = oasisAR1_f32(single - np.float32(fitted), decay, s_min=minimum)
-    # CaImAn takes the transient of calcium that began before the recording out of the denoised trace.
-    calcium = calcium - calcium[0] * decay ** np.arange(calcium.size)
-    total = float(fitted) if baseline is None else float(baseline)
-    return DeconvolvedTrace(np.asarray(events), np.asarray(calcium), total, float(decay), float(noise), float(minimum))
+    trace = np.ascontiguousarray(trace, np.float32)
+    noise = noise_level(trace, noise_method) if noise is None else float(noise)
+    decay = caiman_decay(autoregressive_decay(trace, noise, lags)) if decay is None else float(decay)
+    minimum = s_min or 0.0
+    if minimum < 0:
+        minimum *= -noise * math.sqrt(1 - decay)
+    free = baseline is None
+    start = _first_baseline(trace, baseline_nonnegative) if free else float(baseline)
+    arguments = trace, decay, noise, start, free, baseline_nonnegative
+    events, fitted = _fewest(*arguments) if s_min == 0 else pools.events_and_baseline(*arguments, float(minimum))
+    return DeconvolvedTrace(events, fitted, decay, noise, float(minimum))
+
+
+def _first_baseline(trace: np.ndarray, nonnegative: bool) -> float:
+    """Return the percentile of a trace [time] that `numpy.percentile` takes ten times as long for."""
+    place = FIRST_BASELINE / 100 * (trace.size - 1)
+    below = int(place)
+    ordered = np.partition(trace, below)
+    low, high = float(ordered[below]), float(ordered[below + 1 :].min())
+    found = low + (place - below) * (high - low)
+    return max(found, 0.0) if nonnegative else found
+
+
+def _fewest(
+    trace: np.ndarray, decay: float, noise: float, baseline: float, free: bool, nonnegative: bool
+) -> tuple[np.ndarray, float]:
+    """Return events [time] and baseline with a penalty of the number of events: the largest of those of the L1 pass."""
+    found, baseline = pools.penalised(trace, decay, noise, baseline, free, nonnegative)
+    value = found.product / found.weight
+    largest = np.argsort(value[1:] - value[:-1] * found.power[:-1])[::-1]
+    few = pools.fewest(trace, decay, noise, baseline, found.start[1:][largest])
+    return pools.events_of(few, trace.size, 0.0), baseline

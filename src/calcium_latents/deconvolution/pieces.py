@@ -31,7 +31,10 @@ def bridged_pieces(trace: np.ndarray, longest_gap: int) -> dict[tuple[int, int],
 
     Pieces shorter than `SHORTEST_PIECE` are left out.
     """
-    found = find_pieces(np.isfinite(trace), longest_gap)
+    sampled = np.isfinite(trace)
+    if sampled.all() and trace.size >= SHORTEST_PIECE:
+        return {(0, trace.size): trace}
+    found = find_pieces(sampled, longest_gap)
     return {
         (piece.start, piece.stop): bridge(trace[piece]) for piece in found if piece.stop - piece.start >= SHORTEST_PIECE
     }

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.stats import binom, norm
+from scipy.special import bdtrc, ndtr
+
+from calcium_latents.compiling import njit
 
 #: Length of the template of a transient, and of the baseline before it, in decay times.
 TEMPLATE_DECAYS = 2.0
@@ -42,29 +44,41 @@ def noise_probability(pieces: Sequence[np.ndarray], noise: float, decay: float) 
     length = min(length, max(map(len, pieces)) // 4)
     if length < 2:
         return 1.0
-    steps = [_steps(piece, decay, length) for piece in pieces if len(piece) >= 2 * length]
+    steps = [_steps(piece - piece.mean(), decay, length) for piece in pieces if len(piece) >= 2 * length]
     every = np.concatenate(steps)
     after = decay ** np.arange(length)
     white = noise * math.sqrt((after**2).sum() + after.sum() ** 2 / length)
-    downwards = every[every < 0]
-    own = math.sqrt(np.mean(downwards**2)) if downwards.size else 0.0
+    downwards = np.minimum(every, 0.0)
+    own = math.sqrt(downwards @ downwards / max(1, np.count_nonzero(downwards)))
     sd = min(max(white, own), COLOURED * white)
-    largest = every.size * norm.sf(every.max() / sd)
+    largest = every.size * ndtr(-every.max() / sd)
     peaks = np.concatenate([_peaks(part, length) for part in steps])
     peaks = peaks[np.argsort(-np.abs(peaks), kind="stable")]
     tested = [count for count in LARGEST if count <= peaks.size]
     upwards = np.cumsum(peaks > 0)
-    signs = [len(tested) * binom.sf(upwards[count - 1] - 1, count, 0.5) for count in tested]
+    signs = [len(tested) * bdtrc(upwards[count - 1] - 1, count, 0.5) for count in tested]
     return float(min([1.0, *(3 * test for test in (largest, _correlation(pieces, length), *signs))]))
 
 
+@njit(nogil=True)
 def _steps(piece: np.ndarray, decay: float, length: int) -> np.ndarray:
     """Return sum_k decay^k (y[t + k] - mean of the `length` samples before t), k < `length`, at every such t."""
-    kernel = decay ** np.arange(length)
-    after = np.correlate(piece, kernel, "valid")[length:]
-    total = np.concatenate([[0.0], np.cumsum(piece - piece.mean())])
-    before = (total[length:] - total[:-length])[: after.size] / length + piece.mean()
-    return after - kernel.sum() * before
+    count = piece.size - 2 * length + 1
+    after, last = 0.0, decay**length
+    steps = np.empty(count)
+    for t in range(piece.size - 1, length - 1, -1):
+        after = piece[t] + decay * after
+        if t < length + count - 1:
+            after -= last * piece[t + length]
+        if t < length + count:
+            steps[t - length] = after
+    before = 0.0
+    for t in range(length):
+        before += piece[t]
+    for number in range(count):
+        steps[number] -= (1 - last) / (1 - decay) * before / length
+        before += piece[number + length] - piece[number]
+    return steps
 
 
 def _correlation(pieces: Sequence[np.ndarray], length: int) -> float:
@@ -73,7 +87,7 @@ def _correlation(pieces: Sequence[np.ndarray], length: int) -> float:
     fast = [piece - uniform_filter1d(piece, width, mode="reflect") for piece in pieces]
     count = sum(map(len, fast))
     together = sum(float(part[1:] @ part[:-1]) for part in fast) / sum(float(part @ part) for part in fast)
-    return float(norm.sf((together + 1 / width) * math.sqrt(count)))
+    return float(ndtr(-(together + 1 / width) * math.sqrt(count)))
 
 
 def _peaks(steps: np.ndarray, length: int) -> np.ndarray:

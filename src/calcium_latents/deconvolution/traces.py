@@ -3,14 +3,19 @@
 As CaImAn's `constrained_foopsi(p=1)` estimates them; no method's package is needed for it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import welch
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft
 
-#: Shortest trace (samples) with a spectrum and an autocovariance to speak of (Welch segments are of 256).
+#: Shortest trace (samples) with a spectrum and an autocovariance to speak of (segments of the spectrum are of 256).
 MINIMUM_SAMPLES = 32
+
+#: Samples of a segment whose spectrum is taken; scipy's and so CaImAn's default.
+SEGMENT = 256
 
 #: CaImAn's seed for the decay of traces whose autocovariance gives none between 0 and 1.
 CAIMAN_SEED = 45
@@ -18,11 +23,9 @@ CAIMAN_SEED = 45
 
 @dataclass(frozen=True)
 class DeconvolvedTrace:
-    """Events [time] (the unit of the trace), the denoised calcium [time], and what was estimated on the
-    way."""
+    """Events [time] (the unit of the trace), and what was estimated on the way."""
 
     events: np.ndarray
-    calcium: np.ndarray
     baseline: float
     decay: float
     noise: float
@@ -40,8 +43,16 @@ def noise_level(trace: np.ndarray, method: str = "logmexp") -> float:
         "median": np.median,
         "logmexp": lambda power: np.exp(np.mean(np.log(power))),
     }[method]
-    frequency, power = welch(trace, nperseg=min(256, len(trace)))
-    return float(np.sqrt(average(power[(frequency > 0.25) & (frequency < 0.5)] / 2)))
+    length = min(SEGMENT, len(trace))
+    window = 0.5 - 0.5 * np.cos(2 * np.pi / length * np.arange(length))
+    window /= math.sqrt((window**2).sum())
+    # Welch's segments, half over each other; their means, which he takes off, do not reach these frequencies
+    centred = np.subtract(trace, np.mean(trace, dtype=float), dtype=np.float32)
+    segments = sliding_window_view(centred, length)[:: length - length // 2] * window.astype(np.float32)
+    spectrum = rfft(segments)[:, length // 4 + 1 : (length + 1) // 2]
+    power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=0, dtype=float)
+    with np.errstate(divide="ignore"):  # a spectrum without power has no noise
+        return float(np.sqrt(average(power)))
 
 
 def autoregressive_decay(trace: np.ndarray | Sequence[np.ndarray], noise: float, lags: int = 5) -> float:
