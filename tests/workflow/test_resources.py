@@ -1,12 +1,12 @@
 """What jobs of the planned workflow ask for: GPUs only where they help, and the partition that follows from them."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import planned_jobs
 import pytest
 import yaml
+from snakemake_process import snakemake_process
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
@@ -15,9 +15,8 @@ PARTITIONS = [f"{name}={value}" for name, value in PROFILE["default-resources"].
 
 def planned(folder, *arguments):
     """Return the jobs of a dry run (see planned_jobs), and what Snakemake said."""
-    command = [sys.executable, str(ROOT / "tests/helpers/planned_jobs.py"), "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    words = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), *arguments]
+    done = snakemake_process(*words, cwd=ROOT, main=planned_jobs.main)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line[4:]) for line in done.stdout.splitlines() if line.startswith("job {")]
     return [job for job in found if job["rule"] != "all"], done.stdout + done.stderr

@@ -7,12 +7,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from snakemake_process import snakemake_process
 from test_snakefile import ROOT
 from user_files import smooth_traces, suite2p_folder
 
@@ -108,20 +107,14 @@ def workflow(tmp_path):
     targets += ["spike_ground_truth/spike_inference.csv", "digital_twin/mine/responses.nc"]
 
     def run(*options):
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
-        command += [*options, "--directory", str(tmp_path), "--config", "scale=smoke", f"data_directory={data}"]
-        command += [f"recordings_file={tmp_path}/mine.yaml", *(f"{key}={json.dumps(STUDIES[key])}" for key in STUDIES)]
+        words = ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *options, "--directory", str(tmp_path)]
+        words += ["--config", "scale=smoke", f"data_directory={data}", f"recordings_file={tmp_path}/mine.yaml"]
+        words += [f"{key}={json.dumps(STUDIES[key])}" for key in STUDIES]
+        words += ["--", *(f"results/smoke/{target}" for target in targets)]
         environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(home)}
-        done = subprocess.run(
-            [*command, "--", *(f"results/smoke/{target}" for target in targets)],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout
-        return set(re.findall(r"^Job \d+: (.*)$", done.stdout, re.MULTILINE))
+        done = snakemake_process(*words, cwd=ROOT, environment=environment)
+        assert done.returncode == 0, done.stderr
+        return set(re.findall(r"^Job \d+: (.*)$", done.stdout + done.stderr, re.MULTILINE))
 
     run.home, run.replaced = home, [*own, truth[1]]
     return run
