@@ -1,5 +1,7 @@
 """Adam for a population: every member has its own learning rate and its own gradient clip."""
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor
