@@ -1,12 +1,14 @@
 """Adam for a population: every member has its own learning rate and its own gradient clip."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-from pytorch_lightning import LightningModule
-from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
+
+if TYPE_CHECKING:  # takes seconds to import
+    from pytorch_lightning import LightningModule
+    from pytorch_lightning.core.optimizer import LightningOptimizer
 
 
 class PopulationAdam(Optimizer):
@@ -74,9 +76,9 @@ class PopulationAdam(Optimizer):
             p.sub_(update * rate.to(update).view(-1, *[1] * (p.dim() - 1)))
 
 
-def optimizer_of(module: LightningModule) -> LightningOptimizer:
+def optimizer_of(module: "LightningModule") -> "LightningOptimizer":
     """Return Lightning's wrapper of the one optimiser of a module that optimises by itself."""
-    return cast(LightningOptimizer, module.optimizers())
+    return cast("LightningOptimizer", module.optimizers())
 
 
 class WeightAverage:

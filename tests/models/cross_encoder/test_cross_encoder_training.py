@@ -5,7 +5,6 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-import pytorch_lightning as lightning
 import torch
 
 from calcium_latents.errors import UserError
@@ -54,11 +53,8 @@ def fit(family, recording, training=TRAINING, restarts=2, until=None, state=None
         module.on_checkpoint = lambda saved: checkpoints.append(copy.deepcopy(saved))
     if state is not None:
         module.resume(state)
-    steps = (until or steps) - module.step
-    options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-    trainer = lightning.Trainer(accelerator="cpu", max_steps=steps, max_epochs=-1, enable_progress_bar=False, **options)
-    if steps:
-        trainer.fit(module, batches)
+    if steps := (until or steps) - module.step:
+        module.fit(batches, steps)
     return module, family.result(module, recording)
 
 
@@ -161,8 +157,7 @@ def test_a_block_changes_only_its_parameters(ring, group):
     family = encoder()
     module, batches, _ = family.prepare(ring, "test", DATA, {**TRAINING, "blocks": blocks}, {"population": 1}, 1)
     before = copy.deepcopy(module.model.state_dict())
-    options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-    lightning.Trainer(accelerator="cpu", max_steps=40, enable_progress_bar=False, **options).fit(module, batches)
+    module.fit(batches, 40)
     readout = {"readout", "threshold", "baseline", "raw_exponent", "gain"}
     moved = {name for name, value in module.model.state_dict().items() if not torch.equal(value, before[name])}
     assert moved and (moved <= readout if group == "readout" else not moved & readout)
@@ -174,6 +169,21 @@ def test_weights_that_validate_worse_are_not_kept(ring):
     start = [row["validation_r2"] for row in module.history[:4]]
     assert (final(result)["validation_r2"].to_numpy() >= np.array(start) - 1e-6).all()
     assert np.isfinite(result.inferred["event_rate"]).all()
+
+
+def test_training_that_only_gets_worse_reports_its_start_and_ends_early(ring):
+    family, options = encoder(), {**TRAINING, "validate_every": 10, "patience": 3}
+    options["blocks"] = [{"target": "activity", "parameters": "all", "steps": 200, "learning_rate": 5.0}]
+    start = copy.deepcopy(family.prepare(ring, "test", DATA, options, {"population": 2}, 1)[0].model.state_dict())
+    states: list[dict] = []
+    module, result = fit(family, ring, options, checkpoints=states)
+    for name, value in result.checkpoint["population"].items():
+        assert torch.equal(value, start[name]), name
+    first = [row["validation_r2"] for row in module.history[:4]]
+    np.testing.assert_allclose(final(result)["validation_r2"], first, atol=1e-6)
+    assert module.step == 30 and states[-1]["step"] == 30
+    resumed = fit(family, ring, options, state=states[-1])[1]
+    assert resumed.metrics.equals(result.metrics)
 
 
 def test_noise_has_the_stated_moments():

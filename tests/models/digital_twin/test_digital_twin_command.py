@@ -163,9 +163,9 @@ def killed(method, call):
 
 @pytest.mark.parametrize(("call", "kept"), [(3, None), (7, 6), (14, 12)])
 def test_interrupted_training_goes_on_to_the_same_bytes(responses, runs, call, kept, tmp_path, monkeypatch, capsys):
-    step = killed(DigitalTwinTraining.training_step, call)
+    step = killed(DigitalTwinTraining.train_on, call)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(DigitalTwinTraining, "training_step", step)
+        patched.setattr(DigitalTwinTraining, "train_on", step)
         run(responses, tmp_path / "parts", *TWIN)
     assert {path.name for path in (tmp_path / "parts").iterdir()} == ({"resume.pt"} if kept else set())
     parts = run(responses, tmp_path / "parts", *TWIN)

@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 import pytest
-import pytorch_lightning as lightning
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,9 +60,7 @@ def fit(recording, seed=1, state=None, states=None, model=None, **changes):
     if state is not None:
         module.resume(copy.deepcopy(state))
     if module.step < steps:
-        options = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False, "max_epochs": -1}
-        steps = steps - module.step
-        lightning.Trainer(accelerator="cpu", max_steps=steps, enable_progress_bar=False, **options).fit(module, batches)
+        module.fit(batches, steps - module.step)
     return module, model
 
 
@@ -363,7 +360,7 @@ def test_a_loss_that_is_no_number_is_named(tiny, monkeypatch):
 def test_other_ways_to_optimise_learn_as_well_and_results_are_in_full_precision(cortex, changes):
     module, model = fit(cortex, steps=40, **changes)
     assert module.twin.compute_dtype == (torch.float32 if "optimiser" in changes else torch.bfloat16)
-    filters, others = module.configure_optimizers().param_groups
+    filters, others = module.make_optimizer().param_groups
     assert filters["orthogonal"] == ("optimiser" in changes) and not others["orthogonal"]
     assert module.history[-1]["validation_correlation"] > 0.45
     result = model.result(module, cortex)

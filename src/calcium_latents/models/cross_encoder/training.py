@@ -1,11 +1,10 @@
-"""Lightning module of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
+"""Training of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
@@ -13,8 +12,9 @@ from calcium_latents.models.cross_encoder.activity_noise import add_noise, noisy
 from calcium_latents.models.cross_encoder.network import CrossEncoder
 from calcium_latents.models.cross_encoder.parameters import CrossEncoderOptions
 from calcium_latents.models.lfads.trials import EpochBatches
-from calcium_latents.training.optimizer import PopulationAdam, optimizer_of
+from calcium_latents.training.optimizer import PopulationAdam
 from calcium_latents.training.reporting import report_validation
+from calcium_latents.training.stepwise import StepwiseTraining
 
 
 @dataclass
@@ -39,7 +39,7 @@ class PairTensors:
         )
 
 
-class CrossEncoderTraining(lightning.LightningModule):
+class CrossEncoderTraining(StepwiseTraining):
     """Trains a population of cross-encoders and keeps every member's best weights.
 
     Args:
@@ -53,6 +53,8 @@ class CrossEncoderTraining(lightning.LightningModule):
     member, `timing` the seconds of training.
     """
 
+    optimizer: PopulationAdam
+
     def __init__(
         self,
         model: CrossEncoder,
@@ -62,17 +64,21 @@ class CrossEncoderTraining(lightning.LightningModule):
         seed: int,
     ):
         super().__init__()
-        self.automatic_optimization = False
         self.model, self.pairs, self.options, self.batches, self.seed = model, pairs, options, batches, seed
-        self.on_checkpoint: Callable[[dict], None] | None = None
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.waited = 0, 0.0, 0
         self.history: list[dict] = []
         self.timing: list[dict] = []
         self.best_r2 = torch.full((model.sizes.population,), -torch.inf)
         self.best: dict[str, Tensor] = {}
         self._resumed: dict[str, Any] | None = None
 
-    def configure_optimizers(self) -> PopulationAdam:
+    @property
+    def has_ended(self) -> bool:
+        """Whether all steps are done, or no latent size has improved for as long as `patience` says."""
+        patience = self.options.patience
+        return self.step >= self.options.steps or (patience is not None and self.waited >= patience)
+
+    def make_optimizer(self) -> PopulationAdam:
         """Adam with one learning rate for all members, which every block sets."""
         optimizer = PopulationAdam(
             self.model.parameters(),
@@ -84,7 +90,7 @@ class CrossEncoderTraining(lightning.LightningModule):
             optimizer.load_state_dict(self._resumed["optimizer"])
         return optimizer
 
-    def on_fit_start(self) -> None:
+    def start(self) -> None:
         """Move pairs to the device and make the noisy copies."""
         self.pairs = self.pairs.to(self.device)
         self.best_r2 = self.best_r2.to(self.device)
@@ -96,16 +102,16 @@ class CrossEncoderTraining(lightning.LightningModule):
         if not self.best:
             self._validate()
 
-    def training_step(self, rows: Tensor, _: int) -> None:
+    def train_on(self, rows: Tensor) -> None:
         """One optimiser step of every member on `rows` `[b]` of the training set."""
         start = time.perf_counter()
-        options, optimizer = self.options, optimizer_of(self)
-        _, block, within = options.block_at(self.step)
+        options = self.options
+        number, block, within = options.block_at(self.step)
         if within == 0:
-            optimizer.optimizer.state.clear()
+            self.optimizer.state.clear()
         rate = block.learning_rate * options.schedule.factor(within, block.steps)
         rates = torch.full((self.model.sizes.population,), rate, device=self.device)
-        cast(PopulationAdam, optimizer.optimizer).set_learning_rate(rates)
+        self.optimizer.set_learning_rate(rates)
         inputs, pair = self.inputs[rows], rows % len(self.pairs.inputs[0])
         if not options.noise.copies:
             inputs = add_noise(inputs, options.noise, self.random)
@@ -114,21 +120,22 @@ class CrossEncoderTraining(lightning.LightningModule):
         parameters = self._set_trained(block.parameters)
         # the loss is the mean over pairs of the squared distance summed over target neurons; its gradient is known
         prediction = self.model(inputs)
-        self.manual_backward(prediction, gradient=(prediction.detach() - outputs).mul_(2 / len(rows)))
+        prediction.backward((prediction.detach() - outputs).mul_(2 / len(rows)))
         with torch.no_grad():
             # pyrefly: ignore[no-matching-overload]  # every gradient is there after the backward pass
             torch._foreach_add_([p.grad for p in parameters], parameters, alpha=options.l2)
-        optimizer.step()
+        self.optimizer.step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         self.step += 1
         ends = within + 1 == block.steps
         if ends or self.step % options.validate_every == 0:
-            self._validate()
-        if ends:
-            self.model.load_state_dict(self.best)
-        if self.on_checkpoint is not None and (self.step % options.checkpoint_every == 0 or self.step == options.steps):
+            improved = self._validate()
+            self.waited = self.waited + 1 if number + 1 == len(options.blocks) and not improved else 0
+        if ends or self.has_ended:
+            self.model.load_state_dict(self.best, strict=False)  # buffers are not trained
+        if self.on_checkpoint is not None and (self.step % options.checkpoint_every == 0 or self.has_ended):
             self.on_checkpoint(self.training_state())
 
     @torch.no_grad()
@@ -148,7 +155,8 @@ class CrossEncoderTraining(lightning.LightningModule):
             "model": self.model.state_dict(),
             "best": self.best,
             "best_r2": self.best_r2,
-            "optimizer": optimizer_of(self).optimizer.state_dict(),
+            "waited": self.waited,
+            "optimizer": self.optimizer.state_dict(),
             "random": self.random.get_state(),
             "history": self.history,
             "timing": self.timing,
@@ -158,6 +166,7 @@ class CrossEncoderTraining(lightning.LightningModule):
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from `training_state()` of an interrupted run with the same configuration."""
         self.step = self.batches.step = state["step"]
+        self.waited = state["waited"]
         self.model.load_state_dict(state["model"])
         self.best, self.best_r2, self._resumed = state["best"], state["best_r2"], state
         self.history, self.timing, self.seconds = state["history"], state["timing"], state["seconds"]
@@ -171,24 +180,29 @@ class CrossEncoderTraining(lightning.LightningModule):
         return chosen
 
     @torch.no_grad()
-    def _validate(self) -> None:
+    def _validate(self) -> bool:
+        """Score and keep the best weights of every member; return whether the best of any latent size improved."""
         value = self.r2(1)
-        better = torch.nan_to_num(value, nan=-torch.inf) > self.best_r2
-        state = self.model.state_dict()
+        finite = torch.nan_to_num(value, nan=-torch.inf)
+        sizes = self.model.mask.sum(2)  # [P, 1]
+        same = sizes == sizes.T
+        rival = torch.where(same, self.best_r2, -torch.inf).amax(1)
+        better, improved = finite > self.best_r2, bool((finite > rival).any())
+        parameters = dict(self.model.named_parameters())
         if not self.best:
-            self.best = {name: parameter.clone() for name, parameter in state.items()}
+            self.best = {name: parameter.clone() for name, parameter in parameters.items()}
             better = torch.ones_like(better)
         self.best_r2 = torch.where(better, value, self.best_r2)
-        for name, parameter in state.items():
+        for name, parameter in parameters.items():
             self.best[name][better] = parameter[better]
         number = self.options.block_at(max(self.step - 1, 0))[0]
-        dead = self.model.dead_fraction(self.pairs.inputs[1])
         for member, size in enumerate(self.model.sizes.latent_sizes):
             row = {"step": self.step, "block": number, "member": member, "latent_size": size}
-            row |= {"validation_r2": float(value[member]), "dead_fraction": float(dead[member])}
+            row["validation_r2"] = float(value[member])
             self.history.append(row | {"exponent": float(self.model.exponent[member])})
         self.timing.append({"step": self.step, "training_seconds": self.seconds})
         report_validation(self.step, self.options.steps, self.history, self.seconds, "validation_r2", larger=True)
+        return improved
 
 
 @torch.no_grad()

@@ -1,11 +1,9 @@
-"""Lightning module of the digital twin: Poisson loss and penalties, Adam, the best weights by validation kept."""
+"""Training of the digital twin: Poisson loss and penalties, Adam, the best weights by validation kept."""
 
 import copy
 import time
-from collections.abc import Callable
 from typing import Any
 
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
@@ -19,13 +17,13 @@ from calcium_latents.models.digital_twin.precision import compute_dtype
 from calcium_latents.models.digital_twin.twin import DigitalTwin, poisson_loss
 from calcium_latents.models.lfads.trials import EpochBatches
 from calcium_latents.recordings.fields import TRAINING, VALIDATION
-from calcium_latents.training.optimizer import optimizer_of
 from calcium_latents.training.reporting import report_validation
+from calcium_latents.training.stepwise import StepwiseTraining
 
 CALIBRATION_IMAGES = 1024  # over which the statistics of normalisation are taken after training
 
 
-class DigitalTwinTraining(lightning.LightningModule):
+class DigitalTwinTraining(StepwiseTraining):
     """Trains a digital twin.
 
     Args:
@@ -40,11 +38,9 @@ class DigitalTwinTraining(lightning.LightningModule):
 
     def __init__(self, twin: DigitalTwin, pairs: ImagePairs, options: DigitalTwinOptions, batches: EpochBatches):
         super().__init__()
-        self.automatic_optimization = False
         self.twin, self.options, self.batches = twin, options, batches
         self.parts = pairs.part
         self.images, self.response = pairs.images, pairs.response
-        self.on_checkpoint: Callable[[dict], None] | None = None
         self.step, self.seconds, self.stage, self.waited = 0, 0.0, 0, 0
         self.history: list[dict] = []
         self.timing: list[dict] = []
@@ -52,7 +48,12 @@ class DigitalTwinTraining(lightning.LightningModule):
         self.best: dict[str, Tensor] = {}
         self._resumed: dict[str, Any] | None = None
 
-    def configure_optimizers(self) -> OrthogonalMomentum:
+    @property
+    def has_ended(self) -> bool:
+        """Whether all steps, or all stages of the learning rate, are done."""
+        return self.step >= self.options.steps or self.stage >= self.options.stages
+
+    def make_optimizer(self) -> OrthogonalMomentum:
         """Two groups: the filters, and all other parameters."""
         filters = [layer.coefficients for layer in self.twin.core.layers]
         known = {id(parameter) for parameter in filters}
@@ -63,7 +64,7 @@ class DigitalTwinTraining(lightning.LightningModule):
             optimizer.load_state_dict(self._resumed["optimizer"])
         return optimizer
 
-    def on_fit_start(self) -> None:
+    def start(self) -> None:
         """Move images and responses to the device."""
         self.images, self.response = self.images.to(self.device), self.response.to(self.device)
         self.best = {name: value.to(self.device) for name, value in self.best.items()}
@@ -71,18 +72,18 @@ class DigitalTwinTraining(lightning.LightningModule):
         if not self.best:
             self._validate()
 
-    def training_step(self, rows: Tensor, _: int) -> None:
+    def train_on(self, rows: Tensor) -> None:
         """One optimiser step on the images `rows` [b]."""
         start = time.perf_counter()
-        options, optimizer = self.options, optimizer_of(self)
+        options, optimizer = self.options, self.optimizer
         rate = options.learning_rate * options.schedule.factor(self.step, options.steps) * 0.1**self.stage
-        for group, factor in zip(optimizer.optimizer.param_groups, (1.0, options.readout_factor), strict=True):
+        for group, factor in zip(optimizer.param_groups, (1.0, options.readout_factor), strict=True):
             group["lr"] = rate * factor
         self.twin.train()
         self.twin.compute_dtype = self.dtype_of_steps
         loss = poisson_loss(self.twin(self.images[rows]), self.response[rows]) + penalty(self.twin, options.penalties)
         optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(loss)
+        loss.backward()
         if options.gradient_clip < float("inf"):
             torch.nn.utils.clip_grad_norm_(self.twin.parameters(), options.gradient_clip)
         optimizer.step()
@@ -98,10 +99,8 @@ class DigitalTwinTraining(lightning.LightningModule):
         going_on = self.stage < options.stages  # else the state would be gone on from beyond the end
         if going_on and self.on_checkpoint is not None and self.step % options.checkpoint_every == 0:
             self.on_checkpoint(self.training_state())
-
-    def on_fit_end(self) -> None:
-        """Keep the best weights."""
-        self.twin.load_state_dict(self.best)
+        if self.has_ended:
+            self.twin.load_state_dict(self.best)
 
     @torch.no_grad()
     def calibrate(self) -> None:
@@ -122,7 +121,7 @@ class DigitalTwinTraining(lightning.LightningModule):
         """Everything from which `resume` continues to the same bytes."""
         names = ("step", "stage", "waited", "best", "best_loss", "history", "timing", "seconds")
         state = {name: copy.deepcopy(getattr(self, name)) for name in names}
-        return state | {"twin": self.twin.state_dict(), "optimizer": optimizer_of(self).optimizer.state_dict()}
+        return state | {"twin": self.twin.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from `training_state()` of an interrupted run with the same configuration."""
@@ -155,8 +154,6 @@ class DigitalTwinTraining(lightning.LightningModule):
         if self.options.patience is not None and self.waited >= self.options.patience:
             self.stage, self.waited = self.stage + 1, 0
             self.twin.load_state_dict(self.best)
-            if self.stage >= self.options.stages:
-                self.trainer.should_stop = True
 
 
 def recalibrate(twin: DigitalTwin, images: Tensor, block: int = 64) -> None:
