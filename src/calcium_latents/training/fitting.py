@@ -32,10 +32,9 @@ def _fit_plainly(module: TrainingModule, batches: Iterable, steps: int, _: str, 
     module.on_fit_start()
     passes = itertools.chain.from_iterable(enumerate(batches) for _ in itertools.repeat(None))
     shown = tqdm(range(steps), desc="training", unit=" steps", disable=not bar or not sys.stderr.isatty(), leave=False)
-    for _, (number, batch) in zip(shown, passes, strict=False):
+    for _ in itertools.takewhile(lambda _: not module.should_stop, shown):
+        number, batch = next(passes)
         module.training_step(batch, number)
-        if module.should_stop:
-            break
     module.on_fit_end()
 
 
@@ -64,9 +63,10 @@ def fit_with_lightning(module: TrainingModule, batches: Iterable, steps: int, ac
             module.on_fit_start()
 
         def training_step(self, batch, number):
-            module.training_step(batch, number)
             nonlocal taken
-            taken += 1
+            if not module.should_stop:
+                module.training_step(batch, number)
+                taken += 1
             if module.should_stop or taken == steps:
                 self.trainer.should_stop = True
 

@@ -1,5 +1,6 @@
 """What `training.fitting.fit` trains: a network with its own optimiser steps."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,11 +12,13 @@ class TrainingModule(torch.nn.Module):
 
     Attributes:
         optimizer: what `configure_optimizers` has returned, once training begins.
-        should_stop: set by `training_step`, where no further step shall follow.
+        should_stop: set by `on_fit_start` or `training_step`, where no further step shall follow.
+        on_checkpoint: what is called with the state now and then, from which an interrupted run goes on.
     """
 
     optimizer: Any = None
     should_stop = False
+    on_checkpoint: Callable[[dict], None] | None = None
 
     @property
     def device(self) -> torch.device:

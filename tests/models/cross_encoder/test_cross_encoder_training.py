@@ -54,8 +54,7 @@ def fit(family, recording, training=TRAINING, restarts=2, until=None, state=None
         module.on_checkpoint = lambda saved: checkpoints.append(copy.deepcopy(saved))
     if state is not None:
         module.resume(state)
-    steps = (until or steps) - module.step
-    if steps:
+    if steps := (until or steps) - module.step:
         fitting.fit(module, batches, steps, "cpu")
     return module, family.result(module, recording)
 
@@ -171,6 +170,21 @@ def test_weights_that_validate_worse_are_not_kept(ring):
     start = [row["validation_r2"] for row in module.history[:4]]
     assert (final(result)["validation_r2"].to_numpy() >= np.array(start) - 1e-6).all()
     assert np.isfinite(result.inferred["event_rate"]).all()
+
+
+def test_training_that_only_gets_worse_reports_its_start_and_ends_early(ring):
+    family, options = encoder(), {**TRAINING, "validate_every": 10, "patience": 3}
+    options["blocks"] = [{"target": "activity", "parameters": "all", "steps": 200, "learning_rate": 5.0}]
+    start = copy.deepcopy(family.prepare(ring, "test", DATA, options, {"population": 2}, 1)[0].model.state_dict())
+    states: list[dict] = []
+    module, result = fit(family, ring, options, checkpoints=states)
+    for name, value in result.checkpoint["population"].items():
+        assert torch.equal(value, start[name]), name
+    first = [row["validation_r2"] for row in module.history[:4]]
+    np.testing.assert_allclose(final(result)["validation_r2"], first, atol=1e-6)
+    assert module.step == 30 and states[-1]["step"] == 30
+    resumed = fit(family, ring, options, state=states[-1])[1]
+    assert resumed.metrics.equals(result.metrics)
 
 
 def test_noise_has_the_stated_moments():

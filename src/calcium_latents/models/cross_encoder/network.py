@@ -34,8 +34,8 @@ class CrossEncoderSizes:
         latent_sizes: latents of each member, P numbers.
         hidden: units of the encoder's hidden layers; none: a linear encoder.
         gain: whether target neurons have a factor on the rectified power (1 in the paper).
-        projection: width of a linear layer before the hidden ones, from which latents also come directly; 0: none
-            (published). At least the largest latent size.
+        projection: width of a fixed linear layer before the hidden ones, from which latents also come directly; 0:
+            none (published). At least the largest latent size.
     """
 
     inputs: int
@@ -99,10 +99,14 @@ class CrossEncoder(nn.Module):
         streams: random streams of the first weights, one a member.
 
     Parameters: `weights` `[P, inputs, hidden]`, ... and `biases` `[P, 1, hidden]` of the hidden layers; `output`
-    `[P, hidden, D]` to the latents; where there is one, `projection` `[P, inputs, R]` before the hidden layers and
-    `skip` `[P, R, D]` past them; `readout` u `[P, D, B]`; `threshold` c, `baseline` r0 (and `gain`) `[P, 1, B]`;
-    `raw_exponent` `[P, 1, 1]`, p = softplus(raw_exponent).
+    `[P, hidden, D]` to the latents; where there is a projection, `skip` `[P, R, D]` past the hidden layers; `readout` u
+    `[P, D, B]`; `threshold` c, `baseline` r0 (and `gain`) `[P, 1, B]`; `raw_exponent` `[P, 1, 1]`,
+    p = softplus(raw_exponent). The projection is all members' and not trained: buffers `projection` `[inputs, R]` and
+    `projection_bias` `[R]`.
     """
+
+    projection: Tensor
+    projection_bias: Tensor
 
     def __init__(self, sizes: CrossEncoderSizes, streams: Streams):
         super().__init__()
@@ -116,8 +120,8 @@ class CrossEncoder(nn.Module):
         self.output = nn.Parameter(_normal(streams, (p, widths[-1], latents), widths[-1] ** -0.5))
         self.output_bias = nn.Parameter(torch.zeros(p, 1, latents))
         if sizes.projection:
-            self.projection = _normal(streams, (p, sizes.inputs, widths[0]), sizes.inputs**-0.5)
-            self.projection_bias = nn.Parameter(torch.zeros(p, 1, widths[0]))
+            self.register_buffer("projection", streams.normal(p, sizes.inputs, widths[0])[0] * sizes.inputs**-0.5)
+            self.register_buffer("projection_bias", torch.zeros(widths[0]))
             self.skip = nn.Parameter(torch.zeros(p, widths[0], latents))
         fan_in = torch.tensor(sizes.latent_sizes, dtype=torch.float32).view(-1, 1, 1)
         self.readout = nn.Parameter(_normal(streams, (p, latents, targets), 1.0) * (2 / fan_in) ** 0.5)
@@ -146,13 +150,13 @@ class CrossEncoder(nn.Module):
         """Return latents `[P, T, D]` of sources `[T, inputs]`."""
         projected = sources
         if self.sizes.projection:
-            projected = torch.matmul(sources, self.projection) + self.projection_bias
-        hidden = projected
+            projected = torch.addmm(self.projection_bias, sources, self.projection)
+        projected = hidden = projected.expand(self.sizes.population, -1, -1)
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            hidden = torch.relu(torch.matmul(hidden, weight) + bias)
-        latents = torch.matmul(hidden, self.output) + self.output_bias
+            hidden = torch.relu(torch.baddbmm(bias, hidden, weight))
+        latents = torch.baddbmm(self.output_bias, hidden, self.output)
         if self.sizes.projection:
-            latents = latents + torch.matmul(projected, self.skip)
+            latents = torch.baddbmm(latents, projected, self.skip)
         return latents * self.mask
 
     def drive(self, latents: Tensor) -> Tensor:
@@ -180,6 +184,8 @@ class CrossEncoder(nn.Module):
         size = self.sizes.latent_sizes[index]
         sizes = replace(self.sizes, latent_sizes=(size,))
         alone = CrossEncoder(sizes, Streams([0]))
+        if sizes.projection:
+            alone.projection, alone.projection_bias = self.projection, self.projection_bias
         for name, parameter in alone.named_parameters():
             value = dict(self.named_parameters())[name][index : index + 1]
             if name in ("output", "output_bias", "skip"):

@@ -107,8 +107,9 @@ class CrossEncoderModel(ParameterSection):
     hidden: tuple[Count, ...]
     """Units of the encoder's hidden layers; none: a linear encoder."""
     projection: NotNegativeWhole
-    """Width of a linear layer before the hidden ones, with a way past them; 0: none (published). At least the largest
-    latent size."""
+    """Width of a fixed linear layer before the hidden ones, with a way past them: the leading latents of the best
+    linear model of that rank (at random with kaiming), the same for all fits; 0: none (published). At least the
+    largest latent size."""
     gain: Flag
     """The readout has a factor for each neuron: r0 + g [u . z + c]_+^p; without (published) a small p cannot scale
     responses."""
@@ -217,6 +218,8 @@ class CrossEncoderOptions(ParameterSection):
     """Added to the sources."""
     validate_every: Count = 50
     """Steps between validations."""
+    patience: Count | None = None
+    """Validations in the last block without a new best of any latent size, after which training ends; null: never."""
     checkpoint_every: Count = 1000
     """Steps between states from which an interrupted run goes on."""
 

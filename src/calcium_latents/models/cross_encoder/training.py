@@ -1,7 +1,7 @@
 """Training of the cross-encoder: a population of latent sizes and starts, block after block of a schedule."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,8 @@ class CrossEncoderTraining(TrainingModule):
     member, `timing` the seconds of training.
     """
 
+    optimizer: PopulationAdam
+
     def __init__(
         self,
         model: CrossEncoder,
@@ -63,13 +65,18 @@ class CrossEncoderTraining(TrainingModule):
     ):
         super().__init__()
         self.model, self.pairs, self.options, self.batches, self.seed = model, pairs, options, batches, seed
-        self.on_checkpoint: Callable[[dict], None] | None = None
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.waited = 0, 0.0, 0
         self.history: list[dict] = []
         self.timing: list[dict] = []
         self.best_r2 = torch.full((model.sizes.population,), -torch.inf)
         self.best: dict[str, Tensor] = {}
         self._resumed: dict[str, Any] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all steps are done, or no latent size has improved for as long as `patience` says."""
+        patience = self.options.patience
+        return self.step >= self.options.steps or (patience is not None and self.waited >= patience)
 
     def configure_optimizers(self) -> PopulationAdam:
         """Adam with one learning rate for all members, which every block sets."""
@@ -94,17 +101,18 @@ class CrossEncoderTraining(TrainingModule):
             self.random.set_state(self._resumed["random"])
         if not self.best:
             self._validate()
+        self.should_stop = self.has_ended
 
     def training_step(self, rows: Tensor, _: int) -> None:
         """One optimiser step of every member on `rows` `[b]` of the training set."""
         start = time.perf_counter()
-        options, optimizer = self.options, self.optimizer
-        _, block, within = options.block_at(self.step)
+        options = self.options
+        number, block, within = options.block_at(self.step)
         if within == 0:
-            optimizer.state.clear()
+            self.optimizer.state.clear()
         rate = block.learning_rate * options.schedule.factor(within, block.steps)
         rates = torch.full((self.model.sizes.population,), rate, device=self.device)
-        optimizer.set_learning_rate(rates)
+        self.optimizer.set_learning_rate(rates)
         inputs, pair = self.inputs[rows], rows % len(self.pairs.inputs[0])
         if not options.noise.copies:
             inputs = add_noise(inputs, options.noise, self.random)
@@ -113,22 +121,24 @@ class CrossEncoderTraining(TrainingModule):
         parameters = self._set_trained(block.parameters)
         # the loss is the mean over pairs of the squared distance summed over target neurons; its gradient is known
         prediction = self.model(inputs)
-        prediction.backward(gradient=(prediction.detach() - outputs).mul_(2 / len(rows)))
+        prediction.backward((prediction.detach() - outputs).mul_(2 / len(rows)))
         with torch.no_grad():
             # pyrefly: ignore[no-matching-overload]  # every gradient is there after the backward pass
             torch._foreach_add_([p.grad for p in parameters], parameters, alpha=options.l2)
-        optimizer.step()
+        self.optimizer.step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         self.step += 1
         ends = within + 1 == block.steps
         if ends or self.step % options.validate_every == 0:
-            self._validate()
-        if ends:
-            self.model.load_state_dict(self.best)
-        if self.on_checkpoint is not None and (self.step % options.checkpoint_every == 0 or self.step == options.steps):
+            improved = self._validate()
+            self.waited = self.waited + 1 if number + 1 == len(options.blocks) and not improved else 0
+        if ends or self.has_ended:
+            self.model.load_state_dict(self.best, strict=False)  # buffers are not trained
+        if self.on_checkpoint is not None and (self.step % options.checkpoint_every == 0 or self.has_ended):
             self.on_checkpoint(self.training_state())
+        self.should_stop = self.has_ended
 
     @torch.no_grad()
     def r2(self, part: int) -> Tensor:
@@ -147,6 +157,7 @@ class CrossEncoderTraining(TrainingModule):
             "model": self.model.state_dict(),
             "best": self.best,
             "best_r2": self.best_r2,
+            "waited": self.waited,
             "optimizer": self.optimizer.state_dict(),
             "random": self.random.get_state(),
             "history": self.history,
@@ -157,6 +168,7 @@ class CrossEncoderTraining(TrainingModule):
     def resume(self, state: dict[str, Any]) -> None:
         """Continue from `training_state()` of an interrupted run with the same configuration."""
         self.step = self.batches.step = state["step"]
+        self.waited = state["waited"]
         self.model.load_state_dict(state["model"])
         self.best, self.best_r2, self._resumed = state["best"], state["best_r2"], state
         self.history, self.timing, self.seconds = state["history"], state["timing"], state["seconds"]
@@ -170,24 +182,29 @@ class CrossEncoderTraining(TrainingModule):
         return chosen
 
     @torch.no_grad()
-    def _validate(self) -> None:
+    def _validate(self) -> bool:
+        """Score and keep the best weights of every member; return whether the best of any latent size improved."""
         value = self.r2(1)
-        better = torch.nan_to_num(value, nan=-torch.inf) > self.best_r2
-        state = self.model.state_dict()
+        finite = torch.nan_to_num(value, nan=-torch.inf)
+        sizes = self.model.mask.sum(2)  # [P, 1]
+        same = sizes == sizes.T
+        rival = torch.where(same, self.best_r2, -torch.inf).amax(1)
+        better, improved = finite > self.best_r2, bool((finite > rival).any())
+        parameters = dict(self.model.named_parameters())
         if not self.best:
-            self.best = {name: parameter.clone() for name, parameter in state.items()}
+            self.best = {name: parameter.clone() for name, parameter in parameters.items()}
             better = torch.ones_like(better)
         self.best_r2 = torch.where(better, value, self.best_r2)
-        for name, parameter in state.items():
+        for name, parameter in parameters.items():
             self.best[name][better] = parameter[better]
         number = self.options.block_at(max(self.step - 1, 0))[0]
-        dead = self.model.dead_fraction(self.pairs.inputs[1])
         for member, size in enumerate(self.model.sizes.latent_sizes):
             row = {"step": self.step, "block": number, "member": member, "latent_size": size}
-            row |= {"validation_r2": float(value[member]), "dead_fraction": float(dead[member])}
+            row["validation_r2"] = float(value[member])
             self.history.append(row | {"exponent": float(self.model.exponent[member])})
         self.timing.append({"step": self.step, "training_seconds": self.seconds})
         report_validation(self.step, self.options.steps, self.history, self.seconds, "validation_r2", larger=True)
+        return improved
 
 
 @torch.no_grad()

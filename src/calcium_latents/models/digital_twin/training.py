@@ -2,7 +2,6 @@
 
 import copy
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -42,13 +41,17 @@ class DigitalTwinTraining(TrainingModule):
         self.twin, self.options, self.batches = twin, options, batches
         self.parts = pairs.part
         self.images, self.response = pairs.images, pairs.response
-        self.on_checkpoint: Callable[[dict], None] | None = None
         self.step, self.seconds, self.stage, self.waited = 0, 0.0, 0, 0
         self.history: list[dict] = []
         self.timing: list[dict] = []
         self.best_loss = float("inf")
         self.best: dict[str, Tensor] = {}
         self._resumed: dict[str, Any] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all steps, or all stages of the learning rate, are done."""
+        return self.step >= self.options.steps or self.stage >= self.options.stages
 
     def configure_optimizers(self) -> OrthogonalMomentum:
         """Two groups: the filters, and all other parameters."""
@@ -96,10 +99,9 @@ class DigitalTwinTraining(TrainingModule):
         going_on = self.stage < options.stages  # else the state would be gone on from beyond the end
         if going_on and self.on_checkpoint is not None and self.step % options.checkpoint_every == 0:
             self.on_checkpoint(self.training_state())
-
-    def on_fit_end(self) -> None:
-        """Keep the best weights."""
-        self.twin.load_state_dict(self.best)
+        self.should_stop = self.has_ended
+        if self.has_ended:
+            self.twin.load_state_dict(self.best)
 
     @torch.no_grad()
     def calibrate(self) -> None:
@@ -153,8 +155,6 @@ class DigitalTwinTraining(TrainingModule):
         if self.options.patience is not None and self.waited >= self.options.patience:
             self.stage, self.waited = self.stage + 1, 0
             self.twin.load_state_dict(self.best)
-            if self.stage >= self.options.stages:
-                self.should_stop = True
 
 
 def recalibrate(twin: DigitalTwin, images: Tensor, block: int = 64) -> None:

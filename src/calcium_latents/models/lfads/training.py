@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
@@ -60,7 +60,6 @@ class LFADSTraining(TrainingModule):
         super().__init__()
         self.model, self.store, self.options, self.objective = model, store, options, objective
         self.batches, self.streams, self.seed = batches, streams, seed
-        self.on_checkpoint: Callable[[dict], None] | None = None
         self.step = 0
         self._shortened: int | None = None
         self.hyperparameters = hyperparameters

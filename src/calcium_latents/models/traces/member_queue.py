@@ -101,7 +101,6 @@ class QueueTraining(TrainingModule):
     ):
         super().__init__()
         self.make_fits, self.most_rounds, self.keep = make_fits, most_rounds, keep
-        self.on_checkpoint: Callable[[dict], None] | None = None
         self.finished: list[dict[str, Any]] = []
         self.history: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
