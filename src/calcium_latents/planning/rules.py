@@ -22,6 +22,7 @@ FIELDS = ("mem_mb", "runtime", "gpu")
 PARTITION = "slurm_partition"
 #: Beside `slurm_partition` in a profile's default-resources: the partition of jobs that ask for a GPU.
 GPU_PARTITION = "gpu_partition"
+LOG = "\n    Log: {log}"
 NUMBERS = ("threads", "resources")  # in braces in a command, without a format
 #: What NumPy's, SciPy's and PyTorch's linear algebra take their number of threads from.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "MKL_NUM_THREADS")
@@ -113,8 +114,8 @@ class RuleDefaults:
         stem = _stem([*said.output.paths, *said.output.kwpaths.values()], rule)
         if said.log is None:
             self.workflow.log(f"results/{{scale}}/logs/{stem}.log")(said)
-        if said.message:  # where its progress stands
-            said.message += "\n    Log: {log}"
+        if said.message and LOG not in said.message:  # where its progress stands; a rule that is used as another has it
+            said.message += LOG
         said.conda_env = said.conda_env or self.environment
         if self.priority and said.priority is None:
             said.priority = lambda wildcards: self.priority(rule, wildcards)
