@@ -2,8 +2,8 @@
 
     python benchmarks/avae_plus_step.py [--rounds 5] [--threads 1]
 
-Prints wall and CPU seconds (medians; the latter hardly depend on what else runs). The allocator settings of the training
-rule (workflow/rules/training.smk) make it faster; set them in the environment to compare.
+Prints wall and CPU seconds (medians; the latter hardly depend on what else runs). The allocator settings of the rule
+that trains (workflow/rules/training.smk) make it faster; set them in the environment to compare.
 """
 
 import argparse

@@ -10,16 +10,17 @@ this package does: `--brian2` names a Python that has it.
 """
 
 import argparse
-import csv
 import platform
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from pairs import MissingPeer, Pair, in_turns, parts
 from threadpoolctl import threadpool_limits
 
+from calcium_latents.files import write_table
 from calcium_latents.statistics.intervals import bootstrap_interval
 
 
@@ -82,10 +83,7 @@ def main() -> None:
                 flush=True,
             )
     if options.output and rows:
-        with options.output.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(pd.DataFrame(rows), options.output)
 
 
 if __name__ == "__main__":
