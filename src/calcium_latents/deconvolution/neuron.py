@@ -64,7 +64,7 @@ def deconvolve_neuron(
     decay = caiman_decay(estimate) if imposed is None else imposed
     if not sampled.all():
         pieces = bridged_pieces(trace, longest_bridge(decay)) or pieces
-    known = {"decay": decay, "noise": noise}
+    known: dict[str, float | None] = {"decay": decay, "noise": noise}
     if len(pieces) == 1 and (method == "caiman" or pieces.keys() != first.keys()):
         known = {"decay": imposed}  # CaImAn estimates both itself, and longer bridges change both
     results = _deconvolve_pieces(list(pieces.values()), method, options, known)

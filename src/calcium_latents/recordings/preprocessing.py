@@ -10,6 +10,7 @@ from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import fail, named_neurons
 from calcium_latents.recordings.missing import bridge
 from calcium_latents.recordings.on_disk import Columns, empty
+from calcium_latents.recordings.percentiles import percentile
 
 NEUROPIL_COEFFICIENT = 0.7
 BASELINE_PERCENTILE = 10.0
@@ -42,7 +43,7 @@ def subtract_neuropil(
 def running_baseline(
     fluorescence: np.ndarray,
     sampling_rate_hz: float,
-    percentile: float = BASELINE_PERCENTILE,
+    percent: float = BASELINE_PERCENTILE,
     sd_s: float = BASELINE_SD_S,
 ) -> np.ndarray:
     """Return the slow baseline [frame, neuron]: a running percentile, smoothed by a Gaussian of `sd_s`.
@@ -51,11 +52,11 @@ def running_baseline(
     taken ten times a standard deviation and interpolated. Missing samples are bridged linearly.
     """
     frames = np.arange(fluorescence.shape[0])
-    bridged = bridge(np.asarray(fluorescence, float))
+    traces = np.ascontiguousarray(bridge(np.asarray(fluorescence, float)).T)
     step = max(1, round(sd_s * sampling_rate_hz / 10))
     reach = round(2 * sd_s * sampling_rate_hz)
     centres = np.arange(0, frames.size, step)
-    low = np.stack([np.percentile(bridged[max(0, c - reach) : c + reach + 1], percentile, axis=0) for c in centres])
+    low = np.stack([percentile(traces[:, max(0, c - reach) : c + reach + 1], percent) for c in centres])
     smooth = gaussian_filter1d(low, sd_s * sampling_rate_hz / step, axis=0, mode="nearest")
     return np.stack([np.interp(frames, centres, column) for column in smooth.T], axis=1)
 

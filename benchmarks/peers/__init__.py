@@ -1,0 +1,1 @@
+"""What others would run: plain or published versions of what this package does."""
