@@ -16,7 +16,7 @@ number of groups is known to whoever prepared the cultures.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -323,6 +323,10 @@ PROTOCOLS: dict[str, tuple[Callable[[Neurons, Settings], np.ndarray], int]] = {
 }
 
 
+#: Of fits beside the reported ones, whose sizes and weights are compared by these alone.
+COMPARED = (PUBLISHED, RELATIVE, HEADLINE)
+
+
 def score(candidates: np.ndarray, labels: np.ndarray, peeks: int, permutations: np.ndarray) -> dict[str, float]:
     """Return clusters, ari, null_ari, null_upper of the best candidate partition.
 
@@ -349,21 +353,24 @@ def score(candidates: np.ndarray, labels: np.ndarray, peeks: int, permutations: 
     }
 
 
-def cluster(neurons: Neurons, settings: Settings | None = None) -> dict[str, dict[str, float]]:
-    """Return protocol -> {peeks, clusters, ari, null_ari, null_upper} for every protocol of `PROTOCOLS`.
+def cluster(
+    neurons: Neurons, settings: Settings | None = None, protocols: Iterable[str] = tuple(PROTOCOLS)
+) -> dict[str, dict[str, float]]:
+    """Return protocol -> {peeks, clusters, ari, null_ari, null_upper} for some of `PROTOCOLS`.
 
     `clusters` counts noise as one. Scores are NaN, and clusters 0, where latents are not finite (a diverged fit), the
     test neurons have one group or are fewer than two, or there are no training neurons.
     """
     settings = settings or Settings()
+    chosen = {name: PROTOCOLS[name] for name in protocols}
     labels = np.asarray(neurons.test_labels)
     missing = [z for z in (neurons.test, neurons.training, neurons.noiseless) if z is not None]
     if len(np.unique(labels)) < 2 or not len(neurons.training) or not all(np.isfinite(z).all() for z in missing):
         nothing = {"clusters": 0, "ari": np.nan, "null_ari": np.nan, "null_upper": np.nan}
-        return {name: {"peeks": peeks, **nothing} for name, (_, peeks) in PROTOCOLS.items()}
+        return {name: {"peeks": peeks, **nothing} for name, (_, peeks) in chosen.items()}
     rng = generator(neurons.seed, "permuted labels", *neurons.address)
     permuted = rng.permuted(np.tile(labels, (settings.permutations, 1)), axis=1)
     return {
         name: {"peeks": peeks, **score(protocol(neurons, settings), labels, peeks, permuted)}
-        for name, (protocol, peeks) in PROTOCOLS.items()
+        for name, (protocol, peeks) in chosen.items()
     }

@@ -18,7 +18,7 @@ from calcium_latents.parameter_section import (
     Text,
     WrongFieldsError,
 )
-from calcium_latents.training.parameters import Run
+from calcium_latents.training.parameters import AdamBetas, Run
 from calcium_latents.training.schedules import LearningRateSchedule
 
 STEPS_PER_ROUND = 50
@@ -54,6 +54,8 @@ class AvaePlusOptions(ParameterSection):
     """At its peak."""
     schedule: LearningRateSchedule = LearningRateSchedule()
     """Of the learning rate."""
+    adam_betas: AdamBetas = (0.9, 0.999)
+    """Decay rates of Adam's moments."""
     gradient_clip: Bound = 1.0
     """On the global norm."""
     pool: Count = 16384

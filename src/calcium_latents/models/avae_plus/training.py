@@ -67,7 +67,8 @@ class AvaePlusFit(Fit):
         """Move to `device`."""
         super().start(device)
         rates = torch.zeros(len(self.betas), device=device)
-        self.optimizer = PopulationAdam(self.model.parameters(), rates, clip=self.options.gradient_clip)
+        betas, clip = tuple(self.options.adam_betas), self.options.gradient_clip
+        self.optimizer = PopulationAdam(self.model.parameters(), rates, betas, clip=clip)
 
     def round(self) -> bool:
         """Some steps of the optimiser."""

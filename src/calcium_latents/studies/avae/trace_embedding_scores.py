@@ -17,7 +17,7 @@ import xarray as xr
 from sklearn.manifold import TSNE
 
 from calcium_latents.errors import UserError
-from calcium_latents.metrics.clustering import Neurons, Settings, cluster
+from calcium_latents.metrics.clustering import COMPARED, PROTOCOLS, Neurons, Settings, cluster
 from calcium_latents.progress import progress
 from calcium_latents.recordings.fields import TEST
 from calcium_latents.seeds import generator
@@ -78,6 +78,8 @@ def clustering_table(
 ) -> pd.DataFrame:
     """Return one row a member, choice of latents and protocol: adjusted Rand index with the recording's groups.
 
+    Fits of sizes or weights beside the reported ones are scored by `metrics.clustering.COMPARED` alone.
+
     Args:
         settings: of the protocols.
         clustered: of how many partitions of each split, the first ones; default all.
@@ -115,7 +117,8 @@ def clustering_table(
                     seed=seed,
                 )
                 common = {**fit, "latents": name, "test_neurons": len(test)}
-                rows += [{**common, "protocol": key, **found} for key, found in cluster(neurons, settings).items()]
+                found = cluster(neurons, settings, PROTOCOLS if _is_reported(embedding, fit) else COMPARED)
+                rows += [{**common, "protocol": key, **scored} for key, scored in found.items()]
     return _table(rows, CLUSTERING_COLUMNS, recording, dataset, label)
 
 
@@ -215,6 +218,12 @@ def _all_members(
                 if fit["split"] == split and fit["partition"] in first
             ]
     yield from progress(found, what, len(found), "fit")
+
+
+def _is_reported(embedding: xr.Dataset, fit: dict[str, Any]) -> bool:
+    """Whether a fit has the reported latent size and weight of the divergence."""
+    reported = embedding.isel(member=reported_member(embedding))
+    return all(fit[name] == reported[name].item() for name in ("latent_size", "beta"))
 
 
 def _latent_choices(embedding: xr.Dataset, latent_size: int) -> list[tuple[str, int]]:
