@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from calcium_latents.commands.cli import run_command
 from calcium_latents.commands.train import CONFIG, origin_of
-from calcium_latents.training.blas import use_wide_kernels
 
 LOOK_S = 0.5
 
@@ -61,7 +60,6 @@ def _leave_with(parent: int) -> None:
 def main(config: DictConfig) -> None:
     """Take part in a search in Hydra's run directory."""
     directory = Path(HydraConfig.get().runtime.output_dir)
-    use_wide_kernels()
     run_command(lambda: work(config, directory))
 
 

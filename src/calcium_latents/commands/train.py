@@ -15,7 +15,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from calcium_latents.commands.cli import run_command
-from calcium_latents.training.blas import use_wide_kernels
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 
@@ -99,7 +98,6 @@ def origin_of(settings: Mapping[str, Any], recording) -> dict[str, Any]:
 def main(config: DictConfig) -> None:
     """Run the training command in Hydra's run directory."""
     directory = Path(HydraConfig.get().runtime.output_dir)
-    use_wide_kernels()
     run_command(lambda: train(config, directory))
 
 

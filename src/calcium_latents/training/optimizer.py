@@ -24,6 +24,7 @@ class PopulationAdam(Optimizer):
     def __init__(self, parameters, learning_rate: Tensor, betas=(0.9, 0.999), epsilon=1e-8, clip=float("inf")):
         super().__init__(parameters, {"betas": betas, "epsilon": epsilon, "clip": clip})
         self.learning_rate = learning_rate.clone()
+        self._arrays: dict[Tensor, tuple] = {}
 
     def set_learning_rate(self, learning_rate: Tensor) -> None:
         """Use `learning_rate` `[P]` from the next step on."""
@@ -44,9 +45,10 @@ class PopulationAdam(Optimizer):
             if not parameters:
                 continue
             for p in parameters:
-                if not self.state[p]:
-                    self.state[p] = {"step": 0, "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
-                self.state[p]["step"] += 1
+                state = self.state[p]
+                if not state:
+                    state.update(step=0, mean=torch.zeros_like(p), square=torch.zeros_like(p))
+                state["step"] += 1
             # a member whose gradient is not finite keeps its weights; the caller sees its norm
             factor = torch.where(finite, (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0)
             update = self._update_compiled if norm.device.type == "cpu" else self._update
@@ -57,18 +59,25 @@ class PopulationAdam(Optimizer):
         if gradients[0].device.type != "cpu":
             return torch.stack([g.pow(2).flatten(1).sum(1) for g in gradients]).sum(0).sqrt()
         total = gradients[0].new_zeros(len(gradients[0]))
-        for gradient in gradients:
-            add_squares(total.numpy(), _rows(gradient.contiguous()))
+        add_squares(total.numpy(), tuple(_rows(gradient) for gradient in gradients))
         return total.sqrt()
 
     def _update_compiled(self, group: dict, parameters: list[Tensor], factor: Tensor, learning_rate: Tensor) -> None:
         first, second = group["betas"]
         count = self.state[parameters[0]]["step"]
         rate, root = learning_rate / (1 - first**count), (1 - second**count) ** 0.5
-        for p in parameters:
-            tensors = p, cast(Tensor, p.grad).contiguous(), self.state[p]["mean"], self.state[p]["square"]
-            arrays = [_rows(tensor) for tensor in tensors]
-            adam(*arrays, factor.numpy(), rate.numpy(), (first, second), root, group["epsilon"])
+        gradients = tuple(_rows(cast(Tensor, p.grad)) for p in parameters)
+        kept = zip(*(self._views(p) for p in parameters), strict=True)
+        adam(gradients, *kept, factor.numpy(), rate.numpy(), (first, second), root, group["epsilon"])
+
+    def _views(self, parameter: Tensor) -> tuple[np.ndarray, ...]:
+        """Weight and moments as `[P, n]`; made once, as that takes longer than an update."""
+        state = self.state[parameter]
+        tensors = parameter, state["mean"], state["square"]
+        places = tuple(tensor.data_ptr() for tensor in tensors)
+        if self._arrays.get(parameter, (None,))[0] != places:
+            self._arrays[parameter] = places, tuple(_rows(tensor, written=True) for tensor in tensors)
+        return self._arrays[parameter][1]
 
     def _update(self, group: dict, parameters: list[Tensor], factor: Tensor, learning_rate: Tensor) -> None:
         first, second = group["betas"]
@@ -91,9 +100,12 @@ class PopulationAdam(Optimizer):
             p.sub_(update * rate.to(update).view(-1, *[1] * (p.dim() - 1)))
 
 
-def _rows(tensor: Tensor) -> np.ndarray:
-    """The memory of a tensor `[P, ...]` as `[P, n]`."""
-    return tensor.detach().view(len(tensor), -1).numpy()
+def _rows(tensor: Tensor, written: bool = False) -> np.ndarray:
+    """A tensor `[P, ...]` as contiguous `[P, n]`: its own memory where that is to be `written` to."""
+    found = tensor.detach().numpy()
+    if written and not found.flags.c_contiguous:
+        raise ValueError(f"parameters: expected contiguous ones, found strides {tensor.stride()}")
+    return np.ascontiguousarray(found).reshape(len(found), -1)
 
 
 class WeightAverage:

@@ -248,7 +248,11 @@ def test_weight_penalty_by_hand():
     kernels = [model.generator_gates, model.generator_candidate]
     sigma = 0.5 * 1e-4 * (model.observation.sigmoid_scale - 15.0).pow(2).sum()
     expected = (0.5 * 0.1 * sum(k.pow(2).sum() for k in kernels) + sigma) / (6 * 12 + 6 * 6 + 18)
-    torch.testing.assert_close(weight_penalty(model, hyperparameters)[0], expected)
+    penalty = weight_penalty(model, hyperparameters)[0]
+    torch.testing.assert_close(penalty, expected)
+    parameters = [*kernels, model.observation.sigmoid_scale]
+    ours, plain = (torch.autograd.grad(value, parameters) for value in (penalty, expected))
+    torch.testing.assert_close(ours, plain)
 
 
 def test_readout_starts_at_the_moments_of_the_data():

@@ -32,3 +32,17 @@ def test_inferred_input_divergence_vanishes_for_the_prior_itself():
     log_tau, log_noise = torch.full((1, 2), 1e-3).log(), torch.full((1, 2), 0.2).log()
     divergence = priors.inferred_input_divergence(posterior, noise, log_tau, log_noise)
     torch.testing.assert_close(divergence, torch.zeros(1), rtol=0, atol=1e-4)
+
+
+def test_inferred_input_divergence_and_its_gradient():
+    torch.manual_seed(0)
+    posterior, noise = torch.randn(6, 2, 3, 4, dtype=torch.float64), torch.randn(6, 2, 3, 2, dtype=torch.float64)
+    log_tau, log_noise = torch.randn(2, 2, 2, dtype=torch.float64).unbind(0)
+    mean, log_variance = posterior.chunk(2, dim=-1)
+    density = Normal(mean, torch.exp(0.5 * log_variance))
+    value = mean + density.scale * noise
+    of_prior = priors.autoregressive_log_density(value, log_tau, log_noise)
+    expected = (density.log_prob(value).sum((0, 3)) - of_prior).mean(-1)
+    torch.testing.assert_close(priors.inferred_input_divergence(posterior, noise, log_tau, log_noise), expected)
+    inputs = [x.requires_grad_() for x in (posterior, log_tau, log_noise)]
+    assert torch.autograd.gradcheck(lambda q, *log: priors.inferred_input_divergence(q, noise, *log), inputs)

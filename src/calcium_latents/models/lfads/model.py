@@ -273,14 +273,17 @@ class LFADS(nn.Module):
         )
         return initial, inputs
 
-    def recurrent_weights(self) -> dict[str, list[Tensor]]:
-        """Recurrent kernels by the name of their L2 penalty; each `[P, ...]`."""
-        return {
-            "generator": [self.generator_gates, self.generator_candidate],
-            "controller": [self.controller_gates, self.controller_candidate],
-            "initial_condition_encoder": [self.encoder_gates[:, :2], self.encoder_candidate[:, :2]],
-            "controller_input_encoder": [self.encoder_gates[:, 2:], self.encoder_candidate[:, 2:]],
-        }
+    def recurrent_weights(self) -> list[tuple[Tensor, tuple[str, ...]]]:
+        """Recurrent kernels `[P, ...]`, each with the name of its L2 penalty, or of every direction's (axis 1)."""
+        directions = ("initial_condition_encoder",) * 2 + ("controller_input_encoder",) * 2
+        return [
+            (self.generator_gates, ("generator",)),
+            (self.generator_candidate, ("generator",)),
+            (self.controller_gates, ("controller",)),
+            (self.controller_candidate, ("controller",)),
+            (self.encoder_gates, directions),
+            (self.encoder_candidate, directions),
+        ]
 
 
 def _dropout(value: Tensor, dropout_rate: Tensor | None, streams: Streams | None) -> Tensor:

@@ -97,15 +97,32 @@ def weight_penalty(model: LFADS, hyperparameters: Hyperparameters) -> Tensor:
 
     A group whose weight is zero is left out of sum and count alike (original code).
     """
-    total = hyperparameters.dropout_rate.new_zeros(model.population)
-    elements = torch.zeros_like(total)
-    for name, kernels in model.recurrent_weights().items():
-        scale = getattr(hyperparameters, f"{name}_l2")
-        if not bool((scale > 0).any()):
-            continue
-        for kernel in kernels:
-            total = total + 0.5 * scale * kernel.pow(2).flatten(1).sum(1)
-            elements = elements + (scale > 0) * kernel[0].numel()
-    total = total + 0.5 * SIGMOID_PENALTY_WEIGHT * model.observation.penalty(hyperparameters.sigmoid_scale_prior)
-    elements = elements + model.observation.penalised_elements()
-    return total / elements.clamp_min(1)
+    prior = hyperparameters.sigmoid_scale_prior
+    values, weights, targets, elements = [], [], [], torch.zeros_like(prior)
+    for kernel, names in model.recurrent_weights():
+        scale = torch.stack([getattr(hyperparameters, f"{name}_l2") for name in names], dim=1)
+        values.append(kernel), weights.append(scale), targets.append(None)
+        elements = elements + (scale > 0).sum(1) * (kernel[0].numel() // len(names))
+    for parameter in model.observation.parameters():
+        values.append(parameter), targets.append(prior)
+        weights.append(torch.full_like(prior, SIGMOID_PENALTY_WEIGHT)[:, None])
+        elements = elements + parameter[0].numel()
+    return _Penalty.apply(weights, targets, *values) / elements.clamp_min(1)
+
+
+class _Penalty(torch.autograd.Function):
+    """Half the weighted sum of squared distances from a target (None: 0), with its gradient."""
+
+    @staticmethod
+    def forward(ctx, weights, targets, *values):
+        total, ctx.gradients = torch.zeros_like(weights[0][:, 0]), []
+        for value, weight, target in zip(values, weights, targets, strict=True):
+            distance = value if target is None else value - target.view(-1, *[1] * (value.dim() - 1))
+            gradient = distance * weight.view(*weight.shape, *[1] * (value.dim() - 2))
+            total += torch.linalg.vecdot(gradient.flatten(1), distance.flatten(1))
+            ctx.gradients.append(gradient)
+        return 0.5 * total
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None, None, *(g * grad.view(-1, *[1] * (g.dim() - 1)) for g in ctx.gradients)

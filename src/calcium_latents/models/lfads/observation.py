@@ -88,14 +88,6 @@ class ZeroInflatedGammaObservation(nn.Module):
         """Event rate per sample (equation 3), `[P, ..., N]`."""
         return self.distribution(logits).mean
 
-    def penalty(self, prior: Tensor) -> Tensor:
-        """Sum of squared distances of `sig` from its prior `[P]`: `[P]`."""
-        return ((self.sigmoid_scale - prior[:, None, None]) ** 2).sum((1, 2))
-
-    def penalised_elements(self) -> int:
-        """Number of elements in `penalty`."""
-        return self.sigmoid_scale[0].numel()
-
     def biases_from_moments(self, moments: "Moments") -> Tensor:
         """Readout biases `[3, N]` at which the distribution has the data's event fraction, mean and variance."""
         excess = (moments.event_mean - self.event_minimum).clamp_min(1e-3)
@@ -136,14 +128,6 @@ class PoissonObservation(nn.Module):
     def mean(self, logits: Tensor) -> Tensor:
         """Rate per bin, `[P, ..., N]`."""
         return torch.exp(logits[..., 0, :])
-
-    def penalty(self, prior: Tensor) -> Tensor:
-        """No parameter of its own: zero, `[P]`."""
-        return torch.zeros_like(prior)
-
-    def penalised_elements(self) -> int:
-        """Number of elements in `penalty`."""
-        return 0
 
     def biases_from_moments(self, moments: "Moments") -> Tensor:
         """Readout biases `[1, N]` at which the rate is the data's mean."""

@@ -60,9 +60,45 @@ def inferred_input_divergence(
         log_noise_variance: `[P, U]`.
 
     Returns:
-        `[P]`.
+        `[P]`, with a gradient formed on the way: a small part of a step's arithmetic, but many small operations.
     """
-    mean, log_variance = posterior.chunk(2, dim=-1)
-    value = mean + torch.exp(0.5 * log_variance) * noise
-    log_posterior = -0.5 * (math.log(2 * math.pi) + log_variance + noise**2).sum((0, 3))
-    return (log_posterior - autoregressive_log_density(value, log_time_constant, log_noise_variance)).mean(-1)
+    return _InferredInputDivergence.apply(posterior, noise, log_time_constant, log_noise_variance)
+
+
+class _InferredInputDivergence(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, posterior, noise, log_time_constant, log_noise_variance):
+        mean, log_variance = posterior.chunk(2, dim=-1)
+        spread = torch.exp(0.5 * log_variance) * noise
+        value = mean + spread
+        decay = torch.exp(-log_time_constant)
+        phi = torch.exp(-decay)[:, None]
+        stationary = -torch.expm1(-2 * decay)[:, None]  # 1 - phi^2
+        # residuals under the prior, each over its variance; the first value's is that of the stationary process
+        scaled = torch.addcmul(value, torch.cat([torch.zeros_like(value[:1]), value[:-1]]), phi, value=-1)
+        residual = scaled.clone()
+        scaled.mul_(torch.exp(-log_noise_variance)[:, None])
+        scaled[0].mul_(stationary)
+        excess = (residual * scaled).sum(2)  # [T, P, U], over trials
+        trials, total = noise.shape[2], excess.sum(0)
+        log_prior = len(value) * log_noise_variance - torch.log(stationary)[:, 0]
+        terms = log_prior - (log_variance + noise**2).sum((0, 2)) / trials + total / trials
+        # d / d u_t: the residual at t, and the next one through its mean
+        to_value = scaled.clone()
+        to_value[:-1].addcmul_(scaled[1:], phi, value=-1)
+        to_noise = 0.5 * (len(value) - total / trials)
+        to_phi = phi[:, 0] / stationary[:, 0] * (1 - excess[0] / trials)
+        to_phi = to_phi - (scaled[1:] * value[:-1]).sum((0, 2)) / trials
+        to_variance = 0.5 * torch.addcmul(to_value.new_tensor(-1.0), to_value, spread)
+        ctx.gradients = (
+            torch.cat([to_value, to_variance], dim=-1) / trials,
+            to_phi * phi[:, 0] * decay,
+            to_noise,
+        )
+        return 0.5 * terms.sum(-1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        posterior, time_constant, noise_variance = ctx.gradients
+        by_member = grad[:, None]
+        return posterior * by_member[..., None], None, time_constant * by_member, noise_variance * by_member

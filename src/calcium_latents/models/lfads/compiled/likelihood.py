@@ -53,44 +53,32 @@ class _Likelihood(torch.autograd.Function):
         new = factors.new_zeros
         total = np.zeros((LANES, P))
         to_rows = new(P, T, B, F) if needed else new(P, 0, 0, 0)
-        to_weight, to_bias = new(P, K, N, F), new(P, K, N)
-        to_scale = new(P, 2, N)
         drawn = new(0, 0) if weights.drawn is None else weights.drawn
         mask = new(0) if batch.slot_weight is None else batch.slot_weight.to(factors.dtype)
         of_neurons = torch.ones(N, dtype=factors.dtype) if weights.neurons is None else weights.neurons
-        zeros, every = array(weights.zeros.to(factors.dtype)), torch.arange(N)
-        common = (array(drawn.to(factors.dtype)), array(mask))
-        offset = 0
-        for which, neurons in batch.patterns:
-            columns = every if neurons is None else neurons
-            chosen = torch.arange(B * T) if which is None else which
-            readout = weight[:, :, K - 1][..., columns].contiguous()  # [P, F, n]
-            dense, dense_bias = new(LANES, P, F, len(columns)), new(LANES, P, len(columns))
-            run_tasks(
-                _zeros,
-                LANES,
-                total,
-                rows,
-                to_rows.numpy(),
-                dense.numpy(),
-                dense_bias.numpy(),
-                chosen.numpy(),
-                array(readout),
-                array(readout.mT),
-                array(bias[:, K - 1][:, columns]),
-                zeros,
-                array(of_neurons[columns].to(factors.dtype)),
-                *common,
-                offset,
-                poisson,
-                needed,
-            )
-            if needed:
-                to_weight[:, K - 1, columns] += dense.sum(0).mT
-                to_bias[:, K - 1, columns] += dense_bias.sum(0)
-            offset += len(chosen) * len(columns)
+        zeros = array(weights.zeros.to(factors.dtype))
+        common = zeros, array(of_neurons.to(factors.dtype)), array(drawn.to(factors.dtype)), array(mask)
         lanes_weight, lanes_bias = new(LANES, P, K, N, F), new(LANES, P, K, N)
         lanes_scale = new(LANES, P, 2, N)
+        by_neuron = array(weight.permute(0, 2, 3, 1))  # [P, K, N, F]
+        chosen = [torch.arange(B * T) if which is None else which for which, _ in batch.patterns]
+        columns = [torch.arange(N) if neurons is None else neurons for _, neurons in batch.patterns]
+        run_tasks(
+            _zeros,
+            LANES,
+            total,
+            rows,
+            to_rows.numpy(),
+            lanes_weight.numpy(),
+            lanes_bias.numpy(),
+            by_neuron,
+            array(bias),
+            *_joined(chosen),
+            *_joined(columns),
+            *common,
+            poisson,
+            needed,
+        )
         minimum = 0.0 if poisson else observation.event_minimum
         run_tasks(
             _events,
@@ -101,7 +89,7 @@ class _Likelihood(torch.autograd.Function):
             lanes_weight.numpy(),
             lanes_bias.numpy(),
             lanes_scale.numpy(),
-            array(weight.permute(0, 2, 3, 1)),
+            by_neuron,
             array(bias),
             array(scale),
             batch.event_row.numpy(),
@@ -109,8 +97,6 @@ class _Likelihood(torch.autograd.Function):
             batch.event_slot.numpy(),
             array(batch.event_value),
             array(weights.events.to(factors.dtype)),
-            zeros,
-            array(of_neurons.to(factors.dtype)),
             *common,
             minimum,
             RELATIVE_GAP * max(minimum, 1e-6),
@@ -118,11 +104,7 @@ class _Likelihood(torch.autograd.Function):
             weights.sizes,
             needed,
         )
-        if needed:
-            to_weight += lanes_weight.sum(0)
-            to_bias += lanes_bias.sum(0)
-            to_scale += lanes_scale.sum(0)
-        ctx.gradients = (to_rows, to_weight, to_bias, to_scale)
+        ctx.gradients = (to_rows, lanes_weight.sum(0), lanes_bias.sum(0), lanes_scale.sum(0)) if needed else None
         return torch.from_numpy(total.sum(0)).to(factors.dtype)
 
     @staticmethod
@@ -134,6 +116,12 @@ class _Likelihood(torch.autograd.Function):
         return to_rows.transpose(0, 1), to_weight.permute(0, 3, 1, 2), to_bias, to_scale, None, None, None, None
 
 
+def _joined(parts: list[Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """All parts one after another, and where each starts and the last ends."""
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    return torch.cat([*parts, torch.arange(0)]).numpy(), starts
+
+
 @compiled
 def _zeros(
     first,
@@ -143,69 +131,84 @@ def _zeros(
     to_rows,
     to_weight,
     to_bias,
+    readouts,
+    biases,
     chosen,
-    readout,
-    readout_transposed,
-    bias,
+    first_chosen,
+    columns,
+    first_column,
     zeros,
     of_neurons,
     drawn,
     mask,
-    offset,
     poisson,
     needed,
 ):
-    """Every sampled entry as if it were zero; `chosen` are rows in the order trial, bin."""
+    """Every sampled entry as if it were zero, pattern by pattern; `chosen` are rows in the order trial, bin."""
     P, T, B, F = rows.shape
-    n, kind = readout.shape[2], rows.dtype
+    K, kind = readouts.shape[1], rows.dtype
     bound, nothing, one = kind.type(LOGIT_BOUND), kind.type(0), kind.type(1)
-    x, logits, to_x = np.empty((TILE, F), kind), np.empty((TILE, n), kind), np.empty((TILE, F), kind)
-    to_readout = np.empty((F, n), kind)
-    weight = np.empty(n, kind)
-    tiles = (len(chosen) + TILE - 1) // TILE
+    x, to_x = np.empty((TILE, F), kind), np.empty((TILE, F), kind)
     for lane in range(first, LANES, step):
-        for p in range(P):
-            for tile in range(lane, tiles, LANES):
-                low = tile * TILE
-                size = min(TILE, len(chosen) - low)
-                for i in range(size):
-                    b, t = chosen[low + i] // T, chosen[low + i] % T
-                    x[i] = rows[p, t, b]
-                np.dot(x[:size], readout[p], logits[:size])
-                for i in range(size):
-                    slot = offset + (low + i) * n
-                    for j in range(n):
-                        weight[j] = zeros[p] * of_neurons[j]
-                    if drawn.size:
-                        for j in range(n):
-                            weight[j] *= drawn[p, slot + j]
-                    if mask.size:
-                        for j in range(n):
-                            weight[j] *= mask[slot + j]
-                    here = nothing
-                    if poisson:
-                        for j in range(n):
-                            value = -weight[j] * exponential(logits[i, j] + bias[p, j])
-                            here += value
-                            logits[i, j] = value
-                    else:
-                        for j in range(n):
-                            logit = logits[i, j] + bias[p, j]
-                            inside = one if abs(logit) <= bound else nothing
-                            logit = bound if logit > bound else logit
-                            logit = -bound if logit < -bound else logit
-                            here -= weight[j] * log_one_plus_exp(logit)
-                            logits[i, j] = -weight[j] * sigmoid(logit) * inside
-                    total[lane, p] += here
-                if needed:
-                    np.dot(logits[:size], readout_transposed[p], to_x[:size])
-                    np.dot(x[:size].T, logits[:size], to_readout)
-                    to_weight[lane, p] += to_readout
+        offset = 0
+        for pattern in range(len(first_chosen) - 1):
+            which = chosen[first_chosen[pattern] : first_chosen[pattern + 1]]
+            neurons = columns[first_column[pattern] : first_column[pattern + 1]]
+            n, tiles = len(neurons), (len(which) + TILE - 1) // TILE
+            logits, to_readout = np.empty((TILE, n), kind), np.empty((n, F), kind)
+            readout, readout_transposed = np.empty((n, F), kind), np.empty((F, n), kind)
+            bias, to_offset, weight = np.empty(n, kind), np.empty(n, kind), np.empty(n, kind)
+            for p in range(P):
+                for j in range(n):
+                    readout[j] = readouts[p, K - 1, neurons[j]]
+                    readout_transposed[:, j] = readout[j]
+                    bias[j] = biases[p, K - 1, neurons[j]]
+                for tile in range(lane, tiles, LANES):
+                    low = tile * TILE
+                    size = min(TILE, len(which) - low)
                     for i in range(size):
-                        b, t = chosen[low + i] // T, chosen[low + i] % T
-                        to_rows[p, t, b] = to_x[i]
+                        b, t = which[low + i] // T, which[low + i] % T
+                        x[i] = rows[p, t, b]
+                    np.dot(x[:size], readout_transposed, logits[:size])
+                    to_offset[:] = nothing
+                    for i in range(size):
+                        slot, logit_row = offset + (low + i) * n, logits[i]
                         for j in range(n):
-                            to_bias[lane, p, j] += logits[i, j]
+                            weight[j] = zeros[p] * of_neurons[neurons[j]]
+                        if drawn.size:
+                            for j in range(n):
+                                weight[j] *= drawn[p, slot + j]
+                        if mask.size:
+                            for j in range(n):
+                                weight[j] *= mask[slot + j]
+                        here = nothing
+                        if poisson:
+                            for j in range(n):
+                                value = -weight[j] * exponential(logit_row[j] + bias[j])
+                                here += value
+                                logit_row[j] = value
+                        else:
+                            for j in range(n):
+                                logit = logit_row[j] + bias[j]
+                                inside = one if abs(logit) <= bound else nothing
+                                logit = bound if logit > bound else logit
+                                logit = -bound if logit < -bound else logit
+                                here -= weight[j] * log_one_plus_exp(logit)
+                                logit_row[j] = -weight[j] * sigmoid(logit) * inside
+                        total[lane, p] += here
+                        if needed:
+                            for j in range(n):
+                                to_offset[j] += logit_row[j]
+                    if needed:
+                        np.dot(logits[:size], readout, to_x[:size])
+                        np.dot(logits[:size].T, x[:size], to_readout)
+                        for j in range(n):
+                            to_weight[lane, p, K - 1, neurons[j]] += to_readout[j]
+                            to_bias[lane, p, K - 1, neurons[j]] += to_offset[j]
+                        for i in range(size):
+                            b, t = which[low + i] // T, which[low + i] % T
+                            to_rows[p, t, b] = to_x[i]
+            offset += len(which) * n
 
 
 @compiled
