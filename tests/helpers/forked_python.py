@@ -5,6 +5,7 @@ Of this project nothing is imported before: which copy of it a command runs is s
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -90,7 +91,12 @@ def _work(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    # where the one that waits is killed, this dies, too: of SIGIO, which says that the connection has ended
+    flags = fcntl.fcntl(connection, fcntl.F_GETFL)
+    fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(connection, fcntl.F_SETFL, flags | os.O_ASYNC)
     status = _run(arguments)
+    fcntl.fcntl(connection, fcntl.F_SETFL, flags)
     connection.sendall(str(status).encode())
     os._exit(0)
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import psutil
 import pytest
 from forked_python import forked_python
 
@@ -46,6 +47,17 @@ def test_it_does_what_python_does(tmp_path, words):
 def test_a_command_that_is_killed_fails():
     done = subprocess.run([forked_python(), "-c", "import os; os.kill(os.getpid(), 9)"])
     assert done.returncode == 137
+
+
+def test_a_command_dies_with_the_one_that_waits_for_it():
+    command = [forked_python(), "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+    waiting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    number = int(waiting.stdout.readline())
+    assert psutil.pid_exists(number)
+    waiting.kill()
+    waiting.wait()
+    psutil.wait_procs([process for process in psutil.process_iter() if process.pid == number], timeout=30)
+    assert not psutil.pid_exists(number)
 
 
 def test_nothing_of_this_project_is_imported_before():
