@@ -1,10 +1,13 @@
-"""What all tests share: where the repository and the real recordings are."""
+"""What all tests share: where the repository and the real recordings are, what is made once, and their order."""
 
 import os
+import pickle
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,6 +18,31 @@ def no_power_losses():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
         yield
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of most slow tests: one of them, begun last, would keep one worker busy for minutes."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function: return what `make(folder)` returns, which the first worker makes and pickles for the others."""
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+
+    def once(name, make):
+        folder = common / f"{name}-made-once"
+        with FileLock(f"{folder}.lock"):
+            kept = folder / "returned.pickle"
+            if not kept.exists():
+                folder.mkdir()
+                kept.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(kept.read_bytes())
+
+    return once
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_python import forked_python
 
 SPEED = "lorenz-7hz"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -66,12 +67,12 @@ def checkout(tmp_path, repository, request):
 
 def make(root: Path, *arguments: str, recordings_file: object = "null") -> str:
     """Run the workflow of a checkout; return what it says."""
-    environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
-    environment["PYTHONPATH"] = str(root / "src")
+    places = [str(forked_python().parent), str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = os.environ | {"PATH": os.pathsep.join(places), "PYTHONPATH": str(root / "src")}
     radical = {"run": [SPEED], "convergence": {"dataset": SPEED}, "figures": {"examples": [SPEED]}}
     options = ["scale=smoke", f"recordings_file={recordings_file}", f"radical={json.dumps(radical)}"]
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--config", *options],
+        [forked_python(), "-m", "snakemake", "--cores", "2", *arguments, "--config", *options],
         cwd=root,
         env=environment,
         stdout=subprocess.PIPE,

@@ -19,22 +19,29 @@ import fake_roles
 import fake_theory
 import pytest
 
+STUDIES = (
+    *(fake_population, fake_recording, fake_theory, fake_cross_encoder, fake_contributions, fake_roles),
+    *(fake_avae_cultures, fake_avae_traces, fake_avae_scores, fake_avae_conditions),
+    *(fake_digital_twin_bar_codes, fake_digital_twin_images, fake_digital_twin_meis),
+    *(fake_digital_twin_properties, fake_digital_twin_scan, fake_digital_twin_tuning),
+)
+
+
+def make(folder):
+    """Return figure name -> input name -> files, which are written below a folder."""
+
+    def inner(name):
+        (folder / name).mkdir()
+        return folder / name
+
+    inputs = fake_inputs.make(inner("figures"), neurons=24, trials_per_condition=2)
+    inputs["recordings_event_rates"] |= fake_recording.training(inner("training"))
+    for study in STUDIES:
+        inputs |= study.make(inner(study.__name__))
+    return inputs
+
 
 @pytest.fixture(scope="session")
-def figure_inputs(tmp_path_factory):
+def figure_inputs(made_once):
     """Figure name -> input name -> files."""
-    inputs = fake_inputs.make(tmp_path_factory.mktemp("figures"), neurons=24, trials_per_condition=2)
-    inputs["recordings_event_rates"] |= fake_recording.training(tmp_path_factory.mktemp("training"))
-    studies = (fake_population, fake_recording, fake_theory, fake_cross_encoder, fake_contributions, fake_roles)
-    avae = (fake_avae_cultures, fake_avae_traces, fake_avae_scores, fake_avae_conditions)
-    twin = (
-        fake_digital_twin_bar_codes,
-        fake_digital_twin_images,
-        fake_digital_twin_meis,
-        fake_digital_twin_properties,
-        fake_digital_twin_scan,
-        fake_digital_twin_tuning,
-    )
-    for study in (*studies, *avae, *twin):
-        inputs |= study.make(tmp_path_factory.mktemp(study.__name__))
-    return inputs
+    return made_once("figures", make)

@@ -99,7 +99,7 @@ def texts(monkeypatch):
 
     def spy(fig, stem):
         written = original(fig, stem)
-        fig.canvas.draw()
+        fig.draw_without_rendering()
         ticks = {
             id(text)
             for axes in fig.axes

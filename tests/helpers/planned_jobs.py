@@ -1,7 +1,13 @@
-"""Print the jobs that Snakemake would run, as JSON lines: rule, wildcards, and what it asks for in the first and in the
-second attempt."""
+"""Print the jobs that Snakemake would run, as JSON lines: python planned_jobs.py SNAKEMAKE'S ARGUMENTS.
+
+Rule, wildcards, and what it asks for in the first and in the second attempt.
+"""
 
 import json
+import sys
+
+from snakemake import cli
+from snakemake.executors.dryrun import Executor
 
 
 def print_job(_, job) -> None:
@@ -13,9 +19,6 @@ def print_job(_, job) -> None:
     print("job", json.dumps(line))
 
 
-def main(arguments: list[str]) -> None:
-    from snakemake import cli
-    from snakemake.executors.dryrun import Executor
-
+if __name__ == "__main__":
     Executor.printjob = print_job
-    cli.main(["--dry-run", "--quiet", "rules", *arguments])
+    cli.main(["--dry-run", "--quiet", "rules", *sys.argv[1:]])

@@ -55,8 +55,8 @@ def search(composed):
 def command(events_path):
     """Return a function: the words that start the training command, or another, as a process of its own."""
 
-    def words(directory: Path, *more, module="train"):
-        start = [sys.executable, "-m", f"calcium_latents.commands.{module}", "search=pbt", *WORDS]
+    def words(directory: Path, *more, module="train", python=sys.executable):
+        start = [python, "-m", f"calcium_latents.commands.{module}", "search=pbt", *WORDS]
         return [*start, f"recording={quoted(str(events_path))}", f"hydra.run.dir={quoted(str(directory))}", *more]
 
     return words

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from forked_python import forked_python
 
 from calcium_latents.errors import UserError
 
@@ -367,6 +368,7 @@ def test_the_table_in_a_log_and_on_a_terminal(whole):
 @pytest.mark.slow
 def test_a_search_killed_by_the_system_goes_on_and_machines_can_share_it(whole, command, tmp_path):
     """kill -9 of the command, whose workers then end by themselves; then another machine's worker and the command."""
+    forked = {"python": forked_python()}
     directory = tmp_path / "my lab's (copy), run=[1] $(touch marker)"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command(directory, "search.workers=2"), **quiet)
@@ -377,15 +379,15 @@ def test_a_search_killed_by_the_system_goes_on_and_machines_can_share_it(whole, 
     process.kill()
     process.communicate()
     assert not (directory / "output.nc").exists()
-    worker = subprocess.Popen(command(directory, module="search_worker"), **quiet)
-    again = subprocess.run(command(directory), **quiet)
+    worker = subprocess.Popen(command(directory, module="search_worker", **forked), **quiet)
+    again = subprocess.run(command(directory, **forked), **quiet)
     assert again.returncode == 0, again.stderr
     # the worker found the search ended, or its folder gone together with the need for it
     worker.communicate()
     assert_same(whole, directory)
     shutil.rmtree(directory)
-    alone = subprocess.run(command(directory, module="search_worker"), **quiet)
+    alone = subprocess.run(command(directory, module="search_worker", **forked), **quiet)
     assert alone.returncode == 0, alone.stderr
     assert [path.name for path in directory.iterdir() if path.name != "search_worker.log"] == ["search"]
-    assert subprocess.run(command(directory), **quiet).returncode == 0
+    assert subprocess.run(command(directory, **forked), **quiet).returncode == 0
     assert_same(whole, directory)

@@ -1,16 +1,18 @@
 """What a user names reaches every command as it stands, whatever its characters."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import yaml
-from snakemake_process import snakemake_process
+from forked_python import forked_python
 
 ROOT = Path(__file__).resolve().parents[2]
 #: words that the shell would split, expand, or run: a file marker-* would appear
@@ -89,10 +91,13 @@ def workplace(tmp_path_factory):
     return folder
 
 
-def snakemake(folder, *arguments):
+def snakemake(folder, *arguments, root=ROOT, path=()):
     """Run Snakemake in `folder`."""
-    words = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    return snakemake_process(*words, "--configfile", str(folder / "config.yaml"), *arguments, cwd=folder)
+    places = [*map(str, path), str(Path(sys.executable).parent), os.environ["PATH"]]
+    command = [forked_python(), "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
+    command += ["--configfile", str(folder / "config.yaml"), *arguments]
+    environment = os.environ | {"PATH": os.pathsep.join(places)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

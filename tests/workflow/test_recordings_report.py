@@ -1,9 +1,11 @@
 """What a user who runs recordings alone is told: verdicts on the console, a report that opens on them, no claims."""
 
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
-from snakemake_process import snakemake_process
+from forked_python import forked_python
 from test_snakefile import planned, recordings_file, snakemake
 
 from calcium_latents.recordings import make_inferred, write_inferred
@@ -80,8 +82,9 @@ def test_the_report_opens_on_recordings(tmp_path, repository, category):
     (tmp_path / "Snakefile").write_text(text)
     (tmp_path / "results/smoke/recordings/one").mkdir(parents=True)
     (tmp_path / "results/smoke/recordings/one/verdict.txt").write_text(SENTENCE + ".\n")
+    command = [forked_python(), "-m", "snakemake", "--cores", "1"]
     for more in ([], ["--report", "report.html"]):
-        done = snakemake_process("--cores", "1", *more, cwd=tmp_path)
+        done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     page = (tmp_path / "report.html").read_text()
     opening = page[page.index("var workflow_desc") :].partition("</script>")[0]

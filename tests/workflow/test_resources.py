@@ -1,12 +1,12 @@
 """What jobs of the planned workflow ask for: GPUs only where they help, and the partition that follows from them."""
 
 import json
+import subprocess
 from pathlib import Path
 
-import planned_jobs
 import pytest
 import yaml
-from snakemake_process import snakemake_process
+from forked_python import forked_python
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
@@ -15,8 +15,9 @@ PARTITIONS = [f"{name}={value}" for name, value in PROFILE["default-resources"].
 
 def planned(folder, *arguments):
     """Return the jobs of a dry run (see planned_jobs), and what Snakemake said."""
-    words = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), *arguments]
-    done = snakemake_process(*words, cwd=ROOT, main=planned_jobs.main)
+    command = [forked_python(), str(ROOT / "tests/helpers/planned_jobs.py"), "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line[4:]) for line in done.stdout.splitlines() if line.startswith("job {")]
     return [job for job in found if job["rule"] != "all"], done.stdout + done.stderr

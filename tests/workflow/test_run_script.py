@@ -49,7 +49,8 @@ def test_the_environment_is_made_once(checkout):
     venv = checkout.folder / ".venv"
     assert done == [f"venv {venv}", "pip .[test,lint]", workflow("--config", "scale=smoke")]
     assert checkout("-n") == (0, "", [workflow("-n")])
-    assert checkout("test", "-x") == (0, "", ["python -m pytest --numprocesses auto --dist loadfile -x"])
+    tests = "python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -x"
+    assert checkout("test", "-x") == (0, "", [tests])
 
 
 def test_extras_are_added_without_making_it_anew_and_stay_when_pins_change(checkout):

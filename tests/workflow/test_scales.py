@@ -1,5 +1,6 @@
 """Scales differ in numbers, sizes, seeds and in what is run: never in mechanisms, which have names of their own."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,8 +88,12 @@ def test_sections_differ_in_sizes_and_selections_alone(scale, study):
 
 def composed(model, choice, dataset_overrides):
     words = [f"model={model}", *(f"{group}={choice[group]}" for group in ("data", "training", "search"))]
-    words += [*choice["overrides"], *dataset_overrides, "recording=events.nc", "seed=1", "threads=1"]
-    return OmegaConf.to_container(compose("train", words))
+    return train_config(*words, *choice["overrides"], *dataset_overrides, "recording=events.nc", "seed=1", "threads=1")
+
+
+@cache  # scales share most of their runs
+def train_config(*words):
+    return OmegaConf.to_container(compose("train", list(words)))
 
 
 @pytest.mark.parametrize("scale", ["quick", "smoke"])

@@ -7,11 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
-from snakemake_process import snakemake_process
+from forked_python import forked_python
 
 ROOT = Path(__file__).resolve().parents[2]
 SCALES = sorted(path.parent.name for path in (ROOT / "config/scale").glob("*/scale.yaml"))
@@ -19,19 +18,17 @@ CODE = ("Snakefile", "config", "workflow", "profiles", "envs", "src")
 
 
 def snakemake(folder, *arguments, root=ROOT, path=None):
-    """Run Snakemake on the Snakefile below `root` in `folder`; commands are looked for in the folder `path` first.
-
-    All that it says is `stdout`.
-    """
+    """Run Snakemake on the Snakefile below `root` in `folder`; commands are looked for in the folder `path` first."""
+    path = os.pathsep.join([str(path or ""), str(Path(sys.executable).parent), os.environ["PATH"]]).lstrip(os.pathsep)
     words = ["--snakefile", str(root / "Snakefile"), "--directory", str(folder), *arguments]
-    done = snakemake_process(*words, cwd=root, environment=with_path(path))
-    return CompletedProcess(done.args, done.returncode, done.stdout + done.stderr)
-
-
-def with_path(path=None):
-    """Return this process's environment, in which commands are looked for in `path`, then beside this Python."""
-    places = [*([] if path is None else [str(path)]), str(Path(sys.executable).parent), os.environ["PATH"]]
-    return os.environ | {"PATH": os.pathsep.join(places)}
+    return subprocess.run(
+        [forked_python(), "-m", "snakemake", *words],
+        cwd=root,
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def planned(folder, *arguments, root=ROOT):
@@ -194,9 +191,8 @@ def finished(tmp_path_factory):
         (shutil.copytree if source.is_dir() else shutil.copy)(
             source, root / name, **({"ignore": ignore} if source.is_dir() else {})
         )
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "scale=smoke"]
-    done = subprocess.run(command, cwd=root, env=with_path(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-5000:]
+    done = snakemake(root, "--cores", "2", "--config", "scale=smoke", root=root, path=forked_python().parent)
+    assert done.returncode == 0, done.stdout[-5000:]
     return root
 
 

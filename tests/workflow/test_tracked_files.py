@@ -7,11 +7,12 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from snakemake_process import snakemake_process
+from forked_python import forked_python
 from test_snakefile import ROOT
 from user_files import smooth_traces, suite2p_folder
 
@@ -107,14 +108,20 @@ def workflow(tmp_path):
     targets += ["spike_ground_truth/spike_inference.csv", "digital_twin/mine/responses.nc"]
 
     def run(*options):
-        words = ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *options, "--directory", str(tmp_path)]
-        words += ["--config", "scale=smoke", f"data_directory={data}", f"recordings_file={tmp_path}/mine.yaml"]
-        words += [f"{key}={json.dumps(STUDIES[key])}" for key in STUDIES]
-        words += ["--", *(f"results/smoke/{target}" for target in targets)]
+        command = [forked_python(), "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+        command += [*options, "--directory", str(tmp_path), "--config", "scale=smoke", f"data_directory={data}"]
+        command += [f"recordings_file={tmp_path}/mine.yaml", *(f"{key}={json.dumps(STUDIES[key])}" for key in STUDIES)]
         environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(home)}
-        done = snakemake_process(*words, cwd=ROOT, environment=environment)
-        assert done.returncode == 0, done.stderr
-        return set(re.findall(r"^Job \d+: (.*)$", done.stdout + done.stderr, re.MULTILINE))
+        done = subprocess.run(
+            [*command, "--", *(f"results/smoke/{target}" for target in targets)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        return set(re.findall(r"^Job \d+: (.*)$", done.stdout, re.MULTILINE))
 
     run.home, run.replaced = home, [*own, truth[1]]
     return run

@@ -128,7 +128,7 @@ def _settle(fig: Figure) -> None:
     with plt.rc_context(RC):
         for _ in range(2):  # labels move with the axes, so a layout settles with the second pass
             fig.draw_without_rendering()
-    fig.set_layout_engine("none")
+    fig.set_layout_engine(None)  # "none" would keep one that does nothing, for which each file is drawn twice
     parts = list(fig.subfigs)
     for part in parts:  # which grows
         parts += part.subfigs

@@ -8,6 +8,7 @@ import pytest
 import torch
 import xarray as xr
 import yaml
+from forked_python import forked_python
 from lfads_runs import Killed, run_training
 
 from calcium_latents.models.lfads.metrics import METRICS
@@ -234,11 +235,11 @@ def test_training_killed_by_the_system_goes_on(events_path, tmp_path):
         "training.checkpoint_every=20",
     ]
 
-    def command(directory):
+    def command(directory, python):
         arguments = ["-m", "calcium_latents.commands.train", *words, f"hydra.run.dir={directory}"]
-        return subprocess.Popen([sys.executable, *arguments], stderr=subprocess.DEVNULL)
+        return subprocess.Popen([python, *arguments], stderr=subprocess.DEVNULL)
 
-    process = command(tmp_path / "parts")
+    process = command(tmp_path / "parts", sys.executable)
     deadline = time.monotonic() + 120
     while not (tmp_path / "parts/resume.pt").exists():
         assert time.monotonic() < deadline
@@ -246,7 +247,7 @@ def test_training_killed_by_the_system_goes_on(events_path, tmp_path):
     process.kill()
     process.wait()
     assert not (tmp_path / "parts/output.nc").exists()
-    assert command(tmp_path / "parts").wait() == 0
-    assert command(tmp_path / "whole").wait() == 0
+    assert command(tmp_path / "parts", forked_python()).wait() == 0
+    assert command(tmp_path / "whole", forked_python()).wait() == 0
     for name in ("output.nc", "metrics.csv", "checkpoint.pt"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name

@@ -66,11 +66,8 @@ def selection_quality(table: pd.DataFrame, finished: bool = False, repeats: int 
                 continue
             lower, upper = _interval(valid, metric, repeats)
             chosen, best = float(valid.loc[valid[metric].idxmin(), "r2"]), float(valid["r2"].max())
-            row = {
-                "dataset": dataset,
-                "metric": metric,
-                "agreement": _agreement(_codes(valid[metric]), _codes(valid["r2"])),
-            }
+            agreement = _agreement(_codes(valid[metric]), _codes(valid["r2"]))
+            row = {"dataset": dataset, "metric": metric, "agreement": agreement}
             row |= {"lower": lower, "upper": upper, "snapshots": len(valid), "runs": valid.groupby(RUN).ngroups}
             rows.append(row | {"chosen_r2": chosen, "best_r2": best, "regret": best - chosen})
     return pd.DataFrame(rows, columns=COLUMNS)
