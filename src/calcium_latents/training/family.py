@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # slow to import, and not needed where nothing is trained
     from _typeshed import DataclassInstance
     from torch.utils.data import DataLoader
 
+    from calcium_latents.training.stepwise import StepwiseTraining
+
 
 @dataclass
 class FitResult:
@@ -38,13 +40,13 @@ class ModelFamily(Protocol):
 
     def prepare(
         self, recording: xr.Dataset, path: str, data: Mapping, training: Mapping, search: Mapping, seed: int
-    ) -> "tuple[lightning.LightningModule, DataLoader, int]":
-        """Return the Lightning module, its training batches, and the number of optimiser steps.
+    ) -> "tuple[StepwiseTraining | lightning.LightningModule, DataLoader, int]":
+        """Return the training (stepwise, or a Lightning module), its batches, and the number of optimiser steps.
 
         Raises UserError when the recording does not fit the model.
         """
 
-    def result(self, module: "lightning.LightningModule", recording: xr.Dataset) -> FitResult:
+    def result(self, module: "StepwiseTraining | lightning.LightningModule", recording: xr.Dataset) -> FitResult:
         """Return what the trained module leaves behind."""
 
 

@@ -13,14 +13,14 @@ class StepwiseTraining(torch.nn.Module):
 
     Attributes:
         optimizer: made at the first step of this process, with the state of a run that it goes on with.
+        device: of the steps.
         on_checkpoint: called with `training_state()` now and then.
         step: optimiser steps done.
     """
 
-    optimizer: Optimizer
+    optimizer: Any  # of a kind that the training knows
     on_checkpoint: Callable[[dict], None] | None = None
     step: int
-    device = torch.device("cpu")
 
     @property
     def has_ended(self) -> bool:
