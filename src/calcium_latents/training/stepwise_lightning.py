@@ -22,7 +22,7 @@ class StepwiseLightning(lightning.LightningModule):
         self.training_of_steps.begin(self.device)
 
     def training_step(self, rows: Tensor, _: int) -> None:
-        """One step, and whether it was the last."""
+        """One step on the samples `rows` [b], and whether it was the last."""
         self.training_of_steps.train_on(rows)
         if self.training_of_steps.step >= self.last or self.training_of_steps.has_ended:
             self.trainer.should_stop = True
