@@ -1,7 +1,7 @@
 """Time and memory of the cross-encoder: a population as one program against its members one after the other.
 
     python benchmarks/cross_encoder.py             # 500 sources, 1,000 targets, batch 2,048 (the published size)
-    python benchmarks/cross_encoder.py --quick     # 100 sources, 150 targets, batch 256 (the quick scale)
+    python benchmarks/cross_encoder.py --quick     # 100 sources, 150 targets, batch 128 (the quick scale)
 
 Both are timed in turns in one run; prints seconds a step, the ratio, and the peak memory of the process.
 """
@@ -65,7 +65,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     latent_sizes = tuple(size for size in (1, 2, 3, 4, 5, 8, 16) for _ in range(options.restarts))
     if options.quick:
-        sizes, batch, steps = CrossEncoderSizes(100, 150, latent_sizes, (64,), True, 16), 256, 20
+        sizes, batch, steps = CrossEncoderSizes(100, 150, latent_sizes, (64,), True, 16), 128, 20
     else:
         sizes, batch, steps = CrossEncoderSizes(500, 1000, latent_sizes, (256, 256), True, 16), 2048, 1
     population = [Trainer(sizes, batch)]

@@ -200,8 +200,8 @@ class CrossEncoderTraining(TrainingModule):
         number = self.options.block_at(max(self.step - 1, 0))[0]
         for member, size in enumerate(self.model.sizes.latent_sizes):
             row = {"step": self.step, "block": number, "member": member, "latent_size": size}
-            row["validation_r2"] = float(value[member])
-            self.history.append(row | {"exponent": float(self.model.exponent[member])})
+            scores = {"validation_r2": float(value[member]), "exponent": float(self.model.exponent[member])}
+            self.history.append(row | scores)
         self.timing.append({"step": self.step, "training_seconds": self.seconds})
         report_validation(self.step, self.options.steps, self.history, self.seconds, "validation_r2", larger=True)
         return improved
