@@ -168,10 +168,8 @@ class _Decoder(torch.autograd.Function):
         give_back(joint, rows_c, rows_g, controllers, inputs, to_factors, to_posteriors, products_c, products_g)
         if dropped.numel():
             give_back(dropped)
-        return (
-            *(to_codes, d_generator, d_controller, *[None] * 6, to_mixed[:, :codes_width], code_bias),
-            *DecoderWeights(**grads),
-        )
+        to_code_weight = to_mixed[:, :codes_width]
+        return to_codes, d_generator, d_controller, *[None] * 6, to_code_weight, code_bias, *DecoderWeights(**grads)
 
 
 @compiled
@@ -338,11 +336,8 @@ def _backward(
         p, low = task // tiles, task % tiles * TILE
         n = min(TILE, B - low)
         high = low + n
-        sum_c, sum_g, sum_u = (
-            sums[p, task % tiles, : 3 * C],
-            sums[p, task % tiles, 3 * C : 3 * (C + G)],
-            sums[p, task % tiles, 3 * (C + G) :],
-        )
+        own = sums[p, task % tiles]
+        sum_c, sum_g, sum_u = own[: 3 * C], own[3 * C : 3 * (C + G)], own[3 * (C + G) :]
         grad_c[:n] = zero
         grad_g[:n] = zero
         feedback[:n] = zero  # of the factors after the last step: nothing reads them
