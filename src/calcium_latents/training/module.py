@@ -31,7 +31,7 @@ class TrainingModule(torch.nn.Module):
     def on_fit_start(self) -> None:
         """Prepare for the first step: parameters are on the device by now, and there is an optimiser."""
 
-    def training_step(self, batch: Any, number: int) -> None:
+    def training_step(self, batch: Any, number: int, /) -> None:
         """Take one optimiser step on a batch, the `number`-th of its pass over the loader."""
         raise NotImplementedError
 

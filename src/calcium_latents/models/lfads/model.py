@@ -195,7 +195,8 @@ class LFADS(nn.Module):
             found = compiled_decoder.decode(
                 codes, generator, controller, noise, masks, *projection, weights, sizes.state_clip
             )
-            return tuple(value.transpose(0, 1) for value in found)
+            factors, posterior, states = (value.transpose(0, 1) for value in found)
+            return factors, posterior, states
         of_codes, *masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
         codes = codes if of_codes is None else codes * of_codes
         projected = add_bias(torch.matmul(codes, self.controller_codes), self.controller_bias)
