@@ -107,7 +107,8 @@ def save(fig: Figure, output_stem: str | Path) -> list[Path]:
     if _remark.get():
         height = fig.get_figheight() + REMARK_IN
         fig.set_figheight(height)
-        fig.get_layout_engine().set(rect=(0, 0, 1, 1 - REMARK_IN / height))
+        layout: Any = fig.get_layout_engine()  # the constrained one of `figure`
+        layout.set(rect=(0, 0, 1, 1 - REMARK_IN / height))
         fig.text(0.5, 1 - 0.4 * REMARK_IN / height, _remark.get(), ha="center", va="center", size=6.5, style="italic")
     _settle(fig)
     written = []

@@ -81,17 +81,13 @@ class Progress(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take in a message of Snakemake's."""
         try:
-            event, now = getattr(record, "event", None), time.monotonic()
-            if event == LogEvent.JOB_STARTED:
-                self.started |= {self.jobs[number]: now for number in self._numbers(record.jobs) if number in self.jobs}
-            elif event == LogEvent.JOB_FINISHED and record.job_id in self.jobs:
-                self._finished(self.jobs[record.job_id], now)
+            said, now = vars(record), time.monotonic()
+            if said.get("event") == LogEvent.JOB_STARTED:
+                self.started |= {self.jobs[number]: now for number in said["jobs"] if number in self.jobs}
+            elif said.get("event") == LogEvent.JOB_FINISHED and said["job_id"] in self.jobs:
+                self._finished(self.jobs[said["job_id"]], now)
         except Exception:  # a word on how far a run is must never end it
             self.handleError(record)
-
-    @staticmethod
-    def _numbers(jobs: Any) -> list:
-        return [jobs] if isinstance(jobs, int) else list(jobs)
 
     def _finished(self, job: Any, now: float) -> None:
         if job not in self.left:

@@ -1,6 +1,6 @@
 """Compiled loops over independent tasks, on as many threads as PyTorch may use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
