@@ -1,6 +1,6 @@
 """Compiled loops over independent tasks, on as many threads as PyTorch may use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -54,7 +54,7 @@ def _multiply(first: int, step: int, products: list[tuple[np.ndarray, ...]]) -> 
 
 
 @contextmanager
-def _one_thread_of_blas() -> Iterator[None]:
+def _one_thread_of_blas() -> Generator[None]:
     """As threadpoolctl's limit, which costs a tenth of a millisecond a call also where there is nothing to limit."""
     before = [(library, library.num_threads) for library in _libraries()]
     for library, threads in before:
