@@ -192,11 +192,10 @@ class LFADS(nn.Module):
         if self.runs_compiled(codes):
             codes, noise = codes.transpose(0, 1), noise.transpose(0, 1).contiguous()
             projection = self.controller_codes, self.controller_bias
-            found = compiled_decoder.decode(
+            factors, posterior, states = compiled_decoder.decode(
                 codes, generator, controller, noise, masks, *projection, weights, sizes.state_clip
             )
-            factors, posterior, states = (value.transpose(0, 1) for value in found)
-            return factors, posterior, states
+            return factors.transpose(0, 1), posterior.transpose(0, 1), states.transpose(0, 1)
         of_codes, *masks = [None if mask is None else mask.transpose(0, 1) for mask in masks]
         codes = codes if of_codes is None else codes * of_codes
         projected = add_bias(torch.matmul(codes, self.controller_codes), self.controller_bias)
