@@ -35,6 +35,7 @@ PROGRESS = Progress(workflow, ORDER, Path("results") / SCALE, FIGURES)
 
 
 onstart:
+    let_scheduler_rest(workflow)
     PROGRESS.begin()
 
 

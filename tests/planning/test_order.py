@@ -1,10 +1,14 @@
 """Cheap figures first, no core idle at the end, and a forecast that is a schedule."""
 
+from types import SimpleNamespace
+
 from fake_jobs import Job, planned
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from snakemake.cli import get_argument_parser
+from snakemake.settings.types import MaxJobsPerTimespan
 
-from calcium_latents.planning.order import UNKNOWN_S, Order, job_name, read_seconds, schedule
+from calcium_latents.planning.order import UNKNOWN_S, Order, job_name, let_scheduler_rest, read_seconds, schedule
 
 
 def test_the_cheapest_figure_comes_first_and_shared_work_counts_once():
@@ -86,3 +90,16 @@ def test_priorities_follow_the_table_of_seconds(tmp_path):
     assert order.priority("figure2", {"dataset": "b"}) > order.priority("figure1", {"dataset": "a"})
     slots = order.forecast([slow], speed=2)
     assert slots[slow].end == 50
+
+
+def test_the_scheduler_rests_between_jobs_unless_the_user_limits_their_rate():
+    def limited(*limit):
+        settings = SimpleNamespace(max_jobs_per_timespan=SimpleNamespace(max_jobs=limit[0], timespan=limit[1]))
+        workflow = SimpleNamespace(scheduling_settings=settings, scheduler=SimpleNamespace(job_rate_limiter="set"))
+        let_scheduler_rest(workflow)
+        return workflow.scheduler.job_rate_limiter
+
+    default = MaxJobsPerTimespan.parse_choice(
+        next(a.default for a in get_argument_parser()._actions if a.dest == "max_jobs_per_timespan")
+    )
+    assert limited(default.max_jobs, default.timespan) is None and limited(5, 60) == "set"

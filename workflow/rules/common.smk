@@ -21,7 +21,7 @@ from calcium_latents.errors import UserError
 from calcium_latents.hydra_words import quoted
 from calcium_latents.launch.progress import Progress
 from calcium_latents.planning.inputs import claim_inputs, figure_inputs, groups
-from calcium_latents.planning.order import Order, read_seconds
+from calcium_latents.planning.order import Order, let_scheduler_rest, read_seconds
 from calcium_latents.planning.paths import require_conda_folder
 from calcium_latents.planning.plan import Plan, model_of
 from calcium_latents.planning.rules import RuleDefaults, code

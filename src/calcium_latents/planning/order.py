@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, NamedTuple, TypeVar
 
 UNKNOWN_S = 10.0  # what a job takes of which nothing is known
+DEFAULT_LIMIT = (100, 1)  # jobs, seconds: Snakemake's
 LEAD = 1.1  # a chain starts when it takes more than the rest, shared among the cores, divided by this
 
 Job = TypeVar("Job", bound=Hashable)
@@ -185,6 +186,18 @@ class Order:
             return 0.0
         name = job_name(job)
         return self.known.get(name, self._of_rule.get(job.rule.name, UNKNOWN_S))
+
+
+def let_scheduler_rest(workflow: Any) -> None:
+    """Take from Snakemake's scheduler, which is about to start, its limit of 100 jobs a second; a user's own stays.
+
+    With a limit, Snakemake 9.27 looks again at all jobs that wait a second after it has looked at them, whatever
+    happens, and once more for every job that ends: after fifty jobs it is fifty times a second, with a look at every
+    input file each time. That took four seconds of a core a job.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == DEFAULT_LIMIT:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def job_name(job: Any) -> str:
