@@ -8,6 +8,20 @@ import torch
 from calcium_latents.training.optimizer import PopulationAdam
 
 
+def test_parameters_that_do_not_lie_in_rows_learn_as_well():
+    start = torch.arange(24.0).reshape(2, 3, 4)
+    found = []
+    for laid_out in (start.clone(), start.mT.contiguous().mT):
+        parameter = torch.nn.Parameter(laid_out)
+        optimizer = PopulationAdam([parameter], torch.tensor([0.1, 0.2]))
+        for step in range(3):
+            parameter.grad = torch.cos(start + step)
+            optimizer.step()
+        found.append(parameter.detach())
+    assert not found[1].is_contiguous()
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 def test_compiled_update_is_the_plain_one(kind):
     torch.manual_seed(0)

@@ -51,7 +51,9 @@ class PopulationAdam(Optimizer):
                 state["step"] += 1
             # a member whose gradient is not finite keeps its weights; the caller sees its norm
             factor = torch.where(finite, (group["clip"] / norm.clamp_min(1e-30)).clamp_max(1.0), 0.0)
-            update = self._update_compiled if norm.device.type == "cpu" else self._update
+            written = (tensor for p in parameters for tensor in (p, self.state[p]["mean"], self.state[p]["square"]))
+            in_rows = norm.device.type == "cpu" and all(tensor.is_contiguous() for tensor in written)
+            update = self._update_compiled if in_rows else self._update
             update(group, parameters, factor, finite * self.learning_rate.to(norm))
         return norm
 
@@ -76,7 +78,7 @@ class PopulationAdam(Optimizer):
         tensors = parameter, state["mean"], state["square"]
         places = tuple(tensor.data_ptr() for tensor in tensors)
         if self._arrays.get(parameter, (None,))[0] != places:
-            self._arrays[parameter] = places, tuple(_rows(tensor, written=True) for tensor in tensors)
+            self._arrays[parameter] = places, tuple(_rows(tensor) for tensor in tensors)
         return self._arrays[parameter][1]
 
     def _update(self, group: dict, parameters: list[Tensor], factor: Tensor, learning_rate: Tensor) -> None:
@@ -100,12 +102,10 @@ class PopulationAdam(Optimizer):
             p.sub_(update * rate.to(update).view(-1, *[1] * (p.dim() - 1)))
 
 
-def _rows(tensor: Tensor, written: bool = False) -> np.ndarray:
-    """A tensor `[P, ...]` as contiguous `[P, n]`: its own memory where that is to be `written` to."""
-    found = tensor.detach().numpy()
-    if written and not found.flags.c_contiguous:
-        raise ValueError(f"parameters: expected contiguous ones, found strides {tensor.stride()}")
-    return np.ascontiguousarray(found).reshape(len(found), -1)
+def _rows(tensor: Tensor) -> np.ndarray:
+    """A tensor `[P, ...]` as contiguous `[P, n]`: its own memory where that is contiguous."""
+    found = np.ascontiguousarray(tensor.detach().numpy())
+    return found.reshape(len(found), -1)
 
 
 class WeightAverage:

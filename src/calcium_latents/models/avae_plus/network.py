@@ -66,7 +66,7 @@ class AvaePlus(nn.Module):
         self.sizes = sizes
         self.mean = nn.Parameter(mean.unsqueeze(1).clone())
         self.linear_encoder = nn.Parameter((components / scales.unsqueeze(-1)).mT.contiguous())
-        self.linear_decoder = nn.Parameter(components * scales.unsqueeze(-1))
+        self.linear_decoder = nn.Parameter((components * scales.unsqueeze(-1)).contiguous())
         self.encoder = _Perceptron(sizes.bins, sizes.hidden, sizes.latents, streams)
         self.decoder = _Perceptron(sizes.latents, sizes.hidden, sizes.bins, streams)
         self.log_sd = nn.Parameter(torch.full((sizes.members, 1, sizes.latents), FIRST_LOG_SD))
