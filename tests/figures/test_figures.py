@@ -3,6 +3,7 @@
 import re
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import fake_avae_conditions
 import fake_avae_cultures
@@ -305,3 +306,35 @@ def test_methods_differ_in_colour_and_marker_and_unknown_ones_get_spares():
     assert len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == len(main)
     assert style.in_order(["zebra", "smth-dec", "radical"]) == ["radical", "smth-dec", "zebra"]
     assert style.appearance("zebra", ["zebra", "yak"]) != style.appearance("yak", ["zebra", "yak"])
+
+
+def test_a_figure_of_kept_results_says_so(tmp_path, monkeypatch):
+    from calcium_latents import figures
+
+    kept = tmp_path / "results/reference"
+    kept.mkdir(parents=True)
+    shown = []
+    module = SimpleNamespace(INPUTS={"a": "a.csv"}, draw=lambda inputs, stem: shown.append(style._remark.get()))
+    monkeypatch.setattr(figures, "REFERENCE", kept)
+    monkeypatch.setattr(figures, "figure_modules", lambda: {"own": ("study", "module")})
+    monkeypatch.setattr(figures, "import_module", lambda name: module)
+    monkeypatch.setattr(figures, "has_table", lambda name: False)
+    module.__name__ = "module"
+    for file in (kept / "a.csv", tmp_path / "a.csv"):
+        figures.draw_figure("own", {"a": [file]}, tmp_path / "own")
+    assert shown == [figures.FROM_REFERENCE, ""]
+
+
+@pytest.mark.parametrize("title", ["", "what is shown"])
+def test_a_remark_stands_above_all_else_and_moves_nothing_onto_another(tmp_path, title):
+    figure = style.figure(2.0)
+    axis = figure.subplots()
+    axis.set_title("panel")
+    if title:
+        figure.suptitle(title)
+    with style.remark("computed elsewhere"):
+        style.save(figure, tmp_path / "figure")
+    figure.draw_without_rendering()
+    above, below = figure._suptitle.get_window_extent(), axis.title.get_window_extent()
+    assert figure.get_suptitle() == "\n".join(filter(None, ["computed elsewhere", title]))
+    assert above.y0 >= below.y1 and above.y1 <= figure.bbox.height

@@ -21,7 +21,7 @@ from calcium_latents.planning.studies import labels  # noqa: E402
 
 WIDTH_IN = 7.2  # two journal columns, 183 mm
 DPI = 200
-REMARK_IN = 0.22  # height of the strip for a remark
+REMARK_IN = 0.15  # what a remark adds to a figure's height
 _remark: ContextVar[str] = ContextVar("remark", default="")
 POSITION_DIGITS = 6  # of the axes, as parts of the figure
 
@@ -105,11 +105,10 @@ def remark(text: str) -> Generator[None]:
 def save(fig: Figure, output_stem: str | Path) -> list[Path]:
     """Write `<output_stem>.png` and `.svg` atomically and without dates: equal figures are equal bytes."""
     if _remark.get():
-        height = fig.get_figheight() + REMARK_IN
-        fig.set_figheight(height)
-        layout: Any = fig.get_layout_engine()  # the constrained one of `figure`
-        layout.set(rect=(0, 0, 1, 1 - REMARK_IN / height))
-        fig.text(0.5, 1 - 0.4 * REMARK_IN / height, _remark.get(), ha="center", va="center", size=6.5, style="italic")
+        fig.set_figheight(fig.get_figheight() + REMARK_IN)
+        title = fig.get_suptitle()
+        size = fig._suptitle.get_fontsize() if title else 6.5  # pyrefly: ignore[missing-attribute]  # matplotlib's own
+        fig.suptitle("\n".join(filter(None, [_remark.get(), title])), fontsize=size)
     _settle(fig)
     written = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
