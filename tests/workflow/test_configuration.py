@@ -36,7 +36,7 @@ def test_scales_change_numbers_not_code_paths(scale):
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
-        ({"scale": "huge"}, "scale", "expected one of paper, quick, smoke, found 'huge'"),
+        ({"scale": "huge"}, "scale", "expected one of demo, paper, quick, searches, smoke, found 'huge'"),
         ({"studies": ["radical", "avee"]}, "studies", "unknown study 'avee'; did you mean 'avae'?"),
         ({"sede": 1}, "top level", "did you mean 'seed'?"),
         ({"seed": -1}, "seed", "expected a whole number from 0 to 9223372036854775807, found -1"),

@@ -45,7 +45,7 @@ def test_the_console_has_the_verdict_and_where_logs_are(one):
     assert f"one: {SENTENCE}: +0.200 [+0.100, +0.300] bits an event" in done.stdout
     assert "Warning: RADICaL: rates barely vary." in done.stdout
     assert "Log: results/smoke/logs/recordings/one/write_verdict.log" in done.stdout
-    assert "1 of 1 steps (100%) done" in done.stdout
+    assert "[1 of 1] done: recordings/one/write_verdict" in done.stdout
 
 
 def test_recordings_alone_show_no_claims_of_papers(one):

@@ -12,7 +12,7 @@ _free: dict[tuple, list[Tensor]] = defaultdict(list)
 
 
 def take(like: Tensor, *shape: int) -> Tensor:
-    """Return memory of `shape` and of the kind of `like`, with anything in it."""
+    """Return memory `[*shape]` of the kind of `like` `[...]`, with anything in it."""
     kept = _free[(like.dtype, shape)]
     if kept:
         return kept.pop()
