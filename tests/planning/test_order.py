@@ -66,6 +66,16 @@ def test_a_forecast_is_a_schedule(graph):
     assert end <= sum(seconds.values()) / cores + max(longest.values()) + 1e-6
 
 
+def test_a_figure_that_readers_wait_for_comes_soon():
+    seconds = {"train": 95, "main": 5, **{f"small{n}": 4 for n in range(3)}, **{f"large{n}": 10 for n in range(9)}}
+    needs = {job: ["train"] if job == "main" else [] for job in seconds}
+    figures = [job for job in seconds if job != "train"]
+    filler = {f"filler{n}": 100 for n in range(3)}
+    args = seconds | filler, needs | dict.fromkeys(filler, ()), figures, 1
+    late, soon = (list(schedule(*args, soon=chosen)).index("main") for chosen in ([], ["main"]))
+    assert late == 13 and soon == 4  # after the three that take less than a twentieth, and what it needs
+
+
 def test_what_is_under_way_is_not_begun_again():
     slots = schedule({"a": 10, "b": 10}, {"a": [], "b": ["a"]}, ["b"], 2, under_way={"a": 4})
     assert slots == {"a": (0, 6), "b": (6, 16)}

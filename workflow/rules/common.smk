@@ -25,7 +25,14 @@ from calcium_latents.planning.order import Order, let_scheduler_rest, read_secon
 from calcium_latents.planning.paths import require_conda_folder
 from calcium_latents.planning.plan import Plan, model_of
 from calcium_latents.planning.rules import RuleDefaults, code
-from calcium_latents.planning.studies import description, figure_modules, has_table, labels, with_claims
+from calcium_latents.planning.studies import (
+    description,
+    figure_modules,
+    has_table,
+    labels,
+    module_constants,
+    with_claims,
+)
 from calcium_latents.provenance import config_digest
 
 # The rules' processes find the package in their conda environments, too.
@@ -99,7 +106,8 @@ def named(inputs):
 
 
 FIGURES = {}  # rule -> study, name, file of the caption; filled in figures.smk
-ORDER = Order(workflow, FIGURES, read_seconds(ROOT / "results/reference/seconds.csv", SCALE))
+SOON = set()  # those of them whose modules say SOON
+ORDER = Order(workflow, FIGURES, read_seconds(ROOT / "results/reference/seconds.csv", SCALE), SOON)
 RULES = RuleDefaults(workflow, SETTINGS["resources"], BASE_ENVIRONMENT, ORDER.priority)
 RULES.install()
 if RULES.lacks_gpu:

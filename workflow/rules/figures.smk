@@ -27,6 +27,7 @@ for study, figure, inputs in DRAWN:
             f"figure {drawing}: expected its caption in workflow/report/{drawing}.rst, found none."
         )
     FIGURES[figure.replace("-", "__")] = (study, figure, ROOT / f"workflow/report/{drawing}.rst")
+    SOON |= {figure.replace("-", "__")} if module_constants(drawn_by).get("SOON") else set()
     numbers = {"table": f"results/{{scale}}/{study}/figures/{figure}.csv"} if has_table(drawn_by) else {}
 
     rule:

@@ -3,6 +3,7 @@
     INPUTS = {"scores": "{run}/scores.csv"}  # input -> pattern of its files; see `planning.inputs`
     OPTIONAL_INPUTS = {...}                  # likewise; left out where there are no such files
     EACH = ("application",)                  # a figure for each key of that group; left out: one figure
+    SOON = True                              # readers wait for it: it comes before others that take less
 
     def tabulate(inputs) -> pd.DataFrame     # every number that is computed for the figure, one observation a row
     def draw(inputs, table, output_stem) -> list[Path]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 UNKNOWN_S = 10.0  # what a job takes of which nothing is known
 DEFAULT_LIMIT = (100, 1)  # jobs, seconds: Snakemake's
+SOON = 20  # a figure that readers wait for may take so many times as long as others that come after it
 LEAD = 1.1  # a chain starts when it takes more than the rest, shared among the cores, divided by this
 
 Job = TypeVar("Job", bound=Hashable)
@@ -30,6 +31,7 @@ def schedule(
     figures: Sequence[Job],
     cores: int,
     under_way: Mapping[Job, float] | None = None,
+    soon: Collection[Job] = (),
 ) -> dict[Job, Slot]:
     """Return when each job runs, in the order in which jobs start.
 
@@ -43,8 +45,9 @@ def schedule(
         figures: the jobs that draw.
         cores: how many jobs run at once.
         under_way: job -> the seconds that it has run for; they start at 0.
+        soon: figures that count as if they took a `SOON`th.
     """
-    rank = _figures_first(seconds, needs, figures)
+    rank = _figures_first(seconds, needs, figures, soon)
     chain = _chains(seconds, needs)
     feeds: dict[Job, list[Job]] = {job: [] for job in seconds}
     for job, before in needs.items():
@@ -80,12 +83,18 @@ def schedule(
     return found
 
 
-def _figures_first(seconds: Mapping[Job, float], needs: Mapping[Job, Collection[Job]], figures: Iterable[Job]) -> dict:
+def _figures_first(
+    seconds: Mapping[Job, float],
+    needs: Mapping[Job, Collection[Job]],
+    figures: Iterable[Job],
+    soon: Collection[Job],
+) -> dict[Job, int]:
     """Return job -> place, by what the figures take that need it."""
     rank: dict[Job, int] = {}
     wanted = {figure: _with_all_before([figure], needs) for figure in figures}
     while wanted:
-        figure = min(wanted, key=lambda one: sum(seconds[job] for job in wanted[one] if job not in rank))
+        left = {one: sum(seconds[job] for job in jobs if job not in rank) for one, jobs in wanted.items()}
+        figure = min(wanted, key=lambda one: left[one] / (SOON if one in soon else 1))
         for job in _in_turn(wanted.pop(figure), needs):
             rank.setdefault(job, len(rank))
     for job in _in_turn(seconds, needs):
@@ -138,11 +147,14 @@ class Order:
     Args:
         workflow: Snakemake's.
         figures: the names of rules that draw.
+        soon: those of figures that readers wait for.
         seconds: see `read_seconds`.
     """
 
-    def __init__(self, workflow: Any, figures: Collection[str], seconds: Mapping[str, float]):
-        self.workflow, self.figures, self.known = workflow, figures, seconds
+    def __init__(
+        self, workflow: Any, figures: Collection[str], seconds: Mapping[str, float], soon: Collection[str] = ()
+    ):
+        self.workflow, self.figures, self.known, self.soon = workflow, figures, seconds, soon
         by_rule: dict[str, list[float]] = {}
         for job, takes in seconds.items():
             by_rule.setdefault(job.rpartition("/")[2].partition("-")[0], []).append(takes)
@@ -173,6 +185,7 @@ class Order:
             [job for job in jobs if job.rule.name in self.figures],
             self.places(len(jobs)),
             under_way,
+            [job for job in jobs if job.rule.name in self.soon],
         )
 
     def places(self, most: int) -> int:

@@ -32,6 +32,7 @@ INPUTS = {
     "scores": "{run}/scores.csv",
     "paper": "config/papers/radical.yaml",
 }
+SOON = True  # the figure that readers of the paper know; see `planning.order`
 TRACED = ("radical", "autolfads", "smth-dec")
 EXAMPLE_NEURONS = 4
 
