@@ -23,18 +23,15 @@ class FakeWorkflow:
     def log(self, path):
         return lambda said: setattr(said, "log", path)
 
-    def benchmark(self, path):
-        return lambda said: setattr(said, "benchmark", path)
-
 
 def asked(rule, attempt=1):
     """Return what a rule's jobs ask for."""
     return {key: value({}, [], attempt) if callable(value) else value for key, value in rule.resources[1].items()}
 
 
-def declared(name, output, command="python -m calcium_latents.commands.deconvolve", granted_as=(), **said):
+def declared(name, output, command="python -m calcium_latents.commands.deconvolve", granted_as=(), of_job=None, **said):
     workflow = FakeWorkflow()
-    defaults = RuleDefaults(workflow, RESOURCES, "base.yaml")
+    defaults = RuleDefaults(workflow, RESOURCES, "base.yaml", of_job)
     defaults.granted_as |= dict(granted_as)
     defaults.install()
     unsaid = ("name", "input", "log", "priority", "conda_env", "threads", "resources", "params", "norun", "message")
@@ -132,3 +129,16 @@ def test_a_field_that_the_shell_would_take_apart_is_refused(field, found):
 def test_numbers_of_the_workflow_need_no_quotes():
     command = "[ {resources.gpu} ] && awk '{{print}}' {threads} {input:q} --label={params.label:q}"
     assert declared("score", {"table": "results/{scale}/scores.csv"}, command).shellcmd.endswith(f"; {command}")
+
+
+def test_a_rule_that_is_used_as_another_has_a_priority_of_its_own():
+    def of_job(rule, wildcards):
+        return len(rule) + wildcards["n"]
+
+    def rule(name, **said):
+        return declared(name, {"table": "results/{scale}/a/b.csv"}, of_job=of_job, **said).priority
+
+    first = rule("simulate")
+    again = rule("simulate_all", priority=first)
+    assert (first({"n": 1}), again({"n": 1})) == (9, 13)
+    assert rule("own", priority=7) == 7

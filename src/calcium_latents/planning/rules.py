@@ -117,8 +117,8 @@ class RuleDefaults:
         if said.message and LOG not in said.message:  # where its progress stands; a rule that is used as another has it
             said.message += LOG
         said.conda_env = said.conda_env or self.environment
-        if self.priority and said.priority is None:
-            said.priority = lambda wildcards: self.priority(rule, wildcards)
+        if self.priority and (said.priority is None or isinstance(said.priority, Priority)):  # of a rule used as this
+            said.priority = Priority(self.priority, rule)
         said.threads = said.threads or self.granted(rule, "threads")
         own = said.resources[1] if said.resources else {}
         sized = self.granted_as.get(rule, rule)
@@ -135,6 +135,16 @@ class RuleDefaults:
         begin = f"begin_job {rule} {{resources.gpu}} {{resources.mem_mb}} {{resources.runtime}} {{log:q}}; "
         numeric = " ".join(f"{name}={self.granted(rule, 'threads')}" for name in THREADS)
         _put_before(said, f"{begin}export {numeric}; ")
+
+
+class Priority:
+    """The priority of a rule's jobs, as Snakemake asks for it."""
+
+    def __init__(self, of_job: Callable[[str, Any], float], rule: str):
+        self.of_job, self.rule = of_job, rule
+
+    def __call__(self, wildcards: Any) -> float:
+        return self.of_job(self.rule, wildcards)
 
 
 def _put_before(said: Any, begin: str) -> None:
