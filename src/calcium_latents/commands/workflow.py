@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         command += ["--report", str(report), "--report-after-run"]
     end = arguments.index("--") if "--" in arguments else len(arguments)
     if not parsed.quiet and not parsed.dryrun:
-        command += ["--quiet", "host", "reason"]
+        command += ["--quiet", "host", "reason", "--rerun-incomplete"]  # which ends the list, and holds in any case
     command += [*arguments[:end], *machine.share(parsed), *arguments[end:]]
     with only_run(parsed, results):
         status = subprocess.run(command).returncode
