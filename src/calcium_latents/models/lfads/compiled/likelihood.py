@@ -63,14 +63,11 @@ class _Likelihood(torch.autograd.Function):
         by_neuron = array(weight.permute(0, 2, 3, 1))  # [P, K, N, F]
         chosen = [torch.arange(B * T) if which is None else which for which, _ in batch.patterns]
         columns = [torch.arange(N) if neurons is None else neurons for _, neurons in batch.patterns]
+        sums = total, rows, to_rows.numpy(), lanes_weight.numpy(), lanes_bias.numpy()
         run_tasks(
             _zeros,
             LANES,
-            total,
-            rows,
-            to_rows.numpy(),
-            lanes_weight.numpy(),
-            lanes_bias.numpy(),
+            *sums,
             by_neuron,
             array(bias),
             *_joined(chosen),
@@ -83,11 +80,7 @@ class _Likelihood(torch.autograd.Function):
         run_tasks(
             _events,
             LANES,
-            total,
-            rows,
-            to_rows.numpy(),
-            lanes_weight.numpy(),
-            lanes_bias.numpy(),
+            *sums,
             lanes_scale.numpy(),
             by_neuron,
             array(bias),
